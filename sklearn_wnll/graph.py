@@ -1,0 +1,362 @@
+"""Points to weighted graph: the cloud that an estimator fits, and how queries join it."""
+
+from typing import NamedTuple
+
+import joblib
+import numpy as np
+from scipy import sparse
+
+from .neighbors import NeighborLists, lists_from_graph, merge_zero_distances, smallest_of_equal
+from .points import RowIndex, equal_rows, first_of_equal_rows
+
+__all__ = ["FeatureGraph", "Placement", "PrecomputedGraph", "edge_weights", "weight_matrix"]
+
+# Weights below it vanish beside the others in the row sums of the linear system.
+_SMALLEST_WEIGHT = 1e-14
+
+
+def edge_weights(distances, scale_neighbor=8):
+    """Weigh edges by a self-tuning Gaussian.
+
+    ``w(x, y) = exp(-|x - y|^2 / sigma(x)^2)``, where ``sigma(x)`` is the distance from ``x``
+    to its ``scale_neighbor``-th nearest other point.
+
+    Parameters
+    ----------
+    distances : ndarray of shape (n_points, n_neighbors)
+        Distances to the neighbours in ascending order; infinite where there is none.
+    scale_neighbor : int, default=8
+        Which neighbour sets the scale. In a shorter list the last one does.
+
+    Returns
+    -------
+    ndarray of shape (n_points, n_neighbors)
+        Weights in [0, 1]; 0 where the distance is infinite. Where ``sigma(x)`` would be 0,
+        because so many points are at distance 0, the next larger distance is taken; where
+        all distances are 0, all weights are 1.
+
+    References
+    ----------
+    Section 2 of Wang et al., arXiv 1802.00168; L. Zelnik-Manor and P. Perona, "Self-tuning
+    spectral clustering", NeurIPS 2004.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> edge_weights(np.array([[1.0, 2.0, 3.0]]), scale_neighbor=2).round(3)
+    array([[0.779, 0.368, 0.105]])
+    """
+    if not distances.shape[1]:
+        return distances
+    count = np.isfinite(distances).sum(axis=1)
+    place = np.clip(np.minimum(scale_neighbor, count) - 1, 0, None)
+    sigma = np.take_along_axis(distances, place[:, None], axis=1)
+    positive = np.where(distances > 0, distances, np.inf).min(axis=1, keepdims=True)
+    sigma = np.where(sigma > 0, sigma, positive)
+    sigma[~np.isfinite(sigma)] = 1.0
+    with np.errstate(over="ignore", under="ignore"):
+        weights = np.exp(-((distances / sigma) ** 2))
+    weights[weights < _SMALLEST_WEIGHT] = 0.0
+    return weights
+
+
+def weight_matrix(lists, n_columns, scale_neighbor=8):
+    """Make the sparse matrix ``W`` of directed edge weights.
+
+    Parameters
+    ----------
+    lists : NeighborLists
+        Neighbours of each point.
+    n_columns : int
+        Number of points that may be neighbours.
+    scale_neighbor : int, default=8
+        Which neighbour sets the scale; see :func:`edge_weights`.
+
+    Returns
+    -------
+    csr_array of shape (n_points, n_columns)
+        ``W[x, y] = w(x, y)``, in general not symmetric.
+    """
+    weights = edge_weights(lists.distances, scale_neighbor)
+    keep = weights > 0
+    indptr = np.concatenate([[0], np.cumsum(keep.sum(axis=1))])
+    shape = (len(weights), n_columns)
+    return sparse.csr_array((weights[keep], lists.indices[keep], indptr), shape=shape)
+
+
+class Placement(NamedTuple):
+    """Where queries are in a fitted graph.
+
+    Attributes
+    ----------
+    point : ndarray of shape (n_queries,)
+        The point that each query is. Fitted points come first, new ones after them; equal
+        queries are one point.
+    new : ndarray or sparse matrix of shape (n_new, n_features)
+        The new points, as the graph's other methods take them.
+    """
+
+    point: np.ndarray
+    new: np.ndarray
+
+
+class FeatureGraph:
+    """The weighted nearest-neighbour graph of rows of features.
+
+    Equal rows are one point. A point is not its own neighbour.
+
+    Parameters
+    ----------
+    search : NeighborSearch
+        How neighbours are found.
+    space : FeatureSpace or None
+        How rows become points; None leaves them as they are.
+    n_neighbors : int
+        Number of neighbours of each point.
+    scale_neighbor : int
+        Which neighbour sets the scale of the weights.
+
+    Attributes
+    ----------
+    point_index_ : ndarray of shape (n_samples,)
+        The point that each fitted row is.
+    n_points_ : int
+        Number of points.
+    weights_ : csr_array of shape (n_points, n_points)
+        Directed edge weights ``W``.
+    """
+
+    def __init__(self, search, space, n_neighbors, scale_neighbor):
+        self.search, self.space = search, space
+        self.n_neighbors, self.scale_neighbor = n_neighbors, scale_neighbor
+
+    def fit(self, X):
+        """Build the graph.
+
+        Parameters
+        ----------
+        X : ndarray or csr_array of shape (n_samples, n_features)
+            Finite numbers.
+
+        Returns
+        -------
+        FeatureGraph
+            Itself.
+        """
+        first, self.point_index_ = first_of_equal_rows(X)
+        distinct = X if len(first) == X.shape[0] else X[first]
+        self.n_points_ = n = len(first)
+        self._rows, self._dtype = RowIndex(distinct), distinct.dtype
+        if self.space is not None:
+            self.space.fit(distinct)
+        self.search.fit(self._points(distinct))
+        k = min(self.n_neighbors, n - 1)
+        self._lists = self.search.lists(k) if k else _no_lists(n)
+        self.weights_ = self._weights(self._lists, n)
+        return self
+
+    def place(self, X):
+        """Find which queries are fitted points.
+
+        Parameters
+        ----------
+        X : ndarray or csr_array of shape (n_queries, n_features)
+            Queries; compared with the fitted rows by their bytes.
+
+        Returns
+        -------
+        Placement
+            The point of each query, and the new points.
+        """
+        if sparse.issparse(self.search.points):
+            X = sparse.csr_array(X)
+        elif sparse.issparse(X):
+            X = X.toarray()
+        X = X.astype(self._dtype, copy=False)
+        point = self._rows.find(X)
+        candidate = np.flatnonzero(point >= 0)
+        same = equal_rows(self._points(X[candidate]), self.search.points[point[candidate]])
+        point[candidate[~same]] = -1
+        new = np.flatnonzero(point < 0)
+        first, inverse = first_of_equal_rows(X[new])
+        point[new] = self.n_points_ + inverse
+        return Placement(point, self._points(X[new[first]]))
+
+    def extend(self, new):
+        """Let new points join the graph.
+
+        Parameters
+        ----------
+        new : ndarray or csr_array of shape (n_new, n_features)
+            New points, from :meth:`place`.
+
+        Returns
+        -------
+        csr_array of shape (n_points + n_new, n_points + n_new)
+            Edge weights of all points, the new ones last. New points may have become
+            neighbours of fitted ones.
+        """
+        lists = self.search.extend(self._lists, new, self.n_neighbors)
+        return self._weights(lists, self.n_points_ + new.shape[0])
+
+    def cross(self, new):
+        """Weigh the edges from new points to fitted ones.
+
+        Parameters
+        ----------
+        new : ndarray or csr_array of shape (n_new, n_features)
+            New points, from :meth:`place`.
+
+        Returns
+        -------
+        csr_array of shape (n_new, n_points)
+            Edge weights.
+        """
+        k = min(self.n_neighbors, self.n_points_)
+        return self._weights(self.search.cross(new, k), self.n_points_)
+
+    def _points(self, X):
+        return X if self.space is None else self.space.transform(X)
+
+    def _weights(self, lists, n_columns):
+        if self.space is not None:
+            lists = NeighborLists(lists.indices, self.space.distance(lists.distances))
+        return weight_matrix(lists, n_columns, self.scale_neighbor)
+
+
+class PrecomputedGraph:
+    """The weighted nearest-neighbour graph of given distances.
+
+    Points at distance 0 are one point. A query at distance 0 of a fitted point is that
+    point. Distances between queries are not known: they meet only in fitted points.
+
+    Parameters
+    ----------
+    n_neighbors : int
+        Number of neighbours of each point.
+    scale_neighbor : int
+        Which neighbour sets the scale of the weights.
+
+    Attributes
+    ----------
+    point_index_ : ndarray of shape (n_samples,)
+        The point that each fitted row is.
+    n_points_ : int
+        Number of points.
+    weights_ : csr_array of shape (n_points, n_points)
+        Directed edge weights ``W``.
+    """
+
+    def __init__(self, n_neighbors, scale_neighbor):
+        self.n_neighbors, self.scale_neighbor = n_neighbors, scale_neighbor
+
+    def fit(self, distances):
+        """Build the graph.
+
+        Parameters
+        ----------
+        distances : ndarray or csr_array of shape (n_samples, n_samples)
+            Distances. In a sparse matrix what is stored are neighbours, zeros too.
+
+        Returns
+        -------
+        PrecomputedGraph
+            Itself.
+
+        Raises
+        ------
+        ValueError
+            If the matrix is not square.
+        """
+        if distances.shape[0] != distances.shape[1]:
+            raise ValueError(
+                "With metric='precomputed', X must be a square matrix of distances between the "
+                f"fitted samples, got shape {distances.shape}."
+            )
+        merged, self.point_index_ = merge_zero_distances(distances)
+        self.n_points_ = n = merged.shape[0]
+        own = np.arange(n)
+        self._lists = lists_from_graph(merged, self.n_neighbors, own=own) if n > 1 else _no_lists(n)
+        self.weights_ = weight_matrix(self._lists, n, self.scale_neighbor)
+        self._fingerprint = _fingerprint(distances)
+        return self
+
+    def place(self, distances):
+        """Find which queries are fitted points.
+
+        Parameters
+        ----------
+        distances : ndarray or csr_array of shape (n_queries, n_samples)
+            Distances from queries to the fitted samples. The fitted matrix itself stands
+            for the fitted samples, whether or not it stores their distances to themselves.
+
+        Returns
+        -------
+        Placement
+            The point of each query, and the distances from new points to fitted points.
+        """
+        n_queries, is_sparse = distances.shape[0], sparse.issparse(distances)
+        if _fingerprint(distances) == self._fingerprint:
+            return Placement(self.point_index_, distances[:0, : self.n_points_])
+        if is_sparse:
+            stored = distances.tocoo()
+            rows, columns = stored.row[stored.data == 0], stored.col[stored.data == 0]
+        else:
+            rows, columns = np.nonzero(distances == 0)
+        point = np.full(n_queries, -1)
+        point[rows] = self.point_index_[columns]
+        new = np.flatnonzero(point < 0)
+        point[new] = self.n_points_ + np.arange(len(new))
+        if is_sparse:
+            group = self.point_index_[stored.col]
+            shape = (n_queries, self.n_points_)
+            to_points = smallest_of_equal(stored.row, group, stored.data, shape).tocsr()
+        else:
+            to_points = distances[:, np.unique(self.point_index_, return_index=True)[1]]
+        return Placement(point, to_points[new])
+
+    def extend(self, new):
+        """Let new points join the graph.
+
+        Parameters
+        ----------
+        new : ndarray or csr_array of shape (n_new, n_points)
+            Distances from new points to fitted ones, from :meth:`place`.
+
+        Returns
+        -------
+        csr_array of shape (n_points + n_new, n_points + n_new)
+            Edge weights of all points, the new ones last.
+        """
+        to_points = lists_from_graph(new, self.n_neighbors)
+        to_new = lists_from_graph(new.T, self.n_neighbors).shifted(self.n_points_)
+        lists = self._lists.beside(to_new, self.n_neighbors).above(to_points)
+        return weight_matrix(lists, self.n_points_ + new.shape[0], self.scale_neighbor)
+
+    def cross(self, new):
+        """Weigh the edges from new points to fitted ones.
+
+        Parameters
+        ----------
+        new : ndarray or csr_array of shape (n_new, n_points)
+            Distances from new points to fitted ones, from :meth:`place`.
+
+        Returns
+        -------
+        csr_array of shape (n_new, n_points)
+            Edge weights.
+        """
+        lists = lists_from_graph(new, self.n_neighbors)
+        return weight_matrix(lists, self.n_points_, self.scale_neighbor)
+
+
+def _no_lists(n):
+    """Lists of points that have no neighbours."""
+    return NeighborLists(np.empty((n, 0), dtype=np.intp), np.empty((n, 0)))
+
+
+def _fingerprint(distances):
+    """A hash by which a matrix of distances is known again."""
+    if sparse.issparse(distances):
+        return joblib.hash((distances.shape, distances.indptr, distances.indices, distances.data))
+    return joblib.hash(distances)

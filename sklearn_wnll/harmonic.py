@@ -1,0 +1,230 @@
+"""Harmonic extension on a weighted graph: the linear system, and where it has no answer."""
+
+import numbers
+from typing import NamedTuple
+
+import numpy as np
+from scipy import sparse
+from scipy.sparse.csgraph import connected_components
+
+from .solvers import conjugate_gradient
+
+__all__ = ["HarmonicExtension", "harmonic_extension", "harmonic_system", "label_weight_value",
+           "reached_points", "weighted_mean"]  # fmt: skip
+
+
+def label_weight_value(label_weight, n_points, n_labeled):
+    """Give the factor ``mu`` on the energy of labelled points.
+
+    Parameters
+    ----------
+    label_weight : {"wnll", "laplace"} or float
+        ``"wnll"`` is ``n / m``, ``"laplace"`` is 1, a number is itself.
+    n_points : int
+        Number of points ``n``.
+    n_labeled : int
+        Number of labelled points ``m``.
+
+    Returns
+    -------
+    float
+        The factor ``mu``.
+
+    References
+    ----------
+    Z. Shi, S. Osher and W. Zhu, "Weighted nonlocal Laplacian on interpolation from sparse
+    data", J. Sci. Comput. 73 (2017).
+
+    Examples
+    --------
+    >>> label_weight_value("wnll", 1000, 10)
+    100.0
+    """
+    if isinstance(label_weight, numbers.Real):
+        return float(label_weight)
+    return {"wnll": n_points / n_labeled, "laplace": 1.0}[label_weight]
+
+
+def reached_points(W, labeled):
+    """Tell which points are connected with a labelled one.
+
+    Parameters
+    ----------
+    W : csr_array of shape (n_points, n_points)
+        Directed edge weights; an edge connects both ways.
+    labeled : ndarray of bool of shape (n_points,)
+        Which points are labelled.
+
+    Returns
+    -------
+    ndarray of bool of shape (n_points,)
+        False in the connected components of the graph that hold no labelled point. Exactly
+        without those is the linear system positive definite.
+    """
+    _, component = connected_components(W, directed=False)
+    return np.isin(component, component[labeled])
+
+
+def harmonic_system(W, labeled, unknown, g, mu):
+    """Assemble the linear system ``A u = B`` of the weighted nonlocal Laplacian.
+
+    For each unlabelled point ``x``, with the labelled points ``S``,
+
+    ``sum_y (w(x,y) + w(y,x)) (u(x) - u(y)) + (mu - 1) sum_{y in S} w(y,x) (u(x) - u(y)) = 0``
+
+    and ``u = g`` on ``S``. With ``T = W + W^T`` that is
+
+    ``A = diag(T 1 + (mu - 1) (W^T)_{.,S} 1) - T``, ``B = (T + (mu - 1) W^T)_{.,S} g``,
+
+    restricted to the unlabelled points.
+
+    Parameters
+    ----------
+    W : csr_array of shape (n_points, n_points)
+        Directed edge weights.
+    labeled : ndarray of bool of shape (n_points,)
+        Which points are labelled.
+    unknown : ndarray of bool of shape (n_points,)
+        Which points are solved for: unlabelled ones, and with a point all that it is
+        connected with through unlabelled points.
+    g : ndarray of shape (n_labeled, n_classes)
+        Values of the labelled points.
+    mu : float
+        Factor on the energy of labelled points: ``n / m`` is the WNLL, 1 the graph Laplacian.
+
+    Returns
+    -------
+    A : csr_array of shape (n_unknown, n_unknown)
+        Symmetric M-matrix.
+    B : ndarray of shape (n_unknown, n_classes)
+        One right-hand side per class.
+
+    References
+    ----------
+    Equation (4) of Wang et al., arXiv 1802.00168, in matrix form.
+    """
+    T = (W + W.T).tocsr()
+    into = T[unknown]
+    # W[S].T: edges that leave a labelled point carry the extra weight.
+    extra = W[labeled][:, unknown].T.tocsr() * (mu - 1)
+    degree = into.sum(axis=1) + extra.sum(axis=1)
+    A = (sparse.diags_array(degree) - into[:, unknown]).tocsr()
+    B = (into[:, labeled] + extra) @ g
+    return A, B
+
+
+class HarmonicExtension(NamedTuple):
+    """What :func:`harmonic_extension` returns.
+
+    Attributes
+    ----------
+    u : ndarray of shape (n_points, n_classes)
+        Distribution of each point.
+    reached : ndarray of bool of shape (n_points,)
+        False where no label reaches a point.
+    n_iter : int
+        Iterations of the solver.
+    residual : float
+        Largest relative residual of a class.
+    converged : bool
+        Whether all classes reached the tolerance.
+    """
+
+    u: np.ndarray
+    reached: np.ndarray
+    n_iter: int
+    residual: float
+    converged: bool
+
+
+def harmonic_extension(W, labeled, g, fallback, *, mu, start=None, tol=1e-6, max_iter=1000,
+                       callback=None):  # fmt: skip
+    """Extend values from labelled points to all points of a graph.
+
+    Parameters
+    ----------
+    W : csr_array of shape (n_points, n_points)
+        Directed edge weights.
+    labeled : ndarray of bool of shape (n_points,)
+        Which points are labelled; at least one.
+    g : ndarray of shape (n_labeled, n_classes)
+        Distributions of the labelled points: non-negative, each summing to 1.
+    fallback : ndarray of shape (n_classes,)
+        Distribution of points that no label reaches.
+    mu : float
+        Factor on the energy of labelled points; see :func:`label_weight_value`.
+    start : ndarray of shape (n_points, n_classes), default=None
+        Where the solver starts; None is ``fallback`` everywhere.
+    tol : float, default=1e-6
+        Relative residual at which a class has converged.
+    max_iter : int, default=1000
+        Largest number of iterations.
+    callback : callable, default=None
+        Called after each iteration with the largest relative residual.
+
+    Returns
+    -------
+    HarmonicExtension
+        ``u`` and how it was found. By the maximum principle ``u`` is in [0, 1] and sums to
+        1 over the classes; what the solver leaves beyond its tolerance is cut off.
+
+    Examples
+    --------
+    A path of three points, labelled at its ends:
+
+    >>> import numpy as np
+    >>> from scipy.sparse import csr_array
+    >>> W = csr_array([[0, 1, 0], [1, 0, 1], [0, 1, 0]], dtype=float)
+    >>> labeled = np.array([True, False, True])
+    >>> harmonic_extension(W, labeled, np.eye(2), np.full(2, 0.5), mu=1.0).u
+    array([[1. , 0. ],
+           [0.5, 0.5],
+           [0. , 1. ]])
+    """
+    u = np.tile(fallback, (W.shape[0], 1)) if start is None else np.array(start)
+    reached = reached_points(W, labeled)
+    u[labeled] = g
+    u[~reached] = fallback
+    unknown = reached & ~labeled
+    if not unknown.any():
+        return HarmonicExtension(u, reached, 0, 0.0, True)
+    A, B = harmonic_system(W, labeled, unknown, g, mu)
+    result = conjugate_gradient(
+        A, B, x0=u[unknown], tol=tol, max_iter=max_iter, callback=callback
+    )
+    solved = result.x.clip(0, 1)
+    total = solved.sum(axis=1, keepdims=True)
+    u[unknown] = np.divide(solved, total, out=np.tile(fallback, (len(solved), 1)), where=total > 0)
+    return HarmonicExtension(
+        u, reached, int(result.n_iter.max()), float(result.residual.max()), result.converged.all()
+    )
+
+
+def weighted_mean(W, labeled, reached, u, fallback, *, mu):
+    """Give new points the weighted mean of their fitted neighbours' values.
+
+    ``u(q) = sum_y c(y) w(q,y) u(y) / sum_y c(y) w(q,y)`` over the neighbours ``y`` that a
+    label reaches, with ``c(y) = mu`` where ``y`` is labelled and 1 elsewhere.
+
+    Parameters
+    ----------
+    W : csr_array of shape (n_queries, n_points)
+        Edge weights from the queries to the fitted points.
+    labeled, reached : ndarray of bool of shape (n_points,)
+        Which fitted points are labelled, and which a label reaches.
+    u : ndarray of shape (n_points, n_classes)
+        Values of the fitted points.
+    fallback : ndarray of shape (n_classes,)
+        Value where no neighbour is reached.
+    mu : float
+        Factor on labelled neighbours.
+
+    Returns
+    -------
+    ndarray of shape (n_queries, n_classes)
+        Distribution of each query.
+    """
+    factor = np.where(labeled, mu, 1.0) * reached
+    total = (W @ factor)[:, None]
+    mean = np.tile(fallback, (W.shape[0], 1))
+    return np.divide(W @ (factor[:, None] * u), total, out=mean, where=total > 0)

@@ -1,0 +1,262 @@
+"""Lists of nearest neighbours, and how to read them from given distances."""
+
+import warnings
+from typing import NamedTuple
+
+import numpy as np
+from scipy import sparse
+from scipy.sparse.csgraph import connected_components
+
+from .exceptions import ShortNeighborListsWarning
+
+__all__ = ["NeighborLists", "lists_from_graph", "merge_zero_distances"]
+
+_BLOCK = 2048  # rows of a dense matrix sorted at a time
+
+
+class NeighborLists(NamedTuple):
+    """The nearest neighbours of some points.
+
+    Attributes
+    ----------
+    indices : ndarray of shape (n_points, n_neighbors)
+        Neighbours, nearest first; -1 where a list is shorter. No list holds its own point.
+    distances : ndarray of shape (n_points, n_neighbors)
+        Their distances; infinite where a list is shorter.
+    """
+
+    indices: np.ndarray
+    distances: np.ndarray
+
+    def nearest(self, k):
+        """Keep the k nearest of each list, in order of distance.
+
+        Parameters
+        ----------
+        k : int
+            Number of neighbours to keep, at most.
+
+        Returns
+        -------
+        NeighborLists
+            The shortened lists.
+        """
+        order = np.argsort(self.distances, axis=1, kind="stable")[:, :k]
+        return NeighborLists(
+            np.take_along_axis(self.indices, order, axis=1),
+            np.take_along_axis(self.distances, order, axis=1),
+        )
+
+    def beside(self, other, k):
+        """Merge with other lists of the same points and keep the k nearest.
+
+        Parameters
+        ----------
+        other : NeighborLists
+            Lists of the same points, of other neighbours.
+        k : int
+            Number of neighbours to keep, at most.
+
+        Returns
+        -------
+        NeighborLists
+            The merged lists.
+        """
+        return NeighborLists(
+            np.hstack([self.indices, other.indices]), np.hstack([self.distances, other.distances])
+        ).nearest(k)
+
+    def above(self, other):
+        """Put the lists of other points below these.
+
+        Parameters
+        ----------
+        other : NeighborLists
+            Lists of further points.
+
+        Returns
+        -------
+        NeighborLists
+            The lists of all points; the shorter ones are filled up.
+        """
+        width = max(self.indices.shape[1], other.indices.shape[1])
+        a, b = (
+            [
+                np.pad(part, ((0, 0), (0, width - part.shape[1])), constant_values=fill)
+                for part, fill in zip(lists, (-1, np.inf), strict=True)
+            ]
+            for lists in (self, other)
+        )
+        return NeighborLists(*map(np.vstack, zip(a, b, strict=True)))
+
+    def shifted(self, offset):
+        """Add an offset to the indices.
+
+        Parameters
+        ----------
+        offset : int
+            What to add.
+
+        Returns
+        -------
+        NeighborLists
+            Lists with shifted indices; the fillers stay.
+        """
+        return NeighborLists(
+            np.where(self.indices < 0, -1, self.indices + offset), self.distances
+        )
+
+    def without_self(self):
+        """Drop each point from its own list, by index; points at distance 0 stay.
+
+        Returns
+        -------
+        NeighborLists
+            Lists that are one shorter. A list that does not hold its own point, because
+            others are as near, loses its last entry.
+        """
+        drop = self.indices == np.arange(len(self.indices))[:, None]
+        drop[:, -1] |= ~drop.any(axis=1)
+        shape = (len(drop), -1)
+        return NeighborLists(
+            self.indices[~drop].reshape(shape), self.distances[~drop].reshape(shape)
+        )
+
+
+def lists_from_graph(graph, k, own=None):
+    """Read the k nearest neighbours of each row from a matrix of distances.
+
+    Parameters
+    ----------
+    graph : sparse matrix or ndarray of shape (n_rows, n_points)
+        Distances. In a sparse one what is stored are neighbours, zeros too.
+    k : int
+        Number of neighbours to keep, at most.
+    own : ndarray of shape (n_rows,), default=None
+        The point that each row is, which is not its own neighbour. None: the rows are
+        other points.
+
+    Returns
+    -------
+    NeighborLists
+        One list for each row; rows that store fewer than ``k`` neighbours keep those.
+
+    Warns
+    -----
+    ShortNeighborListsWarning
+        If ``own`` is given and rows store fewer neighbours than ``k`` and than there are.
+    """
+    n_rows, n_points = graph.shape
+    k = min(k, n_points - (own is not None))
+    if not sparse.issparse(graph):
+        return _lists_from_dense(graph, k, own)
+    rows, columns, distances = _stored(graph)
+    if own is not None:
+        other = own[rows] != columns
+        rows, columns, distances = rows[other], columns[other], distances[other]
+    order = np.lexsort((columns, distances, rows))
+    rows, columns, distances = rows[order], columns[order], distances[order]
+    counts = np.bincount(rows, minlength=n_rows)
+    rank = np.arange(len(rows)) - np.repeat(np.cumsum(counts) - counts, counts)
+    keep = rank < k
+    lists = NeighborLists(np.full((n_rows, k), -1), np.full((n_rows, k), np.inf))
+    lists.indices[rows[keep], rank[keep]] = columns[keep]
+    lists.distances[rows[keep], rank[keep]] = distances[keep]
+    short = np.count_nonzero(counts < k)
+    if short and own is not None:
+        warnings.warn(
+            f"The neighbor graph stores fewer than {k} neighbors for {short} of {n_rows} rows, "
+            "which keep what they have. Compute the graph with more neighbors or lower "
+            "n_neighbors.",
+            ShortNeighborListsWarning,
+            stacklevel=2,
+        )
+    return lists
+
+
+def _lists_from_dense(graph, k, own):
+    """:func:`lists_from_graph` of a full matrix."""
+    lists = NeighborLists(
+        np.empty((len(graph), k), dtype=np.intp), np.empty((len(graph), k), dtype=np.float64)
+    )
+    for start in range(0, len(graph), _BLOCK):
+        part = slice(start, start + _BLOCK)
+        block = graph[part].astype(np.float64)
+        if own is not None:
+            block[np.arange(len(block)), own[part]] = np.inf
+        nearest = np.argpartition(block, k - 1, axis=1)[:, :k] if k else np.empty((len(block), 0))
+        lists.indices[part] = nearest
+        lists.distances[part] = np.take_along_axis(block, lists.indices[part], axis=1)
+    return lists.nearest(k)
+
+
+def _stored(graph):
+    """Rows, columns and distances that a sparse matrix stores, explicit zeros included."""
+    graph = graph.tocoo()
+    return graph.row.astype(np.intp), graph.col.astype(np.intp), graph.data.astype(np.float64)
+
+
+def merge_zero_distances(graph):
+    """Group points whose distance is given as zero: they are one point.
+
+    Parameters
+    ----------
+    graph : sparse matrix or ndarray of shape (n_points, n_points)
+        Distances. In a sparse one only what is stored counts.
+
+    Returns
+    -------
+    merged : sparse matrix or ndarray of shape (n_groups, n_groups)
+        Distances between the groups, the smallest that are given.
+    group : ndarray of shape (n_points,)
+        The group of each point, numbered in order of first members.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> distances = np.array([[0.0, 2.0, 0.0], [2.0, 0.0, 2.0], [0.0, 2.0, 0.0]])
+    >>> merged, group = merge_zero_distances(distances)
+    >>> group.tolist(), merged.tolist()
+    ([0, 1, 0], [[0.0, 2.0], [2.0, 0.0]])
+    """
+    n = graph.shape[0]
+    if sparse.issparse(graph):
+        rows, columns, distances = _stored(graph)
+        zero = distances == 0
+        ends = rows[zero], columns[zero]
+    else:
+        ends = np.nonzero(graph == 0)
+    links = sparse.coo_array((np.ones(len(ends[0]), dtype=bool), ends), shape=(n, n))
+    n_groups, component = connected_components(links, directed=False)
+    if n_groups == n:
+        return graph, np.arange(n)
+    _, first, inverse = np.unique(component, return_index=True, return_inverse=True)
+    group = np.argsort(np.argsort(first))[inverse]
+    if not sparse.issparse(graph):
+        first = np.sort(first)
+        return graph[np.ix_(first, first)], group
+    return smallest_of_equal(group[rows], group[columns], distances, (n_groups, n_groups)), group
+
+
+def smallest_of_equal(rows, columns, distances, shape):
+    """Make a sparse matrix of distances, the smallest where one is given several times.
+
+    Parameters
+    ----------
+    rows, columns : ndarray of shape (n_entries,)
+        Places.
+    distances : ndarray of shape (n_entries,)
+        Distances.
+    shape : tuple of int
+        Shape of the matrix.
+
+    Returns
+    -------
+    coo_array
+        The matrix, with explicit zeros.
+    """
+    order = np.lexsort((distances, columns, rows))
+    rows, columns, distances = rows[order], columns[order], distances[order]
+    new = np.ones(len(rows), dtype=bool)
+    new[1:] = (np.diff(rows) != 0) | (np.diff(columns) != 0)
+    return sparse.coo_array((distances[new], (rows[new], columns[new])), shape=shape)

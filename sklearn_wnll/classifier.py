@@ -358,6 +358,9 @@ class WNLLClassifier(ClassifierMixin, BaseEstimator):
                 f"{', '.join(SPARSE_METRICS)}, or pass X.toarray()."
             )
         X = sparse.csr_array(X)
+        if X.nnz <= np.iinfo(np.int32).max:  # some searches take no other indices
+            indices, indptr = X.indices.astype(np.int32), X.indptr.astype(np.int32)
+            X = sparse.csr_array((X.data, indices, indptr), shape=X.shape)
         if not X.has_canonical_format:
             X = X.copy()
             X.sum_duplicates()

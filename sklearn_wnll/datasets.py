@@ -3,13 +3,14 @@
 import os
 import pickle
 from io import BytesIO
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
 from scipy.io import loadmat
 from sklearn.utils import Bunch, check_random_state
 
-from .labels import as_label_array, encode_labels, is_unlabeled
+from .labels import as_label_array, encode_labels
 
 __all__ = ["hide_labels", "load_cifar10", "load_cifar100", "load_mnist", "load_svhn"]
 
@@ -52,7 +53,7 @@ def hide_labels(y, n_per_class, random_state=None):
     counts = np.bincount(codes[codes >= 0])
     if counts.min() < n_per_class:
         raise ValueError(
-            f"Class {classes[counts.argmin()]!r} has {counts.min()} labels, fewer than "
+            f"Class {classes[counts.argmin()]} has {counts.min()} labels, fewer than "
             f"n_per_class={n_per_class}. Lower n_per_class."
         )
     rng = check_random_state(random_state)
@@ -252,7 +253,7 @@ def _decode_jpeg(stream, offsets):
             "python -m pip install 'sklearn-wnll[plot]'"
         ) from error
     stream = stream.tobytes()
-    files = (stream[a:b] for a, b in zip(offsets[:-1], offsets[1:], strict=True))
+    files = (stream[a:b] for a, b in pairwise(offsets))
     return np.stack([np.asarray(Image.open(BytesIO(file)).convert("RGB")) for file in files])
 
 

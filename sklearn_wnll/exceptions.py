@@ -1,7 +1,11 @@
 """Warnings of sklearn_wnll, so that each can be silenced or turned into an error by name."""
 
-__all__ = ["AmbiguousLabelsWarning", "FewLabelsWarning", "ShortNeighborListsWarning",
-           "UnreachedPointsWarning"]
+__all__ = [
+    "AmbiguousLabelsWarning",
+    "FewLabelsWarning",
+    "ShortNeighborListsWarning",
+    "UnreachedPointsWarning",
+]
 
 
 class FewLabelsWarning(UserWarning):

@@ -6,7 +6,13 @@ import joblib
 import numpy as np
 from scipy import sparse
 
-from .neighbors import NeighborLists, lists_from_graph, merge_zero_distances, smallest_of_equal
+from .neighbors import (
+    NeighborLists,
+    lists_from_graph,
+    merge_zero_distances,
+    smallest_of_equal,
+    warn_if_short,
+)
 from .points import RowIndex, equal_rows, first_of_equal_rows
 
 __all__ = ["FeatureGraph", "Placement", "PrecomputedGraph", "edge_weights", "weight_matrix"]
@@ -275,8 +281,12 @@ class PrecomputedGraph:
             )
         merged, self.point_index_ = merge_zero_distances(distances)
         self.n_points_ = n = merged.shape[0]
-        own = np.arange(n)
-        self._lists = lists_from_graph(merged, self.n_neighbors, own=own) if n > 1 else _no_lists(n)
+        if n > 1:
+            self._lists = lists_from_graph(merged, self.n_neighbors, own=np.arange(n))
+        else:
+            self._lists = _no_lists(n)
+        if n == distances.shape[0]:  # merging shortens lists, which is nobody's mistake
+            warn_if_short(self._lists, min(self.n_neighbors, n - 1))
         self.weights_ = weight_matrix(self._lists, n, self.scale_neighbor)
         self._fingerprint = _fingerprint(distances)
         return self
@@ -357,6 +367,8 @@ def _no_lists(n):
 
 def _fingerprint(distances):
     """A hash by which a matrix of distances is known again."""
-    if sparse.issparse(distances):
-        return joblib.hash((distances.shape, distances.indptr, distances.indices, distances.data))
-    return joblib.hash(distances)
+    if not sparse.issparse(distances):
+        return joblib.hash(distances)
+    # scipy may change the type of the indices when it copies.
+    places = (part.astype(np.int64) for part in (distances.indptr, distances.indices))
+    return distances.shape, joblib.hash(distances.data), *map(joblib.hash, places)

@@ -189,9 +189,7 @@ def harmonic_extension(W, labeled, g, fallback, *, mu, start=None, tol=1e-6, max
     if not unknown.any():
         return HarmonicExtension(u, reached, 0, 0.0, True)
     A, B = harmonic_system(W, labeled, unknown, g, mu)
-    result = conjugate_gradient(
-        A, B, x0=u[unknown], tol=tol, max_iter=max_iter, callback=callback
-    )
+    result = conjugate_gradient(A, B, x0=u[unknown], tol=tol, max_iter=max_iter, callback=callback)
     solved = result.x.clip(0, 1)
     total = solved.sum(axis=1, keepdims=True)
     u[unknown] = np.divide(solved, total, out=np.tile(fallback, (len(solved), 1)), where=total > 0)

@@ -103,10 +103,6 @@ def encode_labels(y, unlabeled="auto"):
     _check_no_missing(known, unlabeled)
     if known.dtype.kind == "f":
         assert_all_finite(known, input_name="y")
-    with warnings.catch_warnings():
-        # Few labels of many classes are this package's business, not a mistake.
-        warnings.filterwarnings("ignore", "The number of unique classes is greater than 50%")
-        check_classification_targets(known)
     try:
         classes, known_codes = np.unique(known, return_inverse=True)
     except TypeError as error:
@@ -115,6 +111,10 @@ def encode_labels(y, unlabeled="auto"):
             f"y mixes labels of the types {', '.join(types)}, which cannot be sorted. Convert "
             "them to one type, for instance with y.astype(str)."
         ) from error
+    with warnings.catch_warnings():
+        # Few labels of many classes are this package's business, not a mistake.
+        warnings.filterwarnings("ignore", "The number of unique classes is greater than 50%")
+        check_classification_targets(known)
     codes = np.full(len(y), -1, dtype=np.intp)
     codes[labeled] = known_codes
     return EncodedLabels(classes, codes)

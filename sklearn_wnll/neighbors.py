@@ -9,7 +9,13 @@ from scipy.sparse.csgraph import connected_components
 
 from .exceptions import ShortNeighborListsWarning
 
-__all__ = ["NeighborLists", "lists_from_graph", "merge_zero_distances"]
+__all__ = [
+    "NeighborLists",
+    "lists_from_graph",
+    "merge_zero_distances",
+    "smallest_of_equal",
+    "warn_if_short",
+]
 
 _BLOCK = 2048  # rows of a dense matrix sorted at a time
 
@@ -102,9 +108,7 @@ class NeighborLists(NamedTuple):
         NeighborLists
             Lists with shifted indices; the fillers stay.
         """
-        return NeighborLists(
-            np.where(self.indices < 0, -1, self.indices + offset), self.distances
-        )
+        return NeighborLists(np.where(self.indices < 0, -1, self.indices + offset), self.distances)
 
     def without_self(self):
         """Drop each point from its own list, by index; points at distance 0 stay.
@@ -140,11 +144,6 @@ def lists_from_graph(graph, k, own=None):
     -------
     NeighborLists
         One list for each row; rows that store fewer than ``k`` neighbours keep those.
-
-    Warns
-    -----
-    ShortNeighborListsWarning
-        If ``own`` is given and rows store fewer neighbours than ``k`` and than there are.
     """
     n_rows, n_points = graph.shape
     k = min(k, n_points - (own is not None))
@@ -162,16 +161,33 @@ def lists_from_graph(graph, k, own=None):
     lists = NeighborLists(np.full((n_rows, k), -1), np.full((n_rows, k), np.inf))
     lists.indices[rows[keep], rank[keep]] = columns[keep]
     lists.distances[rows[keep], rank[keep]] = distances[keep]
-    short = np.count_nonzero(counts < k)
-    if short and own is not None:
+    return lists
+
+
+def warn_if_short(lists, k):
+    """Warn if lists are shorter than they should be.
+
+    Parameters
+    ----------
+    lists : NeighborLists
+        Lists of given neighbours.
+    k : int
+        Number of neighbours that each list should have.
+
+    Warns
+    -----
+    ShortNeighborListsWarning
+        If some have fewer.
+    """
+    short = np.count_nonzero((lists.indices >= 0).sum(axis=1) < k)
+    if short:
         warnings.warn(
-            f"The neighbor graph stores fewer than {k} neighbors for {short} of {n_rows} rows, "
-            "which keep what they have. Compute the graph with more neighbors or lower "
-            "n_neighbors.",
+            f"The neighbor graph stores fewer than {k} neighbors for {short} of "
+            f"{len(lists.indices)} rows, which keep what they have. Compute the graph with more "
+            "neighbors or lower n_neighbors.",
             ShortNeighborListsWarning,
             stacklevel=2,
         )
-    return lists
 
 
 def _lists_from_dense(graph, k, own):

@@ -85,11 +85,10 @@ class FeatureSpace:
         if largest > 0 and not 1e-100 < largest < 1e100:
             self.unit_ = largest
         sample = X[:: max(1, X.shape[0] // 1000)] / self.unit_
-        if sparse.issparse(sample):
-            radius = abs(sample).max(axis=1).toarray().ravel()
-        else:
+        if not sparse.issparse(sample):
             self.shift_ = np.median(sample, axis=0)
-            radius = np.abs(sample - self.shift_).max(axis=1)
+            sample = sample - self.shift_
+        radius = _row_maxima(sample)
         if (radius > 0).any():
             self.scale_ = float(np.median(radius[radius > 0]))
         return self
@@ -145,18 +144,21 @@ class FeatureSpace:
         return searched
 
 
+def _row_maxima(X):
+    """Largest absolute value of each row."""
+    if sparse.issparse(X):
+        return abs(X).max(axis=1).toarray().ravel()
+    return np.abs(X).max(axis=1)
+
+
 def _unit_vectors(X, *, centered):
     """Scale rows to unit length, with one more feature that is 1 for rows of zeros.
 
     So rows of zeros are at cosine distance 1 from all others, as scikit-learn has it.
     """
-    is_sparse = sparse.issparse(X)
-    if is_sparse:
-        largest = abs(X).max(axis=1).toarray().ravel()
-    else:
-        largest = np.abs(X).max(axis=1)
+    largest = _row_maxima(X)
     inverse = np.divide(1, largest, out=np.zeros_like(largest), where=largest > 0)
-    if is_sparse:
+    if sparse.issparse(X):
         points = sparse.diags_array(inverse).astype(X.dtype) @ X
         length = np.sqrt(points.multiply(points).sum(axis=1))
         zero = (length == 0).astype(X.dtype)

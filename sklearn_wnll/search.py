@@ -13,7 +13,7 @@ from sklearn.neighbors import NearestNeighbors
 from sklearn.utils import check_random_state
 
 from ._progress import Progress
-from .neighbors import NeighborLists, lists_from_graph
+from .neighbors import NeighborLists, lists_from_graph, warn_if_short
 
 __all__ = [
     "ApproximateSearch",
@@ -252,7 +252,7 @@ class ApproximateSearch(NeighborSearch):
     metric : str
         Name of the distance.
     seed : int
-        Seed of the search; the same seed gives the same lists.
+        Seed of the search; the same seed and number of threads give the same lists.
     n_jobs : int, default=None
         Number of threads; None is all cores.
     verbose : int, default=0
@@ -371,7 +371,9 @@ class TransformerSearch(NeighborSearch):
         """Find the k nearest other points of each point."""
         self._index = self._sized()
         graph = self._index.fit_transform(self.points)
-        return lists_from_graph(graph, k, own=np.arange(graph.shape[0]))
+        lists = lists_from_graph(graph, k, own=np.arange(graph.shape[0]))
+        warn_if_short(lists, k)
+        return lists
 
     def cross(self, queries, k):
         """Find the k points nearest to each query."""
@@ -382,7 +384,7 @@ class TransformerSearch(NeighborSearch):
     def _sized(self):
         """Clone the transformer, with no more neighbours than there are other points."""
         transformer, largest = clone(self.transformer), self.points.shape[0] - 1
-        if getattr(transformer, "n_neighbors", 0) > largest:
+        if (getattr(transformer, "n_neighbors", None) or 0) > largest:
             transformer.set_params(n_neighbors=largest)
         return transformer
 

@@ -1,0 +1,43 @@
+"""Random clouds for the property tests."""
+
+from typing import NamedTuple
+
+import numpy as np
+from hypothesis import strategies as st
+
+
+class Cloud(NamedTuple):
+    """Points, their labels (-1 where there is none) and parameters of a classifier."""
+
+    X: np.ndarray
+    y: np.ndarray
+    params: dict
+
+
+@st.composite
+def clouds(draw, *, grid=False, min_points=12):
+    """Draw Gaussian points of up to 4 classes, at least one of them labelled.
+
+    On a grid, many points and many distances are equal; off it, none are.
+    """
+    rng = np.random.default_rng(draw(st.integers(0, 2**32 - 1)))
+    n = draw(st.integers(min_points, 50))
+    d = draw(st.integers(1, 5))
+    n_classes = draw(st.integers(1, 4))
+    X = rng.normal(size=(n, d))
+    if grid:
+        X = np.round(X)
+    y = rng.integers(0, n_classes, size=n)
+    hidden = rng.random(n) < draw(st.sampled_from([0.0, 0.3, 0.6, 0.9]))
+    hidden[rng.integers(n)] = False
+    y[hidden] = -1
+    scale_neighbor = draw(st.integers(4, 8))
+    params = {
+        "n_neighbors": draw(st.integers(scale_neighbor, 15)),
+        "scale_neighbor": scale_neighbor,
+        "label_weight": draw(st.sampled_from(["wnll", "laplace", 0.5, 20.0])),
+        "unlabeled": -1,  # y may happen to hold just -1 and 1
+        "tol": 1e-13,
+        "max_iter": 5000,
+    }
+    return Cloud(X, y, params)

@@ -1,0 +1,28 @@
+"""scikit-learn's own checks, for the default estimator and for variants."""
+
+import pytest
+from sklearn.neighbors import KNeighborsTransformer
+from sklearn.utils.estimator_checks import parametrize_with_checks
+
+from sklearn_wnll import WNLLClassifier
+
+VARIANTS = [
+    WNLLClassifier(),
+    WNLLClassifier(predict_mode="inductive"),
+    WNLLClassifier(label_weight="laplace"),
+    WNLLClassifier(neighbors="approximate"),
+    WNLLClassifier(neighbors="approximate", predict_mode="inductive"),
+    WNLLClassifier(neighbors=KNeighborsTransformer(n_neighbors=15)),
+    WNLLClassifier(metric="cosine"),
+    WNLLClassifier(metric="manhattan"),
+    WNLLClassifier(metric="precomputed"),
+]
+
+
+# The checks fit a few rows, in parts that no label reaches, with labels -1 and 1.
+@pytest.mark.filterwarnings("ignore::sklearn_wnll.exceptions.FewLabelsWarning")
+@pytest.mark.filterwarnings("ignore::sklearn_wnll.exceptions.UnreachedPointsWarning")
+@pytest.mark.filterwarnings("ignore::sklearn_wnll.exceptions.AmbiguousLabelsWarning")
+@parametrize_with_checks(VARIANTS)
+def test_scikit_learn_checks(estimator, check):
+    check(estimator)

@@ -1,0 +1,86 @@
+import numpy as np
+import pytest
+from hypothesis import assume, given
+from hypothesis import strategies as st
+from scipy import sparse
+
+from sklearn_wnll.harmonic import (
+    harmonic_extension,
+    harmonic_system,
+    label_weight_value,
+    reached_points,
+    weighted_mean,
+)
+
+from .reference import dense_extension, dense_weights
+
+
+def problem(n, seed, n_classes=3):
+    rng = np.random.default_rng(seed)
+    labeled = rng.random(n) < 0.3
+    labeled[:2] = True, False
+    g = rng.dirichlet(np.ones(n_classes), size=labeled.sum())
+    return dense_weights(rng.normal(size=(n, 2))), labeled, g
+
+
+@given(st.integers(10, 60), st.integers(0, 2**32 - 1), st.sampled_from([0.3, 1.0, 7.0, 1e4]))
+def test_agrees_with_dense_reference(n, seed, mu):
+    W, labeled, g = problem(n, seed)
+    result = harmonic_extension(sparse.csr_array(W), labeled, g, g.mean(axis=0), mu=mu, tol=1e-13)
+    assume(result.reached.all())
+    np.testing.assert_allclose(result.u, dense_extension(W, labeled, g, mu), atol=1e-8)
+
+
+@given(st.integers(10, 60), st.integers(0, 2**32 - 1), st.sampled_from([0.3, 1.0, 7.0, 1e4]))
+def test_system_is_a_symmetric_m_matrix_that_keeps_constants(n, seed, mu):
+    W, labeled, g = problem(n, seed)
+    A, B = harmonic_system(sparse.csr_array(W), labeled, ~labeled, g, mu)
+    dense = A.toarray()
+    np.testing.assert_allclose(dense, dense.T, atol=1e-12)
+    assert (dense[~np.eye(len(dense), dtype=bool)] <= 0).all()
+    # u = 1 solves the system of g = 1: what flows out of the unknowns flows to the labels.
+    np.testing.assert_allclose(dense.sum(axis=1), B.sum(axis=1), atol=1e-9 * mu)
+
+
+def test_only_edges_that_leave_a_labelled_point_carry_the_extra_weight():
+    # 0 (labelled) -> 1 with weight 2; 1 -> 2 (labelled) with weight 3.
+    W = sparse.csr_array(([2.0, 3.0], ([0, 1], [1, 2])), shape=(3, 3))
+    labeled = np.array([True, False, True])
+    result = harmonic_extension(W, labeled, np.eye(2), np.full(2, 0.5), mu=5.0)
+    np.testing.assert_allclose(result.u[1], [10 / 13, 3 / 13])
+
+
+def test_unreached_points_get_the_fallback_and_a_flag():
+    W = sparse.csr_array(([1.0, 1.0], ([0, 2], [1, 3])), shape=(5, 5))
+    labeled = np.array([True, False, False, False, False])
+    fallback = np.array([0.25, 0.75])
+    result = harmonic_extension(W, labeled, np.array([[1.0, 0.0]]), fallback, mu=1.0)
+    assert result.reached.tolist() == [True, True, False, False, False]
+    np.testing.assert_allclose(result.u, [[1, 0], [1, 0], fallback, fallback, fallback])
+
+
+def test_reached_follows_edges_in_both_directions():
+    W = sparse.csr_array(([1.0, 1.0], ([1, 1], [0, 2])), shape=(3, 3))
+    assert reached_points(W, np.array([True, False, False])).all()
+
+
+def test_start_changes_nothing_but_the_number_of_iterations():
+    W, labeled, g = problem(60, 0)
+    W = sparse.csr_array(W)
+    cold = harmonic_extension(W, labeled, g, g.mean(axis=0), mu=3.0, tol=1e-12)
+    warm = harmonic_extension(W, labeled, g, g.mean(axis=0), mu=3.0, tol=1e-12, start=cold.u)
+    np.testing.assert_allclose(warm.u, cold.u, atol=1e-10)
+    assert warm.n_iter < cold.n_iter
+
+
+@pytest.mark.parametrize(("weight", "value"), [("wnll", 25.0), ("laplace", 1.0), (3, 3.0)])
+def test_label_weight_value(weight, value):
+    assert label_weight_value(weight, 100, 4) == value
+
+
+def test_weighted_mean_counts_labelled_neighbours_mu_times_and_unreached_ones_not():
+    W = sparse.csr_array([[1.0, 2.0, 4.0], [0.0, 0.0, 4.0]])
+    labeled, reached = np.array([True, False, False]), np.array([True, True, False])
+    u = np.array([[1.0, 0.0], [0.0, 1.0], [0.5, 0.5]])
+    mean = weighted_mean(W, labeled, reached, u, np.array([0.9, 0.1]), mu=3.0)
+    np.testing.assert_allclose(mean, [[3 / 5, 2 / 5], [0.9, 0.1]])

@@ -1,0 +1,134 @@
+import warnings
+
+import numpy as np
+import pandas as pd
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from sklearn_wnll.exceptions import AmbiguousLabelsWarning
+from sklearn_wnll.labels import encode_labels, is_unlabeled, required_labels
+
+NAN = float("nan")
+
+
+@pytest.mark.parametrize(
+    ("y", "hidden"),
+    [
+        ([0, 1, -1], [0, 0, 1]),
+        (np.array([0, 1, -1], dtype=np.int8), [0, 0, 1]),
+        (np.array([0, 1, 255], dtype=np.uint8), [0, 0, 0]),
+        ([0.0, 1.0, -1.0], [0, 0, 1]),
+        ([0.0, 1.0, NAN], [0, 0, 1]),
+        ([0, None, 1], [0, 1, 0]),
+        (["a", "b", None], [0, 0, 1]),
+        (["a", NAN, "b"], [0, 1, 0]),
+        (["a", "-1", "b"], [0, 1, 0]),
+        (np.array(["a", "-1", "b"]), [0, 1, 0]),
+        (np.array(["a", "b", None], dtype=object), [0, 0, 1]),
+        (np.array([0, 1, -1], dtype=object), [0, 0, 1]),
+        ([True, False, True], [0, 0, 0]),
+        (pd.Series([0, 1, -1], index=[7, 8, 9]), [0, 0, 1]),
+        (pd.Series([0, 1, None], dtype="Int64"), [0, 0, 1]),
+        (pd.Series(["a", None, "b"]), [0, 1, 0]),
+        (pd.Series(["a", None, "b"], dtype="string"), [0, 1, 0]),
+        (pd.Series(["a", None, "b"], dtype="category"), [0, 1, 0]),
+    ],
+)
+def test_automatic_markers(y, hidden):
+    assert is_unlabeled(y).tolist() == [bool(h) for h in hidden]
+    classes, codes = encode_labels(y)
+    assert (codes == -1).tolist() == [bool(h) for h in hidden]
+    assert len(classes) == len(set(codes[codes >= 0]))
+
+
+@pytest.mark.parametrize(
+    ("y", "marker", "hidden"),
+    [
+        ([0, 1, 2], 0, [1, 0, 0]),
+        ([0, 1, -1], None, [0, 0, 0]),
+        ([-1, 1, 1], -1, [1, 0, 0]),
+        (["a", "?", "b"], "?", [0, 1, 0]),
+        (["a", "-1", "b"], None, [0, 0, 0]),
+        (["a", "", "b"], "", [0, 1, 0]),
+        (["auto", "a", None], NAN, [0, 0, 1]),
+        ([-1, 1, NAN], NAN, [0, 0, 1]),
+        ([-1, -2, 3], -1, [1, 0, 0]),
+        ([0, 1, -1], "?", [0, 0, 0]),
+    ],
+)
+def test_an_explicit_marker_always_wins(y, marker, hidden):
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        assert is_unlabeled(y, marker).tolist() == [bool(h) for h in hidden]
+
+
+@pytest.mark.parametrize("y", [[-1, 1, 1], [-1.0, 1.0, -1.0], ["-1", "1", "1"]])
+def test_exactly_minus_one_and_one_are_two_classes_and_a_warning_says_so(y):
+    with pytest.warns(AmbiguousLabelsWarning, match="unlabeled="):
+        assert not is_unlabeled(y).any()
+
+
+@pytest.mark.parametrize(
+    ("y", "cure"),
+    [
+        ([0.0, -1.0, NAN], r"unlabeled=float\('nan'\) if -1 is a class"),
+        (["a", "-1", None], r"unlabeled=float\('nan'\) if \"-1\" is a class"),
+        ([-2, -1, 0, 1], "unlabeled=None if -1 is a class"),
+    ],
+)
+def test_a_marker_that_may_be_a_class_is_refused_with_the_cure(y, cure):
+    with pytest.raises(ValueError, match=cure):
+        is_unlabeled(y)
+
+
+@pytest.mark.parametrize(
+    ("y", "marker", "message"),
+    [
+        ([-1, -1], "auto", "Every row of y is unlabelled"),
+        ([None, None], "auto", "Every row of y is unlabelled"),
+        ([0, 0], 0, "pass unlabeled=None if the marker is a class"),
+        ([0.0, 1.0, NAN], None, "y contains NaN or None"),
+        (["a", None], None, "y contains NaN or None"),
+        ([0.0, 1.0, np.inf], "auto", "Input y contains infinity"),
+        ([0.1, 1.7, 2.3], "auto", "Unknown label type: continuous"),
+        (np.array([1, "a", 2], dtype=object), "auto", "types int, str"),
+        (["a", "b"], -1, "unlabeled='-1'"),
+        ([[0, 1], [1, 0]], "auto", "y should be a 1d array"),
+    ],
+)
+def test_bad_labels_are_refused_with_the_cure(y, marker, message):
+    with pytest.raises(ValueError, match=message):
+        encode_labels(y, marker)
+
+
+def test_with_known_classes_minus_one_is_what_it_was_in_fit():
+    assert is_unlabeled([-1, -1], classes=[-1, 1]).tolist() == [False, False]
+    assert is_unlabeled([-1, 1], classes=[0, 1]).tolist() == [True, False]
+    assert is_unlabeled(["-1", None, "a"], classes=["a", "b"]).tolist() == [True, True, False]
+    assert is_unlabeled([0, 1], unlabeled=0, classes=[1, 2]).tolist() == [True, False]
+
+
+@given(st.lists(st.integers(0, 5), min_size=1), st.sampled_from([int, float, str]))
+def test_codes_give_the_labels_back(y, kind):
+    y = np.array([kind(label) for label in y])
+    classes, codes = encode_labels(y)
+    np.testing.assert_array_equal(classes[codes], y)
+    assert (np.diff(classes.astype(float)) > 0).all()
+
+
+def test_few_labels_of_many_classes_are_no_mistake():
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        encode_labels(np.arange(30))
+
+
+@given(st.integers(1, 300))
+def test_required_labels_is_the_coupon_collectors_number(n_classes):
+    draws = sum(n_classes / i for i in range(1, n_classes + 1))
+    assert draws <= required_labels(n_classes) + 1e-9 < draws + 1.1
+
+
+def test_required_labels_needs_a_class():
+    with pytest.raises(ValueError, match="n_classes must be at least 1"):
+        required_labels(0)

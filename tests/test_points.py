@@ -1,0 +1,108 @@
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from scipy import sparse
+from scipy.spatial.distance import cdist, pdist
+from sklearn.metrics.pairwise import cosine_distances
+
+from sklearn_wnll.points import FeatureSpace, RowIndex, equal_rows, first_of_equal_rows
+
+
+@given(st.integers(1, 60), st.integers(1, 4), st.integers(0, 2**32 - 1), st.booleans())
+def test_equal_rows_are_grouped_as_numpy_groups_them(n, d, seed, use_sparse):
+    X = np.random.default_rng(seed).integers(-1, 2, size=(n, d)).astype(float)
+    X[X == 0] = np.random.default_rng(seed).choice([0.0, -0.0], size=(X == 0).sum())
+    first, inverse = first_of_equal_rows(sparse.csr_array(X) if use_sparse else X)
+    np.testing.assert_array_equal(X[first][inverse], X)
+    assert len(first) == len(np.unique(X, axis=0))
+    assert (np.diff(first) > 0).all()
+    assert (first[inverse] <= np.arange(n)).all()
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+@pytest.mark.parametrize("use_sparse", [False, True])
+def test_keys_of_many_small_integers_do_not_collide(dtype, use_sparse):
+    # Small integers leave most bits of a float zero, which a weak hash would not survive.
+    X = np.indices((30, 30, 30)).reshape(3, -1).T.astype(dtype)
+    index = RowIndex(sparse.csr_array(X) if use_sparse else X)
+    assert len(np.unique(index._keys)) == len(X)
+    np.testing.assert_array_equal(index.find(X), np.arange(len(X)))
+    assert (index.find(X + dtype(0.5)) == -1).all()
+
+
+def test_colliding_keys_do_not_merge_different_rows(monkeypatch):
+    monkeypatch.setattr("sklearn_wnll.points._row_keys", lambda X: np.zeros(len(X), np.uint64))
+    first, inverse = first_of_equal_rows(np.array([[1.0], [2.0], [1.0]]))
+    assert first.tolist() == [0, 1]
+    assert inverse.tolist() == [0, 1, 0]
+
+
+def test_a_sparse_row_has_the_key_of_the_dense_row():
+    X = sparse.random_array((50, 20), density=0.5, rng=np.random.default_rng(0)).tocsr()
+    np.testing.assert_array_equal(RowIndex(X).find(X.toarray()), np.arange(50))
+
+
+@pytest.mark.parametrize("make", [np.asarray, sparse.csr_array])
+def test_equal_rows_compares_row_by_row(make):
+    X = np.array([[1.0, 0.0], [2.0, 3.0], [0.0, 0.0]])
+    Y = np.array([[1.0, 0.0], [2.0, 4.0], [0.0, 5.0]])
+    assert equal_rows(make(X), make(Y)).tolist() == [True, False, False]
+
+
+@pytest.mark.parametrize("metric", ["euclidean", "manhattan", "chebyshev"])
+@pytest.mark.parametrize(
+    ("dtype", "scale"),
+    [(np.float32, scale) for scale in (1e-30, 1.0, 1e30)]
+    + [(np.float64, scale) for scale in (1e-150, 1e-30, 1.0, 1e30, 1e150, 1e307)],
+)
+def test_points_are_the_rows_scaled_and_shifted(dtype, metric, scale):
+    X = np.random.default_rng(0).normal(size=(40, 3))
+    rows = (X * scale).astype(dtype)
+    points = FeatureSpace(metric).fit(rows).transform(rows)
+    assert points.dtype == dtype
+    ratio = pdist(points) / pdist(X)
+    np.testing.assert_allclose(ratio, ratio[0], rtol=1e-4 if dtype is np.float32 else 1e-12)
+    assert 0.01 < np.abs(points).max() < 100
+
+
+def test_one_far_point_does_not_press_the_others_together():
+    X = np.vstack([np.random.default_rng(0).normal(size=(40, 3)), [[1e200, 0, 0]]])
+    points = FeatureSpace("euclidean").fit(X).transform(X)
+    assert pdist(points[:40]).min() > 1e-3
+    assert np.isfinite(pdist(points)).all()
+
+
+def test_transform_leaves_the_rows_alone():
+    X = np.random.default_rng(0).normal(size=(20, 3))
+    for metric in ("euclidean", "cosine", "correlation", "manhattan"):
+        for make in (np.copy, sparse.csr_array):
+            if metric == "correlation" and make is sparse.csr_array:
+                continue
+            rows = make(X)
+            FeatureSpace(metric).fit(rows).transform(rows)
+            np.testing.assert_array_equal(rows.toarray() if sparse.issparse(rows) else rows, X)
+
+
+@pytest.mark.parametrize("make", [np.asarray, sparse.csr_array])
+@pytest.mark.parametrize("scale", [1e-160, 1.0, 1e160])
+def test_unit_vectors_give_cosine_distances_also_of_rows_of_zeros(make, scale):
+    X = np.random.default_rng(0).normal(size=(20, 4))
+    X[3] = 0
+    space = FeatureSpace("cosine")
+    points = space.fit(make(X * scale)).transform(make(X * scale))
+    points = points.toarray() if sparse.issparse(points) else points
+    distances = space.distance(cdist(points, points))
+    np.testing.assert_allclose(distances, cosine_distances(X), atol=1e-12)
+
+
+def test_correlation_of_a_constant_row_is_defined():
+    X = np.random.default_rng(0).normal(size=(20, 7))
+    X[4] = 0.1
+    space = FeatureSpace("correlation")
+    points = space.fit(X).transform(X)
+    distances = space.distance(cdist(points, points))
+    others = np.delete(np.arange(20), 4)
+    np.testing.assert_allclose(distances[4, others], 1)
+    expected = 1 - np.corrcoef(X[others])
+    np.testing.assert_allclose(distances[np.ix_(others, others)], expected, atol=1e-12)

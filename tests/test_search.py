@@ -1,0 +1,191 @@
+import sys
+import types
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from scipy import sparse
+from scipy.spatial.distance import cdist
+from sklearn.neighbors import KNeighborsTransformer
+
+from sklearn_wnll.points import METRICS, SPARSE_METRICS, FeatureSpace
+from sklearn_wnll.search import (
+    ApproximateSearch,
+    ExactSearch,
+    TransformerSearch,
+    exact_seconds,
+    make_search,
+)
+
+
+def nearest_by_sorting(points, queries, k):
+    D = cdist(queries, points)
+    indices = np.argsort(D, axis=1)[:, :k]
+    return indices, np.take_along_axis(D, indices, axis=1)
+
+
+def fake_pynndescent(monkeypatch, spoil):
+    """Let pynndescent give the exact lists, spoilt by a function."""
+
+    class NNDescent:
+        def __init__(self, data, *, n_neighbors, **options):
+            indices, distances = nearest_by_sorting(data, data, n_neighbors)
+            spoil(indices, distances)
+            self.neighbor_graph = indices.astype(np.int32), distances.astype(np.float32)
+
+    module = types.SimpleNamespace(NNDescent=NNDescent)
+    monkeypatch.setitem(sys.modules, "pynndescent", module)
+
+
+@given(st.integers(2, 60), st.integers(1, 8), st.integers(0, 2**32 - 1), st.data())
+def test_exact_lists_are_the_nearest_other_points(n, d, seed, data):
+    X = np.random.default_rng(seed).normal(size=(n, d))
+    k = data.draw(st.integers(1, n - 1))
+    lists = ExactSearch("euclidean").fit(X).lists(k)
+    indices, distances = nearest_by_sorting(X, X, k + 1)
+    np.testing.assert_array_equal(lists.indices, indices[:, 1:])
+    np.testing.assert_allclose(lists.distances, distances[:, 1:], rtol=1e-10)
+
+
+@given(st.integers(2, 40), st.integers(1, 40), st.integers(1, 6), st.integers(0, 2**32 - 1))
+def test_extending_equals_searching_all_points_together(n, n_new, k, seed):
+    X = np.random.default_rng(seed).normal(size=(n + n_new, 3))
+    search = ExactSearch("euclidean").fit(X[:n])
+    extended = search.extend(search.lists(min(k, n - 1)), X[n:], k)
+    together = ExactSearch("euclidean").fit(X).lists(min(k, n + n_new - 1))
+    np.testing.assert_array_equal(extended.indices, together.indices)
+    np.testing.assert_allclose(extended.distances, together.distances, rtol=1e-9)
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+@pytest.mark.parametrize("d", [3, 30])
+def test_distances_keep_their_digits_in_tight_clusters_far_apart(d, dtype):
+    # The distances within a cluster drown in the rounding of |x|^2 - 2 x.y + |y|^2.
+    rng = np.random.default_rng(0)
+    centers = 10 * rng.normal(size=(5, d)).astype(dtype)
+    X = (np.repeat(centers, 40, axis=0) + 1e-5 * rng.normal(size=(200, d))).astype(dtype)
+    search = ExactSearch("euclidean").fit(X)
+    search._index = search._fit_index()
+    search._index.set_params(algorithm="brute").fit(X)
+    lists = search.lists(15)
+    indices, distances = nearest_by_sorting(X.astype(np.float64), X.astype(np.float64), 16)
+    np.testing.assert_allclose(lists.distances, distances[:, 1:], rtol=1e-9)
+    if dtype is np.float64:
+        np.testing.assert_array_equal(lists.indices, indices[:, 1:])
+
+
+def test_tree_and_all_pairs_agree():
+    X = np.random.default_rng(0).normal(size=(10_000, 2))
+    search = ExactSearch("euclidean").fit(X)
+    tree = search.lists(10)
+    assert search._index.algorithm == "kd_tree"
+    search._index.set_params(algorithm="brute").fit(X)
+    np.testing.assert_array_equal(search.lists(10).indices, tree.indices)
+
+
+@pytest.mark.parametrize(
+    "spoil",
+    [
+        lambda indices, distances: indices.__setitem__((slice(5, 9), 3), -1),
+        lambda indices, distances: indices.__setitem__((slice(5, 9), 3), indices[5:9, 2]),
+        lambda indices, distances: distances.__setitem__((slice(5, 9), 3), np.inf),
+    ],
+    ids=["missing", "repeated", "infinite"],
+)
+def test_lists_in_which_the_approximate_search_failed_are_searched_exactly(monkeypatch, spoil):
+    fake_pynndescent(monkeypatch, spoil)
+    X = np.random.default_rng(0).normal(size=(50, 3))
+    lists = ApproximateSearch("euclidean", seed=0).fit(X).lists(6)
+    np.testing.assert_array_equal(lists.indices, ExactSearch("euclidean").fit(X).lists(6).indices)
+
+
+def test_good_lists_of_the_approximate_search_are_kept(monkeypatch):
+    fake_pynndescent(monkeypatch, lambda indices, distances: distances.__imul__(2))
+    X = np.random.default_rng(0).normal(size=(50, 3))
+    lists = ApproximateSearch("euclidean", seed=0).fit(X).lists(6)
+    exact = ExactSearch("euclidean").fit(X).lists(6)
+    np.testing.assert_allclose(lists.distances, 2 * exact.distances, rtol=1e-6)
+
+
+@pytest.mark.parametrize("use_sparse", [False, True])
+def test_pynndescent_finds_nearly_all_neighbors_and_repeats_itself(use_sparse):
+    X = np.random.default_rng(0).normal(size=(1500, 8)).astype(np.float32)
+    points = sparse.csr_array(X) if use_sparse else X
+    lists = ApproximateSearch("euclidean", seed=0).fit(points).lists(10)
+    exact = ExactSearch("euclidean").fit(X).lists(10)
+    found = [len(set(a) & set(b)) for a, b in zip(lists.indices, exact.indices, strict=True)]
+    assert np.mean(found) > 9.7
+    again = ApproximateSearch("euclidean", seed=0).fit(points).lists(10)
+    np.testing.assert_array_equal(lists.indices, again.indices)
+
+
+def test_a_long_approximate_query_uses_the_index(monkeypatch):
+    monkeypatch.setattr(ApproximateSearch, "_QUICK", 0)
+    X = np.random.default_rng(0).normal(size=(1500, 8))
+    search = ApproximateSearch("euclidean", seed=0).fit(X[:1200])
+    found, exact = search.cross(X[1200:], 10), ExactSearch("euclidean").fit(X[:1200])
+    recall = [
+        len(set(a) & set(b))
+        for a, b in zip(found.indices, exact.cross(X[1200:], 10).indices, strict=True)
+    ]
+    assert np.mean(recall) > 9
+    extended = search.extend(search.lists(10), X[1200:], 10)
+    assert extended.indices.shape == (1500, 10)
+    assert (extended.indices[:1200] >= 1200).any()
+
+
+@pytest.mark.parametrize("metric", METRICS)
+def test_both_searches_measure_the_same_distance(metric):
+    from pynndescent.distances import named_distances
+
+    rng = np.random.default_rng(0)
+    X = np.abs(rng.normal(size=(40, 2 if metric == "haversine" else 6)))
+    X[rng.random(X.shape) < 0.3] = 0
+    X[:, 0] += 0.1 * np.arange(40)
+    space = FeatureSpace(metric)
+    points = space.fit(X).transform(X)
+    lists = ExactSearch(space.search_metric).fit(points).lists(5)
+    single = points.astype(np.float32)
+    theirs = named_distances[space.search_metric]
+    expected = [[theirs(single[x], single[y]) for y in lists.indices[x]] for x in range(40)]
+    np.testing.assert_allclose(lists.distances, expected, rtol=1e-4, atol=1e-6)
+
+
+@pytest.mark.parametrize("metric", SPARSE_METRICS)
+def test_sparse_rows_have_the_neighbors_of_dense_rows(metric):
+    X = sparse.random_array((60, 12), density=0.6, rng=np.random.default_rng(0)).tocsr()
+    found = []
+    for rows in (X, X.toarray()):
+        space = FeatureSpace(metric)
+        points = space.fit(rows).transform(rows)
+        lists = ExactSearch(space.search_metric).fit(points).lists(5)
+        found.append((lists.indices, space.distance(lists.distances)))
+    np.testing.assert_array_equal(found[0][0], found[1][0])
+    ratio = found[0][1] / found[1][1]
+    np.testing.assert_allclose(ratio, ratio[0, 0], rtol=1e-9)
+
+
+def test_transformer_gives_the_lists_of_the_exact_search():
+    X = np.random.default_rng(0).normal(size=(60, 3))
+    exact = ExactSearch("euclidean").fit(X[:40])
+    search = TransformerSearch(KNeighborsTransformer(n_neighbors=50)).fit(X[:40])
+    np.testing.assert_array_equal(search.lists(5).indices, exact.lists(5).indices)
+    np.testing.assert_array_equal(search.cross(X[40:], 5).indices, exact.cross(X[40:], 5).indices)
+    np.testing.assert_array_equal(
+        search.extend(search.lists(5), X[40:], 5).indices,
+        exact.extend(exact.lists(5), X[40:], 5).indices,
+    )
+
+
+def test_transformer_of_connectivities_is_refused():
+    with pytest.raises(ValueError, match="mode='distance'"):
+        make_search(KNeighborsTransformer(mode="connectivity"), (10, 2), metric="euclidean")
+
+
+def test_cost_model_prefers_a_tree_in_few_dimensions_and_pairs_in_many():
+    for d, tree_wins in ((2, True), (5, True), (15, False), (784, False)):
+        brute, tree = exact_seconds(50_000, 50_000, d, "euclidean")
+        assert (tree < brute) == tree_wins
+    assert exact_seconds(50, 50, 2, "euclidean")[1] == np.inf
+    assert exact_seconds(50_000, 50_000, 2, "canberra")[1] == np.inf

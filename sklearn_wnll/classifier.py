@@ -56,7 +56,8 @@ class WNLLClassifier(ClassifierMixin, BaseEstimator):
         pynndescent (which compiles for about 20 s before its first search in a process),
         ``"auto"`` the exact one where it is expected to take less than 30 s. Or an
         object like :class:`~sklearn.neighbors.KNeighborsTransformer` with
-        ``mode="distance"``, which then brings its own metric.
+        ``mode="distance"``, which then brings its own metric. Not used with
+        ``metric="precomputed"``.
     predict_mode : {"transductive", "inductive"}, default="transductive"
         How new rows are predicted. ``"transductive"``: they join the graph as unlabelled
         points and the extension is computed again, so the answer for a row depends on which
@@ -122,7 +123,7 @@ class WNLLClassifier(ClassifierMixin, BaseEstimator):
     With ``n`` points, ``k`` neighbours and ``c`` classes: the exact search compares all pairs
     (or uses a tree in few dimensions), the approximate one costs about ``n log n``; an
     iteration of the solver costs about ``2 n k c`` multiplications, and there are some tens
-    to hundreds of them. Memory is about ``24 n k + 60 n c`` bytes beside one scaled copy of
+    to hundreds of them. Memory is about ``100 n k + 80 n c`` bytes beside one scaled copy of
     ``X``.
 
     Equal rows with different labels share the mean of their labels, and so the same

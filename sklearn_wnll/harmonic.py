@@ -12,6 +12,8 @@ from .solvers import conjugate_gradient
 __all__ = ["HarmonicExtension", "harmonic_extension", "harmonic_system", "label_weight_value",
            "reached_points", "weighted_mean"]  # fmt: skip
 
+_WEIGHT_RANGE = 1e-12, 1e12
+
 
 def label_weight_value(label_weight, n_points, n_labeled):
     """Give the factor ``mu`` on the energy of labelled points.
@@ -19,7 +21,8 @@ def label_weight_value(label_weight, n_points, n_labeled):
     Parameters
     ----------
     label_weight : {"wnll", "laplace"} or float
-        ``"wnll"`` is ``n / m``, ``"laplace"`` is 1, a number is itself.
+        ``"wnll"`` is ``n / m``, ``"laplace"`` is 1, a number is itself, between 1e-12 and
+        1e12: beyond that it is as good as nothing or infinity, and hides the other weights.
     n_points : int
         Number of points ``n``.
     n_labeled : int
@@ -41,7 +44,7 @@ def label_weight_value(label_weight, n_points, n_labeled):
     100.0
     """
     if isinstance(label_weight, numbers.Real):
-        return float(label_weight)
+        return float(np.clip(label_weight, *_WEIGHT_RANGE))
     return {"wnll": n_points / n_labeled, "laplace": 1.0}[label_weight]
 
 
@@ -76,7 +79,7 @@ def harmonic_system(W, labeled, unknown, g, mu):
 
     ``A = diag(T 1 + (mu - 1) (W^T)_{.,S} 1) - T``, ``B = (T + (mu - 1) W^T)_{.,S} g``,
 
-    restricted to the unlabelled points.
+    restricted to the unlabelled points. ``(T + (mu - 1) W^T)_{.,S}`` is ``(W + mu W^T)_{.,S}``.
 
     Parameters
     ----------
@@ -103,13 +106,13 @@ def harmonic_system(W, labeled, unknown, g, mu):
     ----------
     Equation (4) of Wang et al., arXiv 1802.00168, in matrix form.
     """
-    T = (W + W.T).tocsr()
-    into = T[unknown]
-    # W[S].T: edges that leave a labelled point carry the extra weight.
-    extra = W[labeled][:, unknown].T.tocsr() * (mu - 1)
-    degree = into.sum(axis=1) + extra.sum(axis=1)
-    A = (sparse.diags_array(degree) - into[:, unknown]).tocsr()
-    B = (into[:, labeled] + extra) @ g
+    out = W[unknown]
+    within = out[:, unknown]
+    within = within + within.T
+    # Only edges that leave a labelled point carry the extra weight.
+    to_labels = out[:, labeled] + mu * W[labeled][:, unknown].T
+    A = (sparse.diags_array(within.sum(axis=1) + to_labels.sum(axis=1)) - within).tocsr()
+    B = to_labels @ g
     return A, B
 
 

@@ -177,6 +177,13 @@ def test_one_class_only():
     assert (WNLLClassifier().fit(X, [3] * 50).predict(X + 0.1) == 3).all()
 
 
+@pytest.mark.parametrize("weight", [1e-300, 1e-9, 1e9, 1e300])
+def test_any_weight_gives_valid_distributions(digits, weight):
+    X, _, y = digits
+    model = WNLLClassifier(label_weight=weight).fit(X[:300], y[:300])
+    assert_distributions(model.label_distributions_)
+
+
 @pytest.mark.parametrize("scale", [1e-300, 1e-150, 1e-20, 1e20, 1e150, 1e300])
 @pytest.mark.parametrize("mode", ["transductive", "inductive"])
 def test_huge_and_tiny_scales_change_nothing(jittered, scale, mode):

@@ -23,7 +23,7 @@ def problem(n, seed, n_classes=3):
     return dense_weights(rng.normal(size=(n, 2))), labeled, g
 
 
-@given(st.integers(10, 60), st.integers(0, 2**32 - 1), st.sampled_from([0.3, 1.0, 7.0, 1e4]))
+@given(st.integers(10, 60), st.integers(0, 2**32 - 1), st.sampled_from([0.01, 0.3, 1.0, 7.0, 1e4]))
 def test_agrees_with_dense_reference(n, seed, mu):
     W, labeled, g = problem(n, seed)
     result = harmonic_extension(sparse.csr_array(W), labeled, g, g.mean(axis=0), mu=mu, tol=1e-13)
@@ -73,7 +73,9 @@ def test_start_changes_nothing_but_the_number_of_iterations():
     assert warm.n_iter < cold.n_iter
 
 
-@pytest.mark.parametrize(("weight", "value"), [("wnll", 25.0), ("laplace", 1.0), (3, 3.0)])
+@pytest.mark.parametrize(
+    ("weight", "value"), [("wnll", 25.0), ("laplace", 1.0), (3, 3.0), (1e300, 1e12)]
+)
 def test_label_weight_value(weight, value):
     assert label_weight_value(weight, 100, 4) == value
 

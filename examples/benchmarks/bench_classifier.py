@@ -179,11 +179,11 @@ PAGE_TEXT = """\
 # WNLLClassifier beside LabelSpreading, on MNIST
 
 All methods start from the same float32 rows (70,000 x 784, values between 0 and 1) and use 15
-neighbours. *First* is the time of the first run in a new process, from arrays to predictions; *later*
-the median of the following runs in that process, where there were any (pynndescent compiles in the first).
-*Peak* is the largest memory of the whole process, of which the images and the imports are about 0.5 GB.
-Accuracy is that on the queries, or on the rows without a label; ± is the standard deviation
-over draws of the labels.
+neighbours. *First* is the time of the first run in a new process, from arrays to predictions;
+*later* the median of the following runs in that process, where there were any (pynndescent
+compiles in the first). *Peak* is the largest memory of the whole process, of which the images and
+the imports are about 0.5 GB. Accuracy is that on the queries, or on the rows without a label; ± is
+the standard deviation over draws of the labels.
 
 Command: `python examples/benchmarks/bench_classifier.py`. Date: {date}. Machine: {machine}.
 

@@ -49,7 +49,9 @@ def transduce(model, X, y):
 def self_train(X, y):
     """Labels of all rows by a logistic regression that labels what it is sure of."""
     model = SelfTrainingClassifier(LogisticRegression(max_iter=200), threshold=0.9)
-    return model.fit(X, y).predict(X)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", ConvergenceWarning)
+        return model.fit(X, y).predict(X)
 
 
 def nearest(X, y):
@@ -64,7 +66,7 @@ METHODS = {
         WNLLClassifier(label_weight="laplace", random_state=0), X, y
     ),
     "LabelSpreading (knn)": lambda X, y: transduce(
-        LabelSpreading(kernel="knn", n_neighbors=15), X, y
+        LabelSpreading(kernel="knn", n_neighbors=15, max_iter=100), X, y
     ),
     "Self-training": self_train,
     "1-nearest neighbor": nearest,
@@ -139,10 +141,8 @@ def main():
     parser.add_argument("--data-home", help="folder of mnist.npz")
     parser.add_argument("--seeds", type=int, default=5, help="draws of labels (default: 5)")
     parser.add_argument("--output", help="picture (default: few_labels_DATA.png)")
-    args, _ = parser.parse_known_args()
-    # At 1 and 2 labels per class that is the point; the others stop before their tolerance.
-    warnings.simplefilter("ignore", FewLabelsWarning)
-    warnings.simplefilter("ignore", ConvergenceWarning)
+    args = parser.parse_args()
+    warnings.simplefilter("ignore", FewLabelsWarning)  # few labels are what this is about
     X, y = load(args.data, args.data_home)
     title = f"{len(y):,} images of {'digits' if args.data == 'digits' else 'MNIST'}"
     figure = draw(accuracies(X, y, args.seeds), title)

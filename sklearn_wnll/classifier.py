@@ -1,6 +1,5 @@
 """The estimator: checks its input, asks the graph and the harmonic extension, keeps the answer."""
 
-import warnings
 from numbers import Integral, Real
 
 import numpy as np
@@ -10,10 +9,10 @@ from sklearn.exceptions import ConvergenceWarning
 from sklearn.metrics import accuracy_score
 from sklearn.utils import check_consistent_length
 from sklearn.utils._param_validation import HasMethods, Interval, StrOptions
-from sklearn.utils.validation import check_is_fitted, check_non_negative, validate_data
+from sklearn.utils.validation import check_is_fitted, validate_data
 
 from ._progress import Progress
-from .exceptions import FewLabelsWarning, UnreachedPointsWarning
+from .exceptions import FewLabelsWarning, UnreachedPointsWarning, warn_user
 from .graph import FeatureGraph, PrecomputedGraph
 from .harmonic import harmonic_extension, label_weight_value, weighted_mean
 from .labels import as_label_array, encode_labels, is_unlabeled, required_labels
@@ -42,7 +41,8 @@ class WNLLClassifier(ClassifierMixin, BaseEstimator):
     label_weight : {"wnll", "laplace"} or float > 0, default="wnll"
         Factor ``mu`` on the energy of labelled points. ``"wnll"`` is ``n / m``, the number of
         points over the number of labelled ones; ``"laplace"`` is 1, the graph Laplacian,
-        which degenerates at few labels; a number is itself.
+        which degenerates at few labels; a number is itself (between 1e-12 and 1e12, beyond
+        which it is taken as those).
     metric : str, default="euclidean"
         Distance between rows: ``"euclidean"`` (``"l2"``, ``"minkowski"``), ``"sqeuclidean"``,
         ``"manhattan"`` (``"l1"``, ``"cityblock"``), ``"chebyshev"``, ``"cosine"``,
@@ -62,8 +62,8 @@ class WNLLClassifier(ClassifierMixin, BaseEstimator):
         How new rows are predicted. ``"transductive"``: they join the graph as unlabelled
         points and the extension is computed again, so the answer for a row depends on which
         others come with it, and is more accurate at few labels. ``"inductive"``: the weighted
-        mean of the fitted neighbours' distributions, for each row alone. In both, a row
-        that equals a fitted row takes that row's fitted value.
+        mean of the distributions of the fitted neighbours that a label reaches, for each row
+        alone. In both, a row that equals a fitted row takes that row's fitted value.
     unlabeled : object, default="auto"
         What marks the unlabelled rows in ``y``. ``"auto"``: -1 or NaN in numeric labels;
         None, NaN or ``"-1"`` in strings and other objects; but a ``y`` of exactly -1 and 1 is
@@ -77,8 +77,9 @@ class WNLLClassifier(ClassifierMixin, BaseEstimator):
     random_state : int, RandomState instance or None, default=None
         Seeds the approximate search of neighbours.
     n_jobs : int, default=None
-        Number of threads of the neighbour search; see
-        :class:`~sklearn.neighbors.NearestNeighbors`.
+        Number of threads of the neighbour search: as for
+        :class:`~sklearn.neighbors.NearestNeighbors` in the exact one; in the approximate one
+        None is all cores, and the lists that it finds depend a little on the number.
     verbose : int, default=0
         If positive, print the progress of search and solver.
 
@@ -330,7 +331,7 @@ class WNLLClassifier(ClassifierMixin, BaseEstimator):
 
     def __sklearn_tags__(self):
         tags = super().__sklearn_tags__()
-        tags.input_tags.sparse = True
+        tags.input_tags.sparse = self.metric in (*SPARSE_METRICS, "precomputed")
         tags.input_tags.pairwise = tags.input_tags.positive_only = self.metric == "precomputed"
         return tags
 
@@ -349,11 +350,16 @@ class WNLLClassifier(ClassifierMixin, BaseEstimator):
             accept_sparse="csr",
             dtype=np.float64 if precomputed else [np.float64, np.float32],
         )
-        if precomputed:
-            check_non_negative(X, "WNLLClassifier(metric='precomputed'), where X holds distances")
+        if precomputed and X.size and X.min() < 0:
+            raise ValueError(
+                "Negative values in data passed as X, which holds distances with "
+                "metric='precomputed'. Pass numpy.maximum(X, 0) if they are rounding, or turn "
+                "similarities into distances."
+            )
         if not sparse.issparse(X):
             return X
-        if self.metric not in (*SPARSE_METRICS, "precomputed"):
+        own_metric = not isinstance(self.neighbors, str)  # a transformer brings its own
+        if not own_metric and self.metric not in (*SPARSE_METRICS, "precomputed"):
             raise ValueError(
                 f"metric={self.metric!r} cannot be used with a sparse X. Use one of "
                 f"{', '.join(SPARSE_METRICS)}, or pass X.toarray()."
@@ -399,12 +405,11 @@ class WNLLClassifier(ClassifierMixin, BaseEstimator):
         )
         progress.finish(f"{result.n_iter} iterations, residual {result.residual:.1e}")
         if not result.converged:
-            warnings.warn(
+            warn_user(
                 f"The solver stopped after max_iter={self.max_iter} iterations at a relative "
                 f"residual of {result.residual:.1e}, above tol={self.tol:g}. Raise max_iter or "
                 "tol.",
                 ConvergenceWarning,
-                stacklevel=4,
             )
         return result
 
@@ -413,33 +418,33 @@ class WNLLClassifier(ClassifierMixin, BaseEstimator):
         n, n_new, m = self._graph.n_points_, new.shape[0], np.count_nonzero(self._labeled)
         known = self._labeled, self._reached, self._u, self._class_frequencies
         if self.predict_mode == "inductive":
-            W = self._graph.cross(new)
-            return weighted_mean(W, *known, mu=label_weight_value(self.label_weight, n, m))
-        W = self._graph.extend(new)
-        mu = label_weight_value(self.label_weight, n + n_new, m)
-        start = np.vstack([self._u, weighted_mean(W[n:, :n], *known, mu=mu)])
-        labeled = np.concatenate([self._labeled, np.zeros(n_new, dtype=bool)])
-        result = self._extend_labels(W, labeled, self._u[self._labeled], start)
-        self._warn_if_unreached(np.count_nonzero(~result.reached[n:]), "queries")
-        return result.u[n:]
+            mu = label_weight_value(self.label_weight, n, m)
+            values, reached = weighted_mean(self._graph.cross(new), *known, mu=mu)
+        else:
+            W = self._graph.extend(new)
+            mu = label_weight_value(self.label_weight, n + n_new, m)
+            start = np.vstack([self._u, weighted_mean(W[n:, :n], *known, mu=mu)[0]])
+            labeled = np.concatenate([self._labeled, np.zeros(n_new, dtype=bool)])
+            result = self._extend_labels(W, labeled, self._u[self._labeled], start)
+            values, reached = result.u[n:], result.reached[n:]
+        self._warn_if_unreached(np.count_nonzero(~reached), "queries")
+        return values
 
     def _warn_if_few(self, n_labeled):
         required = required_labels(len(self.classes_))
         if n_labeled < required:
-            warnings.warn(
+            warn_user(
                 f"{n_labeled} rows are labelled. If they were drawn at random, it takes about "
                 f"{required} to see each of {len(self.classes_)} classes once; make sure that "
                 "none is missing.",
                 FewLabelsWarning,
-                stacklevel=4,
             )
 
     def _warn_if_unreached(self, count, what):
         if count:
-            warnings.warn(
+            warn_user(
                 f"No label reaches {count} {what}: their parts of the graph hold none. They get "
                 "the class frequencies of the labelled rows. Label some of them or raise "
                 "n_neighbors.",
                 UnreachedPointsWarning,
-                stacklevel=4,
             )

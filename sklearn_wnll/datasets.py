@@ -2,6 +2,7 @@
 
 import os
 import pickle
+import warnings
 from io import BytesIO
 from itertools import pairwise
 from pathlib import Path
@@ -10,6 +11,7 @@ import numpy as np
 from scipy.io import loadmat
 from sklearn.utils import Bunch, check_random_state
 
+from .exceptions import AmbiguousLabelsWarning
 from .labels import as_label_array, encode_labels
 
 __all__ = ["hide_labels", "load_cifar10", "load_cifar100", "load_mnist", "load_svhn"]
@@ -37,7 +39,8 @@ def hide_labels(y, n_per_class, random_state=None):
     Raises
     ------
     ValueError
-        If a class has fewer than ``n_per_class`` labels, or ``n_per_class`` is less than 1.
+        If a class has fewer than ``n_per_class`` labels, if ``n_per_class`` is less than 1, or
+        if -1 is a class.
 
     Examples
     --------
@@ -49,7 +52,16 @@ def hide_labels(y, n_per_class, random_state=None):
     if n_per_class < 1:
         raise ValueError(f"n_per_class must be at least 1, got {n_per_class!r}.")
     y = as_label_array(y)
-    classes, codes = encode_labels(y)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", AmbiguousLabelsWarning)
+        classes, codes = encode_labels(y)
+    strings = classes.dtype.kind in "OUS"
+    marker = "-1" if strings else -1
+    if (classes == marker).any():
+        raise ValueError(
+            f"y holds {marker!r} as a class, which is the marker of hidden labels. Rename the "
+            f"class first, for instance with numpy.where(y == {marker!r}, ..., y)."
+        )
     counts = np.bincount(codes[codes >= 0])
     if counts.min() < n_per_class:
         raise ValueError(
@@ -61,10 +73,9 @@ def hide_labels(y, n_per_class, random_state=None):
         [rng.choice(np.flatnonzero(codes == c), n_per_class, replace=False)
          for c in range(len(classes))]
     )  # fmt: skip
-    strings = classes.dtype.kind in "OUS"
-    kept = np.full(len(y), "-1" if strings else -1, dtype=object if strings else None)
-    if not strings:
-        kept = kept.astype(np.result_type(kept, classes) if classes.dtype.kind != "b" else int)
+    holds_marker = classes.dtype.kind in "if"
+    dtype = object if strings else classes.dtype if holds_marker else np.int64
+    kept = np.full(len(y), marker, dtype=dtype)
     kept[keep] = classes[codes[keep]]
     return kept
 
@@ -199,16 +210,17 @@ def load_svhn(subset="all", *, data_home=None, return_X_y=False):
         If a file is not in the folder.
     """
     parts = []
-    for part in ["extra"] if subset == "extra" else _parts(subset):
+    for part in _parts(subset, "extra"):
         file = loadmat(_find(f"{part}_32x32.mat", data_home))
         parts.append((np.moveaxis(file["X"], -1, 0), file["y"].ravel().astype(int) % 10))
     return _bunch(parts, [str(digit) for digit in range(10)], return_X_y)
 
 
-def _parts(subset):
+def _parts(subset, *more):
     """Names of the parts of a subset."""
-    if subset not in ("train", "test", "all"):
-        raise ValueError(f"subset must be 'train', 'test' or 'all', got {subset!r}.")
+    allowed = ("train", "test", *more, "all")
+    if subset not in allowed:
+        raise ValueError(f"subset must be one of {', '.join(allowed)}, got {subset!r}.")
     return ["train", "test"] if subset == "all" else [subset]
 
 

@@ -1,5 +1,8 @@
 """Warnings of sklearn_wnll, so that each can be silenced or turned into an error by name."""
 
+import sys
+import warnings
+
 __all__ = [
     "AmbiguousLabelsWarning",
     "FewLabelsWarning",
@@ -22,3 +25,23 @@ class AmbiguousLabelsWarning(UserWarning):
 
 class ShortNeighborListsWarning(UserWarning):
     """A given neighbour graph holds fewer neighbours than ``n_neighbors`` asks for."""
+
+
+def warn_user(message, category):
+    """Warn at the line outside this package and scikit-learn that called in.
+
+    Parameters
+    ----------
+    message : str
+        What to say.
+    category : type
+        Class of the warning.
+    """
+    level, frame = 1, sys._getframe()
+    while frame.f_back is not None and _is_library(frame):
+        level, frame = level + 1, frame.f_back
+    warnings.warn(message, category, stacklevel=level)
+
+
+def _is_library(frame):
+    return frame.f_globals.get("__name__", "").partition(".")[0] in ("sklearn_wnll", "sklearn")

@@ -11,14 +11,15 @@ from .neighbors import (
     lists_from_graph,
     merge_zero_distances,
     smallest_of_equal,
+    smallest_of_groups,
     warn_if_short,
 )
 from .points import RowIndex, equal_rows, first_of_equal_rows
 
 __all__ = ["FeatureGraph", "Placement", "PrecomputedGraph", "edge_weights", "weight_matrix"]
 
-# Weights below it vanish beside the others in the row sums of the linear system.
-_SMALLEST_WEIGHT = 1e-14
+# Weights below it drown in the rounding of the linear system, where they stand beside weights of 1.
+_SMALLEST_WEIGHT = 1e-12
 
 
 def edge_weights(distances, scale_neighbor=8):
@@ -37,7 +38,8 @@ def edge_weights(distances, scale_neighbor=8):
     Returns
     -------
     ndarray of shape (n_points, n_neighbors)
-        Weights in [0, 1]; 0 where the distance is infinite. Where ``sigma(x)`` would be 0,
+        Weights in [0, 1]; 0 where the distance is infinite or the weight is below 1e-12,
+        which no linear system with weights of 1 in it can feel. Where ``sigma(x)`` would be 0,
         because so many points are at distance 0, the next larger distance is taken; where
         all distances are 0, all weights are 1.
 
@@ -149,6 +151,7 @@ class FeatureGraph:
         FeatureGraph
             Itself.
         """
+        X = self._metric_rows(X)
         first, self.point_index_ = first_of_equal_rows(X)
         distinct = X if len(first) == X.shape[0] else X[first]
         self.n_points_ = n = len(first)
@@ -178,10 +181,12 @@ class FeatureGraph:
             X = sparse.csr_array(X)
         elif sparse.issparse(X):
             X = X.toarray()
-        X = X.astype(self._dtype, copy=False)
+        given = self._metric_rows(X)
+        X = _cast(given, self._dtype)
         point = self._rows.find(X)
         candidate = np.flatnonzero(point >= 0)
         same = equal_rows(self._points(X[candidate]), self.search.points[point[candidate]])
+        same &= equal_rows(X[candidate].astype(given.dtype), given[candidate])
         point[candidate[~same]] = -1
         new = np.flatnonzero(point < 0)
         first, inverse = first_of_equal_rows(X[new])
@@ -220,6 +225,9 @@ class FeatureGraph:
         """
         k = min(self.n_neighbors, self.n_points_)
         return self._weights(self.search.cross(new, k), self.n_points_)
+
+    def _metric_rows(self, X):
+        return X if self.space is None else self.space.rows(X)
 
     def _points(self, X):
         return X if self.space is None else self.space.transform(X)
@@ -322,7 +330,7 @@ class PrecomputedGraph:
             shape = (n_queries, self.n_points_)
             to_points = smallest_of_equal(stored.row, group, stored.data, shape).tocsr()
         else:
-            to_points = distances[:, np.unique(self.point_index_, return_index=True)[1]]
+            to_points = smallest_of_groups(distances.T, self.point_index_).T
         return Placement(point, to_points[new])
 
     def extend(self, new):
@@ -360,6 +368,18 @@ class PrecomputedGraph:
         return weight_matrix(lists, self.n_points_, self.scale_neighbor)
 
 
+def _cast(X, dtype):
+    """Convert rows to another precision; what is too large becomes the largest number."""
+    if X.dtype == dtype:
+        return X
+    largest = np.finfo(dtype).max
+    if sparse.issparse(X):
+        X = X.copy()
+        X.data = X.data.clip(-largest, largest)
+        return X.astype(dtype)
+    return X.clip(-largest, largest).astype(dtype)
+
+
 def _no_lists(n):
     """Lists of points that have no neighbours."""
     return NeighborLists(np.empty((n, 0), dtype=np.intp), np.empty((n, 0)))
@@ -368,7 +388,7 @@ def _no_lists(n):
 def _fingerprint(distances):
     """A hash by which a matrix of distances is known again."""
     if not sparse.issparse(distances):
-        return joblib.hash(distances)
+        return joblib.hash(np.ascontiguousarray(distances))
     # scipy may change the type of the indices when it copies.
     places = (part.astype(np.int64) for part in (distances.indptr, distances.indices))
     return distances.shape, joblib.hash(distances.data), *map(joblib.hash, places)

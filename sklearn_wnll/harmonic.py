@@ -6,6 +6,7 @@ from typing import NamedTuple
 import numpy as np
 from scipy import sparse
 from scipy.sparse.csgraph import connected_components
+from scipy.sparse.linalg import splu
 
 from .solvers import conjugate_gradient
 
@@ -151,7 +152,7 @@ def harmonic_extension(W, labeled, g, fallback, *, mu, start=None, tol=1e-6, max
     labeled : ndarray of bool of shape (n_points,)
         Which points are labelled; at least one.
     g : ndarray of shape (n_labeled, n_classes)
-        Distributions of the labelled points: non-negative, each summing to 1.
+        Distributions of the labelled points: not negative, and each sums to 1.
     fallback : ndarray of shape (n_classes,)
         Distribution of points that no label reaches.
     mu : float
@@ -192,13 +193,53 @@ def harmonic_extension(W, labeled, g, fallback, *, mu, start=None, tol=1e-6, max
     if not unknown.any():
         return HarmonicExtension(u, reached, 0, 0.0, True)
     A, B = harmonic_system(W, labeled, unknown, g, mu)
-    result = conjugate_gradient(A, B, x0=u[unknown], tol=tol, max_iter=max_iter, callback=callback)
-    solved = result.x.clip(0, 1)
+    level = _ClusterLevel(A, B)
+    result = conjugate_gradient(
+        A, B, x0=level.correct(u[unknown]), tol=tol, max_iter=max_iter, callback=callback
+    )
+    solved = level.correct(result.x).clip(0, 1)
     total = solved.sum(axis=1, keepdims=True)
     u[unknown] = np.divide(solved, total, out=np.tile(fallback, (len(solved), 1)), where=total > 0)
     return HarmonicExtension(
         u, reached, int(result.n_iter.max()), float(result.residual.max()), result.converged.all()
     )
+
+
+class _ClusterLevel:
+    """Solve for one number per cluster and class, where clusters hang together by little.
+
+    A cluster that only weak edges join to the rest adds hardly anything to the residual,
+    so the solver can end before it has seen it. The system summed over clusters is small
+    and is solved exactly: a Galerkin correction with piecewise constant functions, the
+    coarse level of a two-level method.
+    """
+
+    _WEAK = 1e-3  # an edge is weak below this part of all edges of each of its ends
+
+    def __init__(self, A, B):
+        self.A, self.B = A, B
+        edges, degree = A.tocoo(), A.diagonal()
+        i, j, weight = edges.row, edges.col, -edges.data
+        strong = weight > self._WEAK * np.minimum(degree[i], degree[j])
+        n_clusters, cluster = connected_components(
+            sparse.coo_array((weight[strong], (i[strong], j[strong])), shape=A.shape),
+            directed=False,
+        )
+        ones = np.ones(len(cluster))
+        self.members = sparse.csr_array((ones, (cluster, np.arange(len(cluster)))))
+        # Sums of weights between clusters and to labels: nothing cancels in them.
+        between = cluster[i] != cluster[j]
+        links = sparse.coo_array(
+            (weight[between], (cluster[i[between]], cluster[j[between]])),
+            shape=(n_clusters, n_clusters),
+        ).tocsc()
+        total = links.sum(axis=1) + self.members @ B.sum(axis=1)
+        self.solve = splu(sparse.diags_array(total).tocsc() - links).solve
+
+    def correct(self, x):
+        """Add to each cluster the constants that make its residual sum to zero."""
+        residual = self.members @ (self.B - self.A @ x)
+        return x + self.members.T @ self.solve(residual)
 
 
 def weighted_mean(W, labeled, reached, u, fallback, *, mu):
@@ -222,10 +263,13 @@ def weighted_mean(W, labeled, reached, u, fallback, *, mu):
 
     Returns
     -------
-    ndarray of shape (n_queries, n_classes)
+    mean : ndarray of shape (n_queries, n_classes)
         Distribution of each query.
+    reached : ndarray of bool of shape (n_queries,)
+        Whether a label reaches a neighbour of it.
     """
     factor = np.where(labeled, mu, 1.0) * reached
     total = (W @ factor)[:, None]
     mean = np.tile(fallback, (W.shape[0], 1))
-    return np.divide(W @ (factor[:, None] * u), total, out=mean, where=total > 0)
+    np.divide(W @ (factor[:, None] * u), total, out=mean, where=total > 0)
+    return mean, total[:, 0] > 0

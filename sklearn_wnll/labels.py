@@ -8,7 +8,7 @@ import numpy as np
 from sklearn.utils import assert_all_finite, column_or_1d
 from sklearn.utils.multiclass import check_classification_targets
 
-from .exceptions import AmbiguousLabelsWarning
+from .exceptions import AmbiguousLabelsWarning, warn_user
 
 __all__ = ["EncodedLabels", "as_label_array", "encode_labels", "is_unlabeled", "required_labels"]
 
@@ -99,7 +99,7 @@ def encode_labels(y, unlabeled="auto"):
             f"Every row of y is unlabelled (unlabeled={unlabeled!r}). Give at least one row a "
             "label, or pass unlabeled=None if the marker is a class."
         )
-    known = y[labeled]
+    known = as_label_array(y[labeled])
     _check_no_missing(known, unlabeled)
     if known.dtype.kind == "f":
         assert_all_finite(known, input_name="y")
@@ -197,26 +197,25 @@ def _auto_mask(y):
             f"them marks the unlabelled rows. Pass unlabeled=float('nan') if {name} is a class, "
             "or make all unlabelled rows alike."
         )
-    if not strings and (y < -1).any():
+    if not strings and (y[~missing] < -1).any():
         raise ValueError(
             "y holds -1, the marker of unlabelled rows, beside other negative labels. Pass "
             "unlabeled=None if -1 is a class here, or unlabeled=-1 if it marks unlabelled rows."
         )
     others = y[~minus_one]
     if len(others) and (others == ("1" if strings else 1)).all():
-        warnings.warn(
+        warn_user(
             f"y holds exactly the values {name} and 1, which are read as two classes. Pass "
             f"unlabeled={name} if {name} marks unlabelled rows, or unlabeled=None to silence "
             "this warning.",
             AmbiguousLabelsWarning,
-            stacklevel=6,
         )
         return np.zeros(len(y), dtype=bool)
     return minus_one
 
 
 def as_label_array(y):
-    """Make labels a one-dimensional array, with numbers as numbers.
+    """Make labels a one-dimensional array, of numbers if all of them are numbers.
 
     Parameters
     ----------
@@ -226,28 +225,30 @@ def as_label_array(y):
     Returns
     -------
     ndarray of shape (n_samples,)
-        Numbers with NaN for missing ones if all others are numbers, else ``y`` as it is.
+        Numbers if all labels are numbers, else the labels as they are.
 
     Examples
     --------
-    >>> as_label_array([1, None, 2])
-    array([ 1., nan,  2.])
+    >>> as_label_array([1, 2])
+    array([1, 2])
+    >>> as_label_array([1, None])
+    array([1, None], dtype=object)
     """
     if isinstance(y, (list, tuple)):
         # np.asarray would turn the NaN of ["a", nan] into the string "nan".
         y = np.array(y, dtype=object)
+    elif not isinstance(getattr(y, "dtype", np.dtype(object)), np.dtype):
+        # A type of pandas, which np.asarray may turn into floats to hold NaN.
+        y = np.array(list(y), dtype=object)
     y = column_or_1d(np.asarray(y), warn=True)
-    if y.dtype.kind != "O":
-        return y
-    missing = _missing(y)
-    known = y[~missing]
-    if len(known) and all(isinstance(label, numbers.Real) for label in known):
-        if not missing.any():
-            return np.array(y.tolist())
-        filled = np.full(len(y), np.nan)
-        filled[~missing] = known.astype(np.float64)
-        return filled
+    if y.dtype.kind == "O" and len(y) and all(map(_is_number, y)):
+        return np.array(y.tolist())
     return y
+
+
+def _is_number(label):
+    """Whether a label is a real number or a truth value."""
+    return isinstance(label, (numbers.Real, np.bool_))
 
 
 def _holds_strings(y):
@@ -268,6 +269,8 @@ def _missing(y):
     """Where an array holds None, NaN or NA."""
     if y.dtype.kind == "f":
         return np.isnan(y)
+    if y.dtype.kind in "mM":
+        return np.isnat(y)
     if y.dtype.kind != "O":
         return np.zeros(len(y), dtype=bool)
     return np.fromiter((_is_missing_scalar(label) for label in y), dtype=bool, count=len(y))

@@ -1,19 +1,19 @@
 """Lists of nearest neighbours, and how to read them from given distances."""
 
-import warnings
 from typing import NamedTuple
 
 import numpy as np
 from scipy import sparse
 from scipy.sparse.csgraph import connected_components
 
-from .exceptions import ShortNeighborListsWarning
+from .exceptions import ShortNeighborListsWarning, warn_user
 
 __all__ = [
     "NeighborLists",
     "lists_from_graph",
     "merge_zero_distances",
     "smallest_of_equal",
+    "smallest_of_groups",
     "warn_if_short",
 ]
 
@@ -181,12 +181,11 @@ def warn_if_short(lists, k):
     """
     short = np.count_nonzero((lists.indices >= 0).sum(axis=1) < k)
     if short:
-        warnings.warn(
+        warn_user(
             f"The neighbor graph stores fewer than {k} neighbors for {short} of "
             f"{len(lists.indices)} rows, which keep what they have. Compute the graph with more "
             "neighbors or lower n_neighbors.",
             ShortNeighborListsWarning,
-            stacklevel=2,
         )
 
 
@@ -249,9 +248,28 @@ def merge_zero_distances(graph):
     _, first, inverse = np.unique(component, return_index=True, return_inverse=True)
     group = np.argsort(np.argsort(first))[inverse]
     if not sparse.issparse(graph):
-        first = np.sort(first)
-        return graph[np.ix_(first, first)], group
+        return smallest_of_groups(smallest_of_groups(graph, group).T, group).T, group
     return smallest_of_equal(group[rows], group[columns], distances, (n_groups, n_groups)), group
+
+
+def smallest_of_groups(distances, group):
+    """Give the smallest distances to the rows of each group.
+
+    Parameters
+    ----------
+    distances : ndarray of shape (n_rows, n_columns)
+        Distances.
+    group : ndarray of shape (n_rows,)
+        The group of each row, numbered from 0 without gaps.
+
+    Returns
+    -------
+    ndarray of shape (n_groups, n_columns)
+        Smallest of each column in each group.
+    """
+    order = np.argsort(group, kind="stable")
+    start = np.flatnonzero(np.diff(group[order], prepend=-1))
+    return np.minimum.reduceat(distances[order], start, axis=0)
 
 
 def smallest_of_equal(rows, columns, distances, shape):

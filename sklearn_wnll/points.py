@@ -18,13 +18,15 @@ _ANGULAR_METRICS = ("cosine", "correlation")
 # Searched as themselves.
 _CITY_BLOCK_METRICS = ("manhattan", "l1", "cityblock")
 _SHIFT_INVARIANT_METRICS = (*_LENGTH_METRICS, *_CITY_BLOCK_METRICS, "chebyshev")
-_SCALE_INVARIANT_METRICS = ("canberra", "braycurtis", "hamming", "haversine")
+_RATIO_METRICS = ("canberra", "braycurtis")
+_UNCHANGED_METRICS = ("hamming", "haversine")
 _BOOLEAN_METRICS = ("jaccard", "dice", "rogerstanimoto", "sokalsneath", "yule")
 
 METRICS = (
     *_SHIFT_INVARIANT_METRICS,
     *_ANGULAR_METRICS,
-    *_SCALE_INVARIANT_METRICS,
+    *_RATIO_METRICS,
+    *_UNCHANGED_METRICS,
     *_BOOLEAN_METRICS,
 )
 SPARSE_METRICS = (*_LENGTH_METRICS, *_CITY_BLOCK_METRICS, "cosine")
@@ -64,8 +66,8 @@ class FeatureSpace:
     def fit(self, X):
         """Learn the shift and the scale of the rows of ``X``.
 
-        Robust statistics (medians over at most 1,001 rows) keep one far point from
-        pressing all others together.
+        Robust statistics over at most 1,001 rows (the median for the shift, the 0.9-quantile
+        of the radii for the scale) keep one far point from pressing all others together.
 
         Parameters
         ----------
@@ -78,20 +80,39 @@ class FeatureSpace:
             Itself.
         """
         self.unit_, self.shift_, self.scale_ = 1.0, None, 1.0
-        if self.metric not in _SHIFT_INVARIANT_METRICS:
+        self._rounding = 8 * np.finfo(X.dtype).eps
+        if self.metric not in _SHIFT_INVARIANT_METRICS + _RATIO_METRICS:
             return self
         values = X.data if sparse.issparse(X) else X
         largest = float(max(values.max(), -values.min())) if values.size else 0.0
-        if largest > 0 and not 1e-100 < largest < 1e100:
+        limit = float(np.sqrt(np.finfo(X.dtype).max))
+        if largest > 0 and not 1 / limit < largest < limit:
             self.unit_ = largest
+        if self.metric in _RATIO_METRICS:
+            return self
         sample = X[:: max(1, X.shape[0] // 1000)] / self.unit_
         if not sparse.issparse(sample):
             self.shift_ = np.median(sample, axis=0)
             sample = sample - self.shift_
         radius = _row_maxima(sample)
         if (radius > 0).any():
-            self.scale_ = float(np.median(radius[radius > 0]))
+            self.scale_ = float(np.quantile(radius[radius > 0], 0.9))
         return self
+
+    def rows(self, X):
+        """Give the rows as the metric sees them: rows that are equal then are one point.
+
+        Parameters
+        ----------
+        X : ndarray or csr_array of shape (n_samples, n_features)
+            Finite numbers.
+
+        Returns
+        -------
+        ndarray or csr_array of shape (n_samples, n_features)
+            0 and 1 for metrics of truth values, else ``X`` itself.
+        """
+        return (X != 0).astype(X.dtype) if self.metric in _BOOLEAN_METRICS else X
 
     def transform(self, X):
         """Give the points of rows of ``X``.
@@ -110,8 +131,10 @@ class FeatureSpace:
             return _unit_vectors(X, centered=self.metric == "correlation")
         if self.metric in _BOOLEAN_METRICS:
             return X != 0
-        if self.metric in _SCALE_INVARIANT_METRICS:
+        if self.metric in _UNCHANGED_METRICS:
             return X
+        if self.metric in _RATIO_METRICS:
+            return X / X.dtype.type(self.unit_)
         with np.errstate(over="ignore"):
             if sparse.issparse(X):
                 points = X.copy()
@@ -140,7 +163,8 @@ class FeatureSpace:
         if self.metric == "sqeuclidean":
             return searched**2
         if self.metric in _ANGULAR_METRICS:
-            return searched**2 / 2
+            # Of two parallel rows only rounding is left, which is no length scale.
+            return np.where(searched < self._rounding, 0, searched**2 / 2)
         return searched
 
 
@@ -157,16 +181,18 @@ def _unit_vectors(X, *, centered):
     So rows of zeros are at cosine distance 1 from all others, as scikit-learn has it.
     """
     largest = _row_maxima(X)
-    inverse = np.divide(1, largest, out=np.zeros_like(largest), where=largest > 0)
+    largest[largest == 0] = 1
     if sparse.issparse(X):
-        points = sparse.diags_array(inverse).astype(X.dtype) @ X
+        points = X.copy()
+        row = np.repeat(np.arange(X.shape[0]), np.diff(X.indptr))
+        points.data /= largest[row]
         length = np.sqrt(points.multiply(points).sum(axis=1))
+        points.data /= length[row]
         zero = (length == 0).astype(X.dtype)
-        points = sparse.diags_array(1 / np.where(zero, 1, length)) @ points
         return sparse.hstack([points, zero[:, None]], format="csr", dtype=X.dtype)
     points = np.empty((X.shape[0], X.shape[1] + 1), dtype=X.dtype)
     body = points[:, :-1]
-    np.multiply(X, inverse[:, None], out=body)
+    np.divide(X, largest[:, None], out=body)
     if centered:
         body -= body.mean(axis=1, keepdims=True)
         # What is left of a constant row is rounding.

@@ -26,6 +26,7 @@ from sklearn_wnll.exceptions import (
     ShortNeighborListsWarning,
     UnreachedPointsWarning,
 )
+from sklearn_wnll.points import METRICS
 
 pytestmark = pytest.mark.filterwarnings("ignore::sklearn_wnll.exceptions.FewLabelsWarning")
 
@@ -74,21 +75,25 @@ def test_unreached_points_get_class_frequencies_a_flag_and_one_warning(blobs):
 
 
 @pytest.mark.parametrize("mode", ["transductive", "inductive"])
-@pytest.mark.filterwarnings("ignore::sklearn_wnll.exceptions.UnreachedPointsWarning")
-def test_queries_in_a_part_without_labels_get_class_frequencies(blobs, mode):
+def test_queries_in_a_part_without_labels_get_class_frequencies_and_a_warning(blobs, mode):
     X, y = blobs
-    model = WNLLClassifier(predict_mode=mode).fit(X, y)
+    with pytest.warns(UnreachedPointsWarning):
+        model = WNLLClassifier(predict_mode=mode).fit(X, y)
     query = X[~model.reached_] + 0.01
-    np.testing.assert_allclose(
-        model.predict_proba(query), model.label_distributions_[~model.reached_]
-    )
+    for method in (model.predict, model.predict_proba):
+        with pytest.warns(UnreachedPointsWarning, match=f"{len(query)} queries") as caught:
+            answer = method(query)
+        assert [warning.filename for warning in caught] == [__file__]
+    np.testing.assert_allclose(answer, model.label_distributions_[~model.reached_])
 
 
 @pytest.mark.parametrize("mode", ["transductive", "inductive"])
 @pytest.mark.parametrize("distance", [1e3, 1e12, 1e200])
 @pytest.mark.parametrize("metric", ["euclidean", "manhattan", "chebyshev", "cosine"])
-def test_a_query_far_away_has_a_valid_distribution(digits, mode, distance, metric):
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_a_query_far_away_has_a_valid_distribution(digits, mode, distance, metric, dtype):
     X, _, y = digits
+    X = X.astype(dtype)
     model = WNLLClassifier(predict_mode=mode, metric=metric).fit(X[:300], y[:300])
     assert_distributions(model.predict_proba(np.vstack([X[300:305], np.full((1, 64), distance)])))
 
@@ -332,7 +337,12 @@ def test_a_radius_graph_is_welcome_and_its_short_lists_are_told(digits):
         ({"metric": "nonsense"}, [[0.0], [1.0]], [0, 1], "'metric' parameter"),
         ({"neighbors": "fast"}, [[0.0], [1.0]], [0, 1], "'neighbors' parameter"),
         ({"metric": "precomputed"}, [[0.0], [1.0]], [0, 1], "must be a square matrix"),
-        ({"metric": "precomputed"}, [[0, -1], [-1, 0]], [0, 1], "Negative values"),
+        (
+            {"metric": "precomputed"},
+            [[0, -1], [-1, 0]],
+            [0, 1],
+            r"numpy\.maximum\(X, 0\)",
+        ),
         ({"metric": "canberra"}, sparse.eye_array(3), [0, 1, 1], r"or pass X\.toarray\(\)"),
     ],
 )
@@ -450,6 +460,38 @@ def test_read_only_memory_map(digits, tmp_path):
     np.testing.assert_array_equal(model.predict(mapped), model.transduction_)
 
 
+def test_a_transformer_brings_its_own_metric_to_sparse_rows(digits):
+    X, _, y = digits
+    transformer = KNeighborsTransformer(n_neighbors=15, metric="cosine")
+    model = WNLLClassifier(metric="canberra", neighbors=transformer)
+    model.fit(sparse.csr_array(X[:300]), y[:300])
+    assert_distributions(model.label_distributions_)
+
+
+@pytest.mark.parametrize("metric", METRICS)
+@pytest.mark.parametrize("mode", ["transductive", "inductive"])
+@pytest.mark.filterwarnings("ignore::sklearn_wnll.exceptions.UnreachedPointsWarning")
+def test_every_metric_gives_valid_distributions_and_keeps_the_transduction(metric, mode):
+    rng = np.random.default_rng(0)
+    X = np.abs(rng.normal(size=(80, 2))) * (rng.random((80, 2)) < 0.8)
+    y = np.where(np.arange(80) % 4, -1, np.arange(80) % 3)
+    model = WNLLClassifier(metric=metric, predict_mode=mode).fit(X[:60], y[:60])
+    assert_distributions(model.predict_proba(X))
+    np.testing.assert_array_equal(model.predict(X[:60]), model.transduction_)
+
+
+@pytest.mark.parametrize("n_parallel", [5, 12])
+def test_parallel_rows_are_neighbors_at_cosine_distance_zero(n_parallel):
+    rng = np.random.default_rng(0)
+    X = rng.normal(size=(60, 5))
+    X[:n_parallel] = X[0] * rng.uniform(0.1, 10, size=(n_parallel, 1))
+    y = np.where(np.arange(60) < n_parallel, -1, np.arange(60) % 2)
+    model = WNLLClassifier(metric="cosine").fit(X, y)
+    assert model.reached_.all()
+    spread = np.ptp(model.label_distributions_[:n_parallel, 0])
+    assert spread < np.ptp(model.label_distributions_[n_parallel:, 0])
+
+
 def test_pipeline(digits):
     X, y, few = digits
     model = make_pipeline(StandardScaler(), PCA(30, random_state=0), WNLLClassifier())
@@ -510,11 +552,31 @@ def test_small_data_needs_no_compiler():
     subprocess.run([sys.executable, "-c", code], check=True)
 
 
-def test_wnll_beats_laplace_and_both_solve_two_moons():
+@pytest.mark.parametrize("weight", ["wnll", "laplace"])
+def test_two_moons_are_told_apart_from_two_labels_each(weight):
     X, y = make_moons(1000, noise=0.05, random_state=0)
     few = hide_labels(y, 2, random_state=0)
+    assert (WNLLClassifier(label_weight=weight).fit(X, few).transduction_ == y).mean() > 0.99
+
+
+def test_wnll_holds_where_the_graph_laplacian_breaks_down():
+    # Two labels of 3,000 points: with mu = 1 one class takes nearly all.
+    X, y = make_blobs([1000] * 3, n_features=10, cluster_std=4, random_state=0)
+    accuracy = {"wnll": [], "laplace": []}
+    for seed in range(5):
+        few = hide_labels(y, 1, random_state=seed)
+        for weight, found in accuracy.items():
+            model = WNLLClassifier(label_weight=weight).fit(X, few)
+            found.append((model.transduction_ == y).mean())
+    assert np.mean(accuracy["wnll"]) > np.mean(accuracy["laplace"]) + 0.1
+
+
+def test_the_default_tolerance_gives_probabilities_to_four_digits(digits):
+    X, _, y = digits
     for weight in ("wnll", "laplace"):
-        assert (WNLLClassifier(label_weight=weight).fit(X, few).transduction_ == y).mean() > 0.99
+        rough = WNLLClassifier(label_weight=weight).fit(X, y).label_distributions_
+        exact = WNLLClassifier(label_weight=weight, tol=1e-13).fit(X, y).label_distributions_
+        np.testing.assert_allclose(rough, exact, atol=1e-4)
 
 
 def test_approximate_neighbors_cost_little_accuracy(digits):

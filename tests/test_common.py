@@ -15,6 +15,7 @@ VARIANTS = [
     WNLLClassifier(neighbors=KNeighborsTransformer(n_neighbors=15)),
     WNLLClassifier(metric="cosine"),
     WNLLClassifier(metric="manhattan"),
+    WNLLClassifier(metric="canberra"),
     WNLLClassifier(metric="precomputed"),
 ]
 

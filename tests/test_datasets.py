@@ -44,6 +44,18 @@ def test_hide_labels_works_where_minus_one_does_not_fit_and_leaves_y_alone():
     assert (y >= 0).all()
 
 
+def test_hide_labels_refuses_a_class_that_is_its_marker():
+    with pytest.raises(ValueError, match="y holds -1 as a class"):
+        hide_labels([-1, 1] * 5, 2)
+    with pytest.raises(ValueError, match="y holds '-1' as a class"):
+        hide_labels(["-1", "1"] * 5, 2)
+
+
+def test_hide_labels_keeps_the_type_where_the_marker_fits():
+    for dtype, kept in ((np.int8, np.int8), (float, float), (bool, int), (np.uint64, np.int64)):
+        assert hide_labels(np.array([0, 1] * 5, dtype=dtype), 2).dtype == kept
+
+
 def test_hide_labels_never_uncovers_a_row_that_was_unlabelled():
     y = np.array([0, 1] * 10 + [-1] * 10)
     assert (hide_labels(y, 10, random_state=0) == y).all()
@@ -67,7 +79,7 @@ def assert_all_is_train_then_test(load, home, n_train, n_test):
     np.testing.assert_array_equal(y, test.target)
     assert X.dtype == np.uint8
     assert X.shape == (n_test, int(np.prod(test.images.shape[1:])))
-    with pytest.raises(ValueError, match="subset must be"):
+    with pytest.raises(ValueError, match="subset must be one of train, test,"):
         load("tests", data_home=home)
 
 
@@ -157,6 +169,8 @@ def test_svhn_has_digit_zero_for_label_ten(tmp_path, rng):
         content = {"X": np.moveaxis(images[part], 0, -1), "y": labels}
         savemat(tmp_path / f"{name}_32x32.mat", content)
     assert_all_is_train_then_test(load_svhn, tmp_path, 3, 2)
+    with pytest.raises(ValueError, match="one of train, test, extra, all"):
+        load_svhn("more", data_home=tmp_path)
     assert load_svhn("train", data_home=tmp_path).target.tolist() == [0, 1, 9]
     np.testing.assert_array_equal(load_svhn("extra", data_home=tmp_path).images, images[5:])
 

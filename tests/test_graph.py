@@ -70,6 +70,20 @@ def test_equal_rows_are_one_point_and_known_again():
     assert placement.new.shape == (2, 2)
 
 
+def test_a_query_is_not_rounded_to_a_fitted_row():
+    X = np.random.default_rng(0).normal(size=(30, 2)).astype(np.float32)
+    graph = feature_graph().fit(X)
+    queries = np.vstack([X[0].astype(float), X[0].astype(float) + 1e-12])
+    assert graph.place(queries).point.tolist() == [0, 30]
+
+
+def test_rows_of_equal_truth_values_are_one_point():
+    X = np.random.default_rng(0).normal(size=(30, 6)) * (np.arange(30)[:, None] % 3 == 0)
+    graph = feature_graph(metric="jaccard").fit(X)
+    assert graph.n_points_ == 2
+    assert graph.place(7 * X).point.tolist() == graph.point_index_.tolist()
+
+
 def test_a_row_that_differs_in_its_last_bit_is_another_point():
     X = np.random.default_rng(0).normal(size=(30, 2))
     graph = feature_graph().fit(X)
@@ -116,6 +130,9 @@ def test_the_fitted_graph_is_known_again_without_its_zeros():
     graph = PrecomputedGraph(15, 8).fit(distances)
     np.testing.assert_array_equal(graph.place(distances.copy()).point, np.arange(50))
     assert (graph.place(distances[:5]).point >= 50).all()
+    noisy = cdist(X, X) + 1e-9
+    graph = PrecomputedGraph(15, 8).fit(noisy)
+    np.testing.assert_array_equal(graph.place(np.asfortranarray(noisy)).point, np.arange(50))
 
 
 def test_precomputed_queries_join_as_far_as_their_distances_are_known():

@@ -11,6 +11,7 @@ from sklearn_wnll.harmonic import (
     reached_points,
     weighted_mean,
 )
+from sklearn_wnll.solvers import conjugate_gradient
 
 from .reference import dense_extension, dense_weights
 
@@ -40,6 +41,39 @@ def test_system_is_a_symmetric_m_matrix_that_keeps_constants(n, seed, mu):
     assert (dense[~np.eye(len(dense), dtype=bool)] <= 0).all()
     # u = 1 solves the system of g = 1: what flows out of the unknowns flows to the labels.
     np.testing.assert_allclose(dense.sum(axis=1), B.sum(axis=1), atol=1e-9 * mu)
+
+
+@given(st.integers(10, 60), st.integers(0, 2**32 - 1), st.sampled_from([0.3, 1.0, 7.0, 1e4]))
+def test_the_solution_itself_obeys_the_maximum_principle(n, seed, mu):
+    # harmonic_extension cuts off what is beyond it: here nothing is cut off.
+    W, labeled, g = problem(n, seed)
+    W = sparse.csr_array(W)
+    assume(reached_points(W, labeled).all())
+    x = conjugate_gradient(*harmonic_system(W, labeled, ~labeled, g, mu), tol=1e-12).x
+    assert (x >= g.min(axis=0) - 1e-8).all()
+    assert (x <= g.max(axis=0) + 1e-8).all()
+    np.testing.assert_allclose(x.sum(axis=1), 1, atol=1e-8)
+
+
+def chain_of_clusters(weak, seed=0):
+    """Three cliques of ten, joined in a chain by edges of one weak weight; the first has labels."""
+    rng = np.random.default_rng(seed)
+    W = np.kron(np.eye(3), np.ones((10, 10))) * rng.uniform(0.5, 1, size=(30, 30))
+    np.fill_diagonal(W, 0)
+    W[9, 10] = W[19, 20] = weak
+    labeled = np.arange(30) < 2
+    return sparse.csr_array(W), labeled, np.eye(2)
+
+
+@pytest.mark.parametrize("weak", [1e-2, 1e-5, 1e-8, 1e-11])
+@pytest.mark.parametrize("mu", [1.0, 15.0, 1e6])
+def test_weakly_joined_clusters_get_their_values_at_the_default_tolerance(weak, mu):
+    W, labeled, g = chain_of_clusters(weak)
+    result = harmonic_extension(W, labeled, g, np.array([0.9, 0.1]), mu=mu)
+    assert result.reached.all()
+    # The only way to the labels leads through point 9.
+    np.testing.assert_allclose(result.u[10:], np.tile(result.u[9], (20, 1)), atol=1e-3)
+    assert abs(result.u[9, 0] - 0.9) > 0.2
 
 
 def test_only_edges_that_leave_a_labelled_point_carry_the_extra_weight():
@@ -84,5 +118,6 @@ def test_weighted_mean_counts_labelled_neighbours_mu_times_and_unreached_ones_no
     W = sparse.csr_array([[1.0, 2.0, 4.0], [0.0, 0.0, 4.0]])
     labeled, reached = np.array([True, False, False]), np.array([True, True, False])
     u = np.array([[1.0, 0.0], [0.0, 1.0], [0.5, 0.5]])
-    mean = weighted_mean(W, labeled, reached, u, np.array([0.9, 0.1]), mu=3.0)
+    mean, found = weighted_mean(W, labeled, reached, u, np.array([0.9, 0.1]), mu=3.0)
+    assert found.tolist() == [True, False]
     np.testing.assert_allclose(mean, [[3 / 5, 2 / 5], [0.9, 0.1]])

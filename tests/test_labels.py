@@ -117,6 +117,26 @@ def test_codes_give_the_labels_back(y, kind):
     assert (np.diff(classes.astype(float)) > 0).all()
 
 
+@pytest.mark.parametrize(
+    ("y", "classes"),
+    [
+        ([2**53, 2**53 + 1, None], [2**53, 2**53 + 1]),
+        ([True, None, False], [False, True]),
+        (pd.Series([1, None, 2], dtype="Int64"), [1, 2]),
+        (pd.Series([True, None, False], dtype="boolean"), [False, True]),
+    ],
+)
+def test_labels_beside_missing_ones_keep_their_type(y, classes):
+    found, _ = encode_labels(y)
+    assert found.tolist() == classes
+    assert [type(label) for label in found.tolist()] == [type(label) for label in classes]
+
+
+def test_missing_dates_are_unlabelled():
+    y = np.array(["2020-01-01", "NaT", "2021-01-01"], dtype="datetime64[D]")
+    assert is_unlabeled(y).tolist() == [False, True, False]
+
+
 def test_few_labels_of_many_classes_are_no_mistake():
     with warnings.catch_warnings():
         warnings.simplefilter("error")

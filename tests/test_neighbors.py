@@ -82,6 +82,7 @@ def test_points_at_distance_zero_are_merged_through_chains(make):
         D[i, j] = D[j, i] = 0
     np.fill_diagonal(D, 0)
     D[[2, 4], [4, 2]] = 5.0
+    D[[3, 2], [2, 3]] = 7.0  # of the distances from 2 to the group, the smallest counts
     graph = D
     if make is sparse.csr_array:
         rows, columns = np.indices(D.shape).reshape(2, -1)
@@ -89,4 +90,4 @@ def test_points_at_distance_zero_are_merged_through_chains(make):
     merged, group = merge_zero_distances(graph)
     assert group.tolist() == [0, 0, 1, 0, 2]
     merged = merged.toarray() if sparse.issparse(merged) else merged
-    assert merged.tolist() == [[0, 9, 9], [9, 0, 5], [9, 5, 0]]
+    assert merged.tolist() == [[0, 7, 9], [7, 0, 5], [9, 5, 0]]

@@ -6,7 +6,7 @@ from scipy import sparse
 from scipy.spatial.distance import cdist, pdist
 from sklearn.metrics.pairwise import cosine_distances
 
-from sklearn_wnll.points import FeatureSpace, RowIndex, equal_rows, first_of_equal_rows
+from sklearn_wnll.points import METRICS, FeatureSpace, RowIndex, equal_rows, first_of_equal_rows
 
 
 @given(st.integers(1, 60), st.integers(1, 4), st.integers(0, 2**32 - 1), st.booleans())
@@ -71,6 +71,25 @@ def test_one_far_point_does_not_press_the_others_together():
     points = FeatureSpace("euclidean").fit(X).transform(X)
     assert pdist(points[:40]).min() > 1e-3
     assert np.isfinite(pdist(points)).all()
+
+
+def test_many_equal_radii_do_not_press_the_rest_beyond_reach():
+    rng = np.random.default_rng(0)
+    X = np.vstack([1e-17 * rng.normal(size=(70, 2)), rng.normal(size=(50, 2))])
+    points = FeatureSpace("euclidean").fit(X).transform(X)
+    assert len(np.unique(points, axis=0)) == 120
+
+
+@pytest.mark.parametrize("metric", METRICS)
+@pytest.mark.parametrize("scale", [1e-38, 1e38])
+def test_float32_near_its_limits_has_finite_distances(metric, scale):
+    if metric == "haversine":
+        pytest.skip("angles have no scale")
+    X = (scale * np.random.default_rng(0).uniform(-3, 3, size=(30, 4))).astype(np.float32)
+    with np.errstate(all="raise", under="ignore"):
+        points = FeatureSpace(metric).fit(X).transform(X)
+    assert np.isfinite(points).all()
+    assert np.isfinite(cdist(points, points)).all()
 
 
 def test_transform_leaves_the_rows_alone():

@@ -58,6 +58,22 @@ def test_extending_equals_searching_all_points_together(n, n_new, k, seed):
     np.testing.assert_allclose(extended.distances, together.distances, rtol=1e-9)
 
 
+def test_sparse_rows_far_from_the_origin_keep_their_neighbors():
+    rng = np.random.default_rng(0)
+    X = 1000 + np.repeat([[0.0], [1e-5]], 40, axis=0) + 1e-7 * rng.normal(size=(80, 5))
+    sparse_lists = ExactSearch("euclidean").fit(sparse.csr_array(X)).lists(10)
+    indices, distances = nearest_by_sorting(X, X, 11)
+    np.testing.assert_array_equal(sparse_lists.indices, indices[:, 1:])
+    np.testing.assert_allclose(sparse_lists.distances, distances[:, 1:], rtol=1e-9)
+
+
+@pytest.mark.parametrize("n_jobs", [None, -1, -2, 1, 1000])
+def test_any_number_of_jobs(n_jobs):
+    X = np.random.default_rng(0).normal(size=(60, 3))
+    for search in (ExactSearch("euclidean", n_jobs), ApproximateSearch("euclidean", 0, n_jobs)):
+        assert search.fit(X).lists(4).indices.shape == (60, 4)
+
+
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
 @pytest.mark.parametrize("d", [3, 30])
 def test_distances_keep_their_digits_in_tight_clusters_far_apart(d, dtype):
@@ -176,6 +192,16 @@ def test_transformer_gives_the_lists_of_the_exact_search():
         search.extend(search.lists(5), X[40:], 5).indices,
         exact.extend(exact.lists(5), X[40:], 5).indices,
     )
+
+
+def test_transformer_of_one_point():
+    search = TransformerSearch(KNeighborsTransformer()).fit(np.zeros((1, 2)))
+    assert search.cross(np.ones((3, 2)), 1).indices.tolist() == [[0]] * 3
+
+
+def test_transformer_class_is_refused():
+    with pytest.raises(ValueError, match=r"Pass an object: neighbors=KNeighborsTransformer\("):
+        make_search(KNeighborsTransformer, (10, 2), metric="euclidean")
 
 
 def test_transformer_of_connectivities_is_refused():

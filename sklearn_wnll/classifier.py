@@ -33,8 +33,8 @@ class WNLLClassifier(ClassifierMixin, BaseEstimator):
     Parameters
     ----------
     n_neighbors : int, default=15
-        Number of nearest other points that each point is joined with. A point is not its
-        own neighbour.
+        Number of nearest other points that each point is joined with; all others, if there
+        are no more. A point is not its own neighbour.
     scale_neighbor : int, default=8
         Which neighbour's distance is the length scale ``sigma(x)`` of a point's weights; at
         most ``n_neighbors``.
@@ -50,7 +50,8 @@ class WNLLClassifier(ClassifierMixin, BaseEstimator):
         ``"hamming"``, ``"jaccard"``, ``"dice"``, ``"rogerstanimoto"``, ``"sokalsneath"``,
         ``"yule"``, ``"haversine"``. With ``"precomputed"``, ``X`` holds distances: a full
         matrix, or a sparse graph as :class:`~sklearn.neighbors.KNeighborsTransformer` writes
-        it, in which what is stored are neighbours, zeros too.
+        it, in which what is stored are neighbours, zeros too. Features of different units
+        want scaling first, as with :class:`~sklearn.preprocessing.StandardScaler`.
     neighbors : {"auto", "exact", "approximate"} or transformer, default="auto"
         How neighbours are found. ``"exact"`` is scikit-learn's search, ``"approximate"`` is
         pynndescent (which compiles for about 20 s before its first search in a process),
@@ -231,7 +232,12 @@ class WNLLClassifier(ClassifierMixin, BaseEstimator):
                 "This WNLLClassifier estimator requires y to be passed, but the target y is None."
             )
         self.classes_, codes = encode_labels(y, self.unlabeled)
-        check_consistent_length(X, codes)
+        if len(codes) != X.shape[0]:
+            raise ValueError(
+                f"Inconsistent numbers of samples: X has {X.shape[0]} rows and y {len(codes)} "
+                "entries. y needs an entry for every row of X; the marker `unlabeled` (-1 among "
+                "numbers, None among strings) says that a row has no label."
+            )
         known = np.flatnonzero(codes >= 0)
         self._warn_if_few(len(known))
         self._class_frequencies = np.bincount(codes[known]) / len(known)
@@ -306,7 +312,8 @@ class WNLLClassifier(ClassifierMixin, BaseEstimator):
             Rows to predict. On rows that were fitted with their labels the score is 1 by
             construction: score on held-out rows.
         y : array-like of shape (n_queries,)
-            True labels. Unlabelled rows join the graph but are not scored.
+            True labels. Unlabelled rows join the graph but are not scored. (A ``scoring=`` of
+            scikit-learn's would score them as a class of their own.)
         sample_weight : array-like of shape (n_queries,), default=None
             Weights of the rows.
 
@@ -350,12 +357,6 @@ class WNLLClassifier(ClassifierMixin, BaseEstimator):
             accept_sparse="csr",
             dtype=np.float64 if precomputed else [np.float64, np.float32],
         )
-        if precomputed and X.size and X.min() < 0:
-            raise ValueError(
-                "Negative values in data passed as X, which holds distances with "
-                "metric='precomputed'. Pass numpy.maximum(X, 0) if they are rounding, or turn "
-                "similarities into distances."
-            )
         if not sparse.issparse(X):
             return X
         own_metric = not isinstance(self.neighbors, str)  # a transformer brings its own

@@ -20,7 +20,7 @@ class UnreachedPointsWarning(UserWarning):
 
 
 class AmbiguousLabelsWarning(UserWarning):
-    """``y`` holds exactly -1 and 1: two classes, or one class and a marker."""
+    """A value in ``y`` may be a class or the marker of unlabelled rows."""
 
 
 class ShortNeighborListsWarning(UserWarning):

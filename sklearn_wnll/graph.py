@@ -186,7 +186,8 @@ class FeatureGraph:
         point = self._rows.find(X)
         candidate = np.flatnonzero(point >= 0)
         same = equal_rows(self._points(X[candidate]), self.search.points[point[candidate]])
-        same &= equal_rows(X[candidate].astype(given.dtype), given[candidate])
+        if given.dtype != self._dtype:  # a row that was rounded is another row
+            same &= equal_rows(X[candidate].astype(given.dtype), given[candidate])
         point[candidate[~same]] = -1
         new = np.flatnonzero(point < 0)
         first, inverse = first_of_equal_rows(X[new])
@@ -280,12 +281,18 @@ class PrecomputedGraph:
         Raises
         ------
         ValueError
-            If the matrix is not square.
+            If the matrix is not square, or does not hold distances.
         """
         if distances.shape[0] != distances.shape[1]:
             raise ValueError(
                 "With metric='precomputed', X must be a square matrix of distances between the "
                 f"fitted samples, got shape {distances.shape}."
+            )
+        _check_distances(distances)
+        if not sparse.issparse(distances) and _looks_similar(distances):
+            raise ValueError(
+                "With metric='precomputed', X must hold distances, but every sample is farthest "
+                "from itself: X seems to hold similarities. Turn them into distances."
             )
         merged, self.point_index_ = merge_zero_distances(distances)
         self.n_points_ = n = merged.shape[0]
@@ -313,8 +320,9 @@ class PrecomputedGraph:
         Placement
             The point of each query, and the distances from new points to fitted points.
         """
+        _check_distances(distances)
         n_queries, is_sparse = distances.shape[0], sparse.issparse(distances)
-        if _fingerprint(distances) == self._fingerprint:
+        if n_queries == len(self.point_index_) and _fingerprint(distances) == self._fingerprint:
             return Placement(self.point_index_, distances[:0, : self.n_points_])
         if is_sparse:
             stored = distances.tocoo()
@@ -383,6 +391,21 @@ def _cast(X, dtype):
 def _no_lists(n):
     """Lists of points that have no neighbours."""
     return NeighborLists(np.empty((n, 0), dtype=np.intp), np.empty((n, 0)))
+
+
+def _check_distances(distances):
+    """Refuse negative distances."""
+    if distances.size and distances.min() < 0:
+        raise ValueError(
+            "Negative values in data passed as X, which holds distances with metric='precomputed'. "
+            "Pass numpy.maximum(X, 0) if they are rounding, or turn similarities into distances."
+        )
+
+
+def _looks_similar(matrix):
+    """Whether the diagonal of a full matrix holds the largest value of each row."""
+    diagonal = np.diagonal(matrix)
+    return len(matrix) > 1 and diagonal.min() > 0 and (diagonal >= matrix.max(axis=1)).all()
 
 
 def _fingerprint(distances):

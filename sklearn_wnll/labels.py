@@ -12,6 +12,8 @@ from .exceptions import AmbiguousLabelsWarning, warn_user
 
 __all__ = ["EncodedLabels", "as_label_array", "encode_labels", "is_unlabeled", "required_labels"]
 
+_MARKER_LIKE = ("", "?", "nan", "none", "na", "n/a", "<na>", "null", "unlabeled", "unlabelled")
+
 
 def required_labels(n_classes):
     """Give the number of random labels that shows every class once, on average.
@@ -81,6 +83,12 @@ def encode_labels(y, unlabeled="auto"):
     EncodedLabels
         ``classes`` and ``codes``.
 
+    Warns
+    -----
+    AmbiguousLabelsWarning
+        If the automatic marker leaves a doubt: ``y`` is exactly -1 and 1, or no row is
+        unlabelled and a class is called "", "nan", "none" or the like.
+
     Raises
     ------
     ValueError
@@ -115,6 +123,8 @@ def encode_labels(y, unlabeled="auto"):
         # Few labels of many classes are this package's business, not a mistake.
         warnings.filterwarnings("ignore", "The number of unique classes is greater than 50%")
         check_classification_targets(known)
+    if labeled.all() and isinstance(unlabeled, str) and unlabeled == "auto":
+        _warn_of_marker_like(classes)
     codes = np.full(len(y), -1, dtype=np.intp)
     codes[labeled] = known_codes
     return EncodedLabels(classes, codes)
@@ -212,6 +222,18 @@ def _auto_mask(y):
         )
         return np.zeros(len(y), dtype=bool)
     return minus_one
+
+
+def _warn_of_marker_like(classes):
+    """Warn of a class that looks like a missing label, where no label is missing."""
+    for label in classes.tolist():
+        if isinstance(label, str) and label.strip().lower() in _MARKER_LIKE:
+            warn_user(
+                f"No row of y is unlabelled, and {label!r} is read as a class. Pass "
+                f"unlabeled={label!r} if it marks unlabelled rows, or unlabeled=None to silence "
+                "this warning.",
+                AmbiguousLabelsWarning,
+            )
 
 
 def as_label_array(y):

@@ -1,3 +1,4 @@
+import re
 import warnings
 
 import numpy as np
@@ -67,6 +68,19 @@ def test_an_explicit_marker_always_wins(y, marker, hidden):
 def test_exactly_minus_one_and_one_are_two_classes_and_a_warning_says_so(y):
     with pytest.warns(AmbiguousLabelsWarning, match="unlabeled="):
         assert not is_unlabeled(y).any()
+
+
+@pytest.mark.parametrize("marker", ["", "nan", "None", "?", "unlabeled"])
+def test_a_class_that_looks_like_a_marker_is_told(marker):
+    with pytest.warns(AmbiguousLabelsWarning, match=f"unlabeled='{re.escape(marker)}' if"):
+        classes, codes = encode_labels(["a", marker, "b"])
+    assert marker in classes
+    assert (codes >= 0).all()
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        encode_labels(["a", marker, "b"], unlabeled=None)
+        encode_labels(["a", marker, "b"], unlabeled=marker)
+        encode_labels(["a", marker, "-1"])
 
 
 @pytest.mark.parametrize(

@@ -138,13 +138,16 @@ def _by_differences(points, queries, k):
         tree = NearestNeighbors(algorithm="kd_tree").fit(points)
         distances, indices = tree.kneighbors(queries, k)
         return NeighborLists(indices, distances)
-    found, height = None, max(1, 2**22 // points.shape[1])
-    queries = queries.toarray()
-    for start in range(0, points.shape[0], height):
-        block = cdist(queries, points[start : start + height].toarray())
-        columns = np.broadcast_to(start + np.arange(block.shape[1]), block.shape)
-        lists = NeighborLists(columns, block)
-        found = lists.nearest(k) if found is None else found.beside(lists, k)
+    height = max(1, 2**22 // points.shape[1])  # rows that are made dense at a time
+    found = NeighborLists(np.empty((0, k), dtype=np.intp), np.empty((0, k)))
+    for first in range(0, queries.shape[0], height):
+        rows = queries[first : first + height].toarray()
+        nearest = NeighborLists(np.empty((len(rows), 0), dtype=np.intp), np.empty((len(rows), 0)))
+        for start in range(0, points.shape[0], height):
+            block = cdist(rows, points[start : start + height].toarray())
+            columns = np.broadcast_to(start + np.arange(block.shape[1]), block.shape)
+            nearest = nearest.beside(NeighborLists(columns, block), k)
+        found = found.above(nearest)
     return found
 
 

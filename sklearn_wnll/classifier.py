@@ -334,7 +334,8 @@ class WNLLClassifier(ClassifierMixin, BaseEstimator):
             raise ValueError("Every row of y is unlabelled: there is nothing to score.")
         if sample_weight is not None:
             sample_weight = np.asarray(sample_weight)[labeled]
-        return accuracy_score(y[labeled], predicted[labeled], sample_weight=sample_weight)
+        truth = as_label_array(y[labeled])
+        return accuracy_score(truth, predicted[labeled], sample_weight=sample_weight)
 
     def __sklearn_tags__(self):
         tags = super().__sklearn_tags__()

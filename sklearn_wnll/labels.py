@@ -117,13 +117,14 @@ def encode_labels(y, unlabeled="auto"):
         types = sorted({type(label).__name__ for label in known})
         raise ValueError(
             f"y mixes labels of the types {', '.join(types)}, which cannot be sorted. Convert "
-            "them to one type, for instance with y.astype(str)."
+            "them to one type, for instance with y.astype(str); among strings, None or '-1' marks "
+            "an unlabelled row."
         ) from error
     with warnings.catch_warnings():
         # Few labels of many classes are this package's business, not a mistake.
         warnings.filterwarnings("ignore", "The number of unique classes is greater than 50%")
         check_classification_targets(known)
-    if labeled.all() and isinstance(unlabeled, str) and unlabeled == "auto":
+    if labeled.all() and _is_auto(unlabeled):
         _warn_of_marker_like(classes)
     codes = np.full(len(y), -1, dtype=np.intp)
     codes[labeled] = known_codes
@@ -169,7 +170,7 @@ def is_unlabeled(y, unlabeled="auto", classes=None):
     array([False, False, False])
     """
     y = as_label_array(y)
-    if classes is None or not (isinstance(unlabeled, str) and unlabeled == "auto"):
+    if classes is None or not _is_auto(unlabeled):
         return _unlabeled_mask(y, unlabeled)
     minus_one = "-1" if _holds_strings(y) else -1
     if _equals(as_label_array(classes), minus_one).any():
@@ -181,7 +182,7 @@ def _unlabeled_mask(y, unlabeled):
     """:func:`is_unlabeled` of an array that :func:`as_label_array` has made."""
     if unlabeled is None:
         return np.zeros(len(y), dtype=bool)
-    if isinstance(unlabeled, str) and unlabeled == "auto":
+    if _is_auto(unlabeled):
         return _auto_mask(y)
     if _is_missing_scalar(unlabeled):
         return _missing(y)
@@ -191,6 +192,11 @@ def _unlabeled_mask(y, unlabeled):
             f"marker as it stands in y, for instance unlabeled={str(unlabeled)!r}."
         )
     return _equals(y, unlabeled)
+
+
+def _is_auto(unlabeled):
+    """Whether the markers are the automatic ones."""
+    return isinstance(unlabeled, str) and unlabeled == "auto"
 
 
 def _auto_mask(y):

@@ -521,6 +521,8 @@ def test_score_leaves_unlabelled_rows_out(digits):
     partly = np.where(np.arange(797) < 400, y[1000:], -1)
     predicted = model.predict(X[1000:])
     assert model.score(X[1000:], partly) == np.mean(predicted[:400] == y[1000:1400])
+    as_list = [None if label == -1 else int(label) for label in partly]
+    assert model.score(X[1000:], as_list) == model.score(X[1000:], partly)
     weight = np.arange(797.0)
     expected = np.average(predicted[:400] == y[1000:1400], weights=weight[:400])
     assert model.score(X[1000:], partly, sample_weight=weight) == pytest.approx(expected)

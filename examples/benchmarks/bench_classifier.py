@@ -5,7 +5,7 @@ Time, memory and accuracy of WNLLClassifier beside LabelSpreading
 Each row of the table is measured in a process of its own, imports included in the peak memory but
 not in the time; the time is that from arrays of float32 to the predictions. Writes the table as
 ``docs/benchmarks/classifier.md``. MNIST is read from ``--data-home`` or the folder in the
-environment variable ``SKLEARN_WNLL_DATA``. This takes about 15 minutes on two cores.
+environment variable ``SKLEARN_WNLL_DATA``. This takes about 20 minutes on two cores.
 """
 
 import argparse

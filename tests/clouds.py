@@ -4,6 +4,13 @@ from typing import NamedTuple
 
 import numpy as np
 from hypothesis import strategies as st
+from scipy import sparse
+
+
+def sparse_rows(n, d, density, seed=0):
+    """Random sparse rows."""
+    rng = np.random.default_rng(seed)
+    return sparse.csr_array(rng.random((n, d)) * (rng.random((n, d)) < density))
 
 
 class Cloud(NamedTuple):

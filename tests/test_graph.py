@@ -9,7 +9,7 @@ from sklearn_wnll.graph import FeatureGraph, PrecomputedGraph, edge_weights
 from sklearn_wnll.points import FeatureSpace
 from sklearn_wnll.search import ExactSearch
 
-from .clouds import clouds
+from .clouds import clouds, sparse_rows
 from .reference import dense_weights
 
 
@@ -94,7 +94,7 @@ def test_a_row_that_differs_in_its_last_bit_is_another_point():
 @pytest.mark.parametrize("query_sparse", [False, True])
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
 def test_queries_are_known_in_any_format(fit_sparse, query_sparse, dtype):
-    X = sparse.random_array((30, 8), density=0.5, rng=np.random.default_rng(0)).toarray()
+    X = sparse_rows(30, 8, 0.5).toarray()
     X = X.astype(np.float32)
     graph = feature_graph().fit(sparse.csr_array(X) if fit_sparse else X)
     query = X.astype(dtype)

@@ -8,6 +8,8 @@ from sklearn.metrics.pairwise import cosine_distances
 
 from sklearn_wnll.points import METRICS, FeatureSpace, RowIndex, equal_rows, first_of_equal_rows
 
+from .clouds import sparse_rows
+
 
 @given(st.integers(1, 60), st.integers(1, 4), st.integers(0, 2**32 - 1), st.booleans())
 def test_equal_rows_are_grouped_as_numpy_groups_them(n, d, seed, use_sparse):
@@ -39,7 +41,7 @@ def test_colliding_keys_do_not_merge_different_rows(monkeypatch):
 
 
 def test_a_sparse_row_has_the_key_of_the_dense_row():
-    X = sparse.random_array((50, 20), density=0.5, rng=np.random.default_rng(0)).tocsr()
+    X = sparse_rows(50, 20, 0.5)
     np.testing.assert_array_equal(RowIndex(X).find(X.toarray()), np.arange(50))
 
 
@@ -80,11 +82,10 @@ def test_many_equal_radii_do_not_press_the_rest_beyond_reach():
     assert len(np.unique(points, axis=0)) == 120
 
 
-@pytest.mark.parametrize("metric", METRICS)
+# Angles, of which haversine measures distances, have no scale.
+@pytest.mark.parametrize("metric", sorted(set(METRICS) - {"haversine"}))
 @pytest.mark.parametrize("scale", [1e-38, 1e38])
 def test_float32_near_its_limits_has_finite_distances(metric, scale):
-    if metric == "haversine":
-        pytest.skip("angles have no scale")
     X = (scale * np.random.default_rng(0).uniform(-3, 3, size=(30, 4))).astype(np.float32)
     with np.errstate(all="raise", under="ignore"):
         points = FeatureSpace(metric).fit(X).transform(X)

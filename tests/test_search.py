@@ -18,6 +18,8 @@ from sklearn_wnll.search import (
     make_search,
 )
 
+from .clouds import sparse_rows
+
 
 def nearest_by_sorting(points, queries, k):
     D = cdist(queries, points)
@@ -170,7 +172,7 @@ def test_both_searches_measure_the_same_distance(metric):
 
 @pytest.mark.parametrize("metric", SPARSE_METRICS)
 def test_sparse_rows_have_the_neighbors_of_dense_rows(metric):
-    X = sparse.random_array((60, 12), density=0.6, rng=np.random.default_rng(0)).tocsr()
+    X = sparse_rows(60, 12, 0.6)
     found = []
     for rows in (X, X.toarray()):
         space = FeatureSpace(metric)

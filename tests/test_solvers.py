@@ -6,10 +6,12 @@ from scipy import sparse
 
 from sklearn_wnll.solvers import conjugate_gradient
 
+from .clouds import sparse_rows
+
 
 def laplacian_like(n, seed):
     rng = np.random.default_rng(seed)
-    T = sparse.random_array((n, n), density=0.3, rng=rng).tocsr()
+    T = sparse_rows(n, n, 0.3, seed)
     T = T + T.T
     return (sparse.diags_array(T.sum(axis=1) + rng.uniform(0.1, 2, n)) - T).tocsr()
 

@@ -54,7 +54,7 @@ class WNLLClassifier(ClassifierMixin, BaseEstimator):
         want scaling first, as with :class:`~sklearn.preprocessing.StandardScaler`.
     neighbors : {"auto", "exact", "approximate"} or transformer, default="auto"
         How neighbours are found. ``"exact"`` is scikit-learn's search, ``"approximate"`` is
-        pynndescent (which compiles for about 20 s before its first search in a process),
+        pynndescent (which compiles for 20 to 30 s before its first search in a process),
         ``"auto"`` the exact one where it is expected to take less than 30 s. Or an
         object like :class:`~sklearn.neighbors.KNeighborsTransformer` with
         ``mode="distance"``, which then brings its own metric. Not used with
@@ -125,7 +125,7 @@ class WNLLClassifier(ClassifierMixin, BaseEstimator):
     With ``n`` points, ``k`` neighbours and ``c`` classes: the exact search compares all pairs
     (or uses a tree in few dimensions), the approximate one costs about ``n log n``; an
     iteration of the solver costs about ``2 n k c`` multiplications, and there are some tens
-    to hundreds of them. Memory is about ``100 n k + 80 n c`` bytes beside one scaled copy of
+    to hundreds of them. Memory is about ``130 n k + 60 n c`` bytes beside one scaled copy of
     ``X``.
 
     Equal rows with different labels share the mean of their labels, and so the same

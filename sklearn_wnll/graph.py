@@ -45,7 +45,7 @@ def edge_weights(distances, scale_neighbor=8):
 
     References
     ----------
-    Section 2 of Wang et al., arXiv 1802.00168; L. Zelnik-Manor and P. Perona, "Self-tuning
+    Wang et al., arXiv 1802.00168 (2018); L. Zelnik-Manor and P. Perona, "Self-tuning
     spectral clustering", NeurIPS 2004.
 
     Examples

@@ -105,7 +105,8 @@ def harmonic_system(W, labeled, unknown, g, mu):
 
     References
     ----------
-    Equation (4) of Wang et al., arXiv 1802.00168, in matrix form.
+    Z. Shi, S. Osher and W. Zhu, "Weighted nonlocal Laplacian on interpolation from sparse
+    data", J. Sci. Comput. 73 (2017); Wang et al., arXiv 1802.00168 (2018). Here in matrix form.
     """
     out = W[unknown]
     within = out[:, unknown]
@@ -201,7 +202,11 @@ def harmonic_extension(W, labeled, g, fallback, *, mu, start=None, tol=1e-6, max
     total = solved.sum(axis=1, keepdims=True)
     u[unknown] = np.divide(solved, total, out=np.tile(fallback, (len(solved), 1)), where=total > 0)
     return HarmonicExtension(
-        u, reached, int(result.n_iter.max()), float(result.residual.max()), result.converged.all()
+        u=u,
+        reached=reached,
+        n_iter=int(result.n_iter.max()),
+        residual=float(result.residual.max()),
+        converged=bool(result.converged.all()),
     )
 
 

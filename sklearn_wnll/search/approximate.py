@@ -30,7 +30,7 @@ class ApproximateSearch(NeighborSearch):
 
     Notes
     -----
-    pynndescent compiles for about 20 s before the first search in a process, and for
+    pynndescent compiles for 20 to 30 s before the first search in a process, and for
     about 40 s more before the first query.
     """
 

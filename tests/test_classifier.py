@@ -1,4 +1,5 @@
 import pickle
+import subprocess
 import sys
 import warnings
 
@@ -551,8 +552,6 @@ def test_small_data_needs_no_compiler():
         "WNLLClassifier().fit(np.eye(50), np.arange(50) % 2); "
         "assert not {'numba', 'pynndescent', 'torch'} & set(sys.modules)"
     )
-    import subprocess
-
     subprocess.run([sys.executable, "-c", code], check=True)
 
 

@@ -128,12 +128,14 @@ def test_original_cifar100(tmp_path, rng):
     folder = tmp_path / "cifar-100-python"
     folder.mkdir()
     write_like_python_2(folder / "meta", {b"fine_label_names": [b"apple", b"bee"]})
-    for name, part in (("train", slice(0, 3)), ("test", slice(3, 5))):
-        batch = {b"data": planes(images[part]), b"fine_labels": [1, 0, 1][part.start // 3 :]}
-        batch[b"fine_labels"] = batch[b"fine_labels"][: len(batch[b"data"])]
+    for name, part, labels in (("train", slice(0, 3), [1, 0, 1]), ("test", slice(3, 5), [0, 0])):
+        batch = {b"data": planes(images[part]), b"fine_labels": labels}
         write_like_python_2(folder / name, batch)
     assert_all_is_train_then_test(load_cifar100, tmp_path, 3, 2)
-    np.testing.assert_array_equal(load_cifar100(data_home=tmp_path).images, images)
+    data = load_cifar100(data_home=tmp_path)
+    np.testing.assert_array_equal(data.images, images)
+    assert data.target.tolist() == [1, 0, 1, 0, 0]
+    assert data.target_names == ["apple", "bee"]
 
 
 def jpeg_copy(images, labels, part):

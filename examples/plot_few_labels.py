@@ -9,8 +9,8 @@ job. Every method sees the same rows and the same labels, drawn anew for each se
 accuracy is that on the rows whose labels were hidden.
 
 Run with ``--data mnist`` for all 70,000 images of MNIST, read from ``--data-home`` or the folder
-in the environment variable ``SKLEARN_WNLL_DATA`` (this takes hours: LabelSpreading and
-self-training are slow there).
+in the environment variable ``SKLEARN_WNLL_DATA`` (some 20 minutes for each seed, most of
+them for LabelSpreading).
 """
 
 import argparse

@@ -339,9 +339,14 @@ class WNLLClassifier(ClassifierMixin, BaseEstimator):
 
     def __sklearn_tags__(self):
         tags = super().__sklearn_tags__()
-        tags.input_tags.sparse = self.metric in (*SPARSE_METRICS, "precomputed")
+        tags.input_tags.sparse = self._takes_sparse()
         tags.input_tags.pairwise = tags.input_tags.positive_only = self.metric == "precomputed"
         return tags
+
+    def _takes_sparse(self):
+        """Whether X may be sparse; a transformer brings its own metric."""
+        own_metric = not isinstance(self.neighbors, str)
+        return own_metric or self.metric in (*SPARSE_METRICS, "precomputed")
 
     def _validate_X(self, X, *, reset):
         """Check X, leaving float32 and float64 as they are."""
@@ -360,8 +365,7 @@ class WNLLClassifier(ClassifierMixin, BaseEstimator):
         )
         if not sparse.issparse(X):
             return X
-        own_metric = not isinstance(self.neighbors, str)  # a transformer brings its own
-        if not own_metric and self.metric not in (*SPARSE_METRICS, "precomputed"):
+        if not self._takes_sparse():
             raise ValueError(
                 f"metric={self.metric!r} cannot be used with a sparse X. Use one of "
                 f"{', '.join(SPARSE_METRICS)}, or pass X.toarray()."
@@ -378,7 +382,8 @@ class WNLLClassifier(ClassifierMixin, BaseEstimator):
     def _make_graph(self, shape):
         if self.metric == "precomputed":
             return PrecomputedGraph(self.n_neighbors, self.scale_neighbor)
-        space = FeatureSpace(self.metric)
+        # A transformer sees the rows as they are.
+        space = FeatureSpace(self.metric if isinstance(self.neighbors, str) else None)
         search = make_search(
             self.neighbors,
             shape,
@@ -387,8 +392,6 @@ class WNLLClassifier(ClassifierMixin, BaseEstimator):
             n_jobs=self.n_jobs,
             verbose=self.verbose,
         )
-        if not isinstance(self.neighbors, str):
-            space = None  # a transformer sees the rows as they are
         return FeatureGraph(search, space, self.n_neighbors, self.scale_neighbor)
 
     def _extend_labels(self, W, labeled, g, start=None):

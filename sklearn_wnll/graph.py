@@ -14,7 +14,7 @@ from .neighbors import (
     smallest_of_groups,
     warn_if_short,
 )
-from .points import RowIndex, equal_rows, first_of_equal_rows
+from .points import RowIndex, equal_rows, first_of_equal_rows, row_keys
 
 __all__ = ["FeatureGraph", "Placement", "PrecomputedGraph", "edge_weights", "weight_matrix"]
 
@@ -117,8 +117,8 @@ class FeatureGraph:
     ----------
     search : NeighborSearch
         How neighbours are found.
-    space : FeatureSpace or None
-        How rows become points; None leaves them as they are.
+    space : FeatureSpace
+        How rows become points.
     n_neighbors : int
         Number of neighbours of each point.
     scale_neighbor : int
@@ -151,16 +151,15 @@ class FeatureGraph:
         FeatureGraph
             Itself.
         """
-        X = self._metric_rows(X)
-        first, self.point_index_ = first_of_equal_rows(X)
+        X = self.space.rows(X)
+        keys = row_keys(X)
+        first, self.point_index_ = first_of_equal_rows(X, keys)
         distinct = X if len(first) == X.shape[0] else X[first]
         self.n_points_ = n = len(first)
-        self._rows, self._dtype = RowIndex(distinct), distinct.dtype
-        if self.space is not None:
-            self.space.fit(distinct)
-        self.search.fit(self._points(distinct))
+        self._rows, self._dtype = RowIndex(keys[first]), distinct.dtype
+        self.search.fit(self.space.fit(distinct).transform(distinct))
         k = min(self.n_neighbors, n - 1)
-        self._lists = self.search.lists(k) if k else _no_lists(n)
+        self._lists = self.search.lists(k) if k else NeighborLists.empty(n, 0)
         self.weights_ = self._weights(self._lists, n)
         return self
 
@@ -181,18 +180,20 @@ class FeatureGraph:
             X = sparse.csr_array(X)
         elif sparse.issparse(X):
             X = X.toarray()
-        given = self._metric_rows(X)
+        given = self.space.rows(X)
         X = _cast(given, self._dtype)
-        point = self._rows.find(X)
+        keys = row_keys(X)
+        point = self._rows.find(keys)
         candidate = np.flatnonzero(point >= 0)
-        same = equal_rows(self._points(X[candidate]), self.search.points[point[candidate]])
+        found = self.space.transform(X[candidate])
+        same = equal_rows(found, self.search.points[point[candidate]])
         if given.dtype != self._dtype:  # a row that was rounded is another row
             same &= equal_rows(X[candidate].astype(given.dtype), given[candidate])
         point[candidate[~same]] = -1
         new = np.flatnonzero(point < 0)
-        first, inverse = first_of_equal_rows(X[new])
+        first, inverse = first_of_equal_rows(X[new], keys[new])
         point[new] = self.n_points_ + inverse
-        return Placement(point, self._points(X[new[first]]))
+        return Placement(point, self.space.transform(X[new[first]]))
 
     def extend(self, new):
         """Let new points join the graph.
@@ -227,15 +228,8 @@ class FeatureGraph:
         k = min(self.n_neighbors, self.n_points_)
         return self._weights(self.search.cross(new, k), self.n_points_)
 
-    def _metric_rows(self, X):
-        return X if self.space is None else self.space.rows(X)
-
-    def _points(self, X):
-        return X if self.space is None else self.space.transform(X)
-
     def _weights(self, lists, n_columns):
-        if self.space is not None:
-            lists = NeighborLists(lists.indices, self.space.distance(lists.distances))
+        lists = NeighborLists(lists.indices, self.space.distance(lists.distances))
         return weight_matrix(lists, n_columns, self.scale_neighbor)
 
 
@@ -296,10 +290,7 @@ class PrecomputedGraph:
             )
         merged, self.point_index_ = merge_zero_distances(distances)
         self.n_points_ = n = merged.shape[0]
-        if n > 1:
-            self._lists = lists_from_graph(merged, self.n_neighbors, own=np.arange(n))
-        else:
-            self._lists = _no_lists(n)
+        self._lists = lists_from_graph(merged, self.n_neighbors, own=np.arange(n))
         if n == distances.shape[0]:  # merging shortens lists, which is nobody's mistake
             warn_if_short(self._lists, min(self.n_neighbors, n - 1))
         self.weights_ = weight_matrix(self._lists, n, self.scale_neighbor)
@@ -321,10 +312,10 @@ class PrecomputedGraph:
             The point of each query, and the distances from new points to fitted points.
         """
         _check_distances(distances)
-        n_queries, is_sparse = distances.shape[0], sparse.issparse(distances)
+        n_queries = distances.shape[0]
         if n_queries == len(self.point_index_) and _fingerprint(distances) == self._fingerprint:
             return Placement(self.point_index_, distances[:0, : self.n_points_])
-        if is_sparse:
+        if sparse.issparse(distances):
             stored = distances.tocoo()
             rows, columns = stored.row[stored.data == 0], stored.col[stored.data == 0]
         else:
@@ -333,13 +324,7 @@ class PrecomputedGraph:
         point[rows] = self.point_index_[columns]
         new = np.flatnonzero(point < 0)
         point[new] = self.n_points_ + np.arange(len(new))
-        if is_sparse:
-            group = self.point_index_[stored.col]
-            shape = (n_queries, self.n_points_)
-            to_points = smallest_of_equal(stored.row, group, stored.data, shape).tocsr()
-        else:
-            to_points = smallest_of_groups(distances.T, self.point_index_).T
-        return Placement(point, to_points[new])
+        return Placement(point, self._to_points(distances[new]))
 
     def extend(self, new):
         """Let new points join the graph.
@@ -375,6 +360,14 @@ class PrecomputedGraph:
         lists = lists_from_graph(new, self.n_neighbors)
         return weight_matrix(lists, self.n_points_, self.scale_neighbor)
 
+    def _to_points(self, distances):
+        """Turn distances to the fitted samples into distances to the points they are."""
+        if not sparse.issparse(distances):
+            return smallest_of_groups(distances.T, self.point_index_).T
+        stored, shape = distances.tocoo(), (distances.shape[0], self.n_points_)
+        point = self.point_index_[stored.col]
+        return smallest_of_equal(stored.row, point, stored.data, shape).tocsr()
+
 
 def _cast(X, dtype):
     """Convert rows to another precision; what is too large becomes the largest number."""
@@ -386,11 +379,6 @@ def _cast(X, dtype):
         X.data = X.data.clip(-largest, largest)
         return X.astype(dtype)
     return X.clip(-largest, largest).astype(dtype)
-
-
-def _no_lists(n):
-    """Lists of points that have no neighbours."""
-    return NeighborLists(np.empty((n, 0), dtype=np.intp), np.empty((n, 0)))
 
 
 def _check_distances(distances):

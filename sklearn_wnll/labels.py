@@ -213,7 +213,7 @@ def _auto_mask(y):
             f"them marks the unlabelled rows. Pass unlabeled=float('nan') if {name} is a class, "
             "or make all unlabelled rows alike."
         )
-    if not strings and (y[~missing] < -1).any():
+    if not strings and (y < -1).any():
         raise ValueError(
             "y holds -1, the marker of unlabelled rows, beside other negative labels. Pass "
             "unlabeled=None if -1 is a class here, or unlabeled=-1 if it marks unlabelled rows."

@@ -34,6 +34,25 @@ class NeighborLists(NamedTuple):
     indices: np.ndarray
     distances: np.ndarray
 
+    @classmethod
+    def empty(cls, n_points, k):
+        """Make lists without neighbours, to be filled in.
+
+        Parameters
+        ----------
+        n_points : int
+            Number of lists.
+        k : int
+            Length of the lists.
+
+        Returns
+        -------
+        NeighborLists
+            Fillers only.
+        """
+        shape = n_points, k
+        return cls(np.full(shape, -1, dtype=np.intp), np.full(shape, np.inf))
+
     def nearest(self, k):
         """Keep the k nearest of each list, in order of distance.
 
@@ -158,7 +177,7 @@ def lists_from_graph(graph, k, own=None):
     counts = np.bincount(rows, minlength=n_rows)
     rank = np.arange(len(rows)) - np.repeat(np.cumsum(counts) - counts, counts)
     keep = rank < k
-    lists = NeighborLists(np.full((n_rows, k), -1), np.full((n_rows, k), np.inf))
+    lists = NeighborLists.empty(n_rows, k)
     lists.indices[rows[keep], rank[keep]] = columns[keep]
     lists.distances[rows[keep], rank[keep]] = distances[keep]
     return lists
@@ -191,9 +210,7 @@ def warn_if_short(lists, k):
 
 def _lists_from_dense(graph, k, own):
     """:func:`lists_from_graph` of a full matrix."""
-    lists = NeighborLists(
-        np.empty((len(graph), k), dtype=np.intp), np.empty((len(graph), k), dtype=np.float64)
-    )
+    lists = NeighborLists.empty(len(graph), k)
     for start in range(0, len(graph), _BLOCK):
         part = slice(start, start + _BLOCK)
         block = graph[part].astype(np.float64)

@@ -10,6 +10,7 @@ __all__ = [
     "RowIndex",
     "equal_rows",
     "first_of_equal_rows",
+    "row_keys",
 ]
 
 # Searched as Euclidean distances: of the rows scaled and shifted, or of unit vectors.
@@ -46,8 +47,8 @@ class FeatureSpace:
 
     Parameters
     ----------
-    metric : str
-        Name of the distance.
+    metric : str or None
+        Name of the distance; None leaves rows and distances as they are.
 
     Attributes
     ----------
@@ -131,7 +132,7 @@ class FeatureSpace:
             return _unit_vectors(X, centered=self.metric == "correlation")
         if self.metric in _BOOLEAN_METRICS:
             return X != 0
-        if self.metric in _UNCHANGED_METRICS:
+        if self.metric is None or self.metric in _UNCHANGED_METRICS:
             return X
         if self.metric in _RATIO_METRICS:
             return X / X.dtype.type(self.unit_)
@@ -208,26 +209,21 @@ class RowIndex:
 
     Parameters
     ----------
-    X : ndarray or csr_array of shape (n_rows, n_features)
-        Distinct rows.
-
-    Notes
-    -----
-    Kept are a 64-bit key for each row and the order of the keys, not the rows.
+    keys : ndarray of shape (n_rows,)
+        Keys of distinct rows, from :func:`row_keys`. The rows themselves are not kept.
     """
 
-    def __init__(self, X):
-        keys = _row_keys(X)
+    def __init__(self, keys):
         self._order = np.argsort(keys, kind="stable")
         self._keys = keys[self._order]
 
-    def find(self, X):
-        """Give for each row of ``X`` the row that has its key.
+    def find(self, keys):
+        """Give for each query the row that has its key.
 
         Parameters
         ----------
-        X : ndarray or csr_array of shape (n_queries, n_features)
-            Rows to look up.
+        keys : ndarray of shape (n_queries,)
+            Keys of the queries.
 
         Returns
         -------
@@ -235,18 +231,19 @@ class RowIndex:
             Row number, or -1 where there is none. Rows with equal keys are equal but for
             a chance of about ``2 ** -50``; callers compare the rows themselves.
         """
-        keys = _row_keys(X)
         place = np.searchsorted(self._keys, keys).clip(max=len(self._keys) - 1)
         return np.where(self._keys[place] == keys, self._order[place], -1)
 
 
-def first_of_equal_rows(X):
+def first_of_equal_rows(X, keys):
     """Find rows that are equal byte for byte (-0.0 counts as 0.0).
 
     Parameters
     ----------
     X : ndarray or csr_array of shape (n_samples, n_features)
         Rows to compare.
+    keys : ndarray of shape (n_samples,)
+        Their keys, from :func:`row_keys`. Rows with equal keys are compared.
 
     Returns
     -------
@@ -258,13 +255,14 @@ def first_of_equal_rows(X):
     Examples
     --------
     >>> import numpy as np
-    >>> first, inverse = first_of_equal_rows(np.array([[5.0], [7.0], [5.0]]))
+    >>> X = np.array([[5.0], [7.0], [5.0]])
+    >>> first, inverse = first_of_equal_rows(X, row_keys(X))
     >>> first.tolist(), inverse.tolist()
     ([0, 1], [0, 1, 0])
     """
     n = X.shape[0]
     _, first, group, counts = np.unique(
-        _row_keys(X), return_index=True, return_inverse=True, return_counts=True
+        keys, return_index=True, return_inverse=True, return_counts=True
     )
     representative = np.arange(n)
     if len(first) < n:
@@ -293,10 +291,20 @@ def equal_rows(X, Y):
     return (X == Y).all(axis=1)
 
 
-def _row_keys(X):
+def row_keys(X):
     """Hash rows: their 32-bit words times fixed random odd numbers, summed modulo 2^64.
 
     A word of zeros adds nothing, so a sparse row has the key of the same dense row.
+
+    Parameters
+    ----------
+    X : ndarray or csr_array of shape (n_rows, n_features)
+        Rows of float32 or float64.
+
+    Returns
+    -------
+    ndarray of uint64 of shape (n_rows,)
+        One key per row; equal rows have equal keys.
     """
     words = X.dtype.itemsize // 4
     factors = np.random.default_rng(0).integers(

@@ -18,6 +18,7 @@ from sklearn.model_selection import GridSearchCV
 from sklearn.neighbors import KNeighborsTransformer, RadiusNeighborsTransformer
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
+from sklearn.utils import get_tags
 
 from sklearn_wnll import WNLLClassifier
 from sklearn_wnll.datasets import hide_labels
@@ -467,6 +468,7 @@ def test_a_transformer_brings_its_own_metric_to_sparse_rows(digits):
     X, _, y = digits
     transformer = KNeighborsTransformer(n_neighbors=15, metric="cosine")
     model = WNLLClassifier(metric="canberra", neighbors=transformer)
+    assert get_tags(model).input_tags.sparse
     model.fit(sparse.csr_array(X[:300]), y[:300])
     assert_distributions(model.label_distributions_)
 

@@ -39,6 +39,11 @@ class ApproximateSearch(NeighborSearch):
     def __init__(self, metric, seed, n_jobs=None, verbose=0):
         self.metric, self.seed, self.n_jobs, self.verbose = metric, seed, n_jobs, verbose
 
+    def fit(self, points):
+        """Take the points to search among."""
+        self._exact = ExactSearch(self.metric, self.n_jobs, self.verbose).fit(points)
+        return super().fit(points)
+
     def __getstate__(self):
         # The index is quickly made again, and large to save.
         return {**self.__dict__, "_index": None}
@@ -54,25 +59,22 @@ class ApproximateSearch(NeighborSearch):
         again exactly.
         """
         if self.points.shape[0] <= k + 1:
-            return self._exact().lists(k)
+            return self._exact.lists(k)
         found = self._fitted_index(k + 1).neighbor_graph
         return self._repaired(found, self.points).without_self()
 
     def cross(self, queries, k):
         """Find about the k points nearest to each query."""
         if self._is_quick(queries):
-            return self._exact().cross(queries, k)
+            return self._exact.cross(queries, k)
         found = self._fitted_index(k + 1).query(_for_pynndescent(queries), k=k)
         return self._repaired(found, queries)
 
     def extend(self, lists, queries, k):
         """Add queries to the points, exactly where that is quick, else by a new search."""
         if self._is_quick(queries):
-            return self._exact().extend(lists, queries, k)
+            return self._exact.extend(lists, queries, k)
         return super().extend(lists, queries, k)
-
-    def _exact(self):
-        return ExactSearch(self.metric, self.n_jobs, self.verbose).fit(self.points)
 
     def _is_quick(self, queries):
         size = queries.shape[0], *self.points.shape
@@ -85,7 +87,7 @@ class ApproximateSearch(NeighborSearch):
         failed = (ordered[:, 0] < 0) | (np.diff(ordered, axis=1) == 0).any(axis=1)
         failed |= ~np.isfinite(distances).all(axis=1)
         if failed.any():
-            again = self._exact().cross(queries[failed], indices.shape[1])
+            again = self._exact.cross(queries[failed], indices.shape[1])
             indices[failed], distances[failed] = again
         return NeighborLists(indices, distances)
 

@@ -65,6 +65,11 @@ class ExactSearch(NeighborSearch):
     def __init__(self, metric, n_jobs=None, verbose=0):
         self.metric, self.n_jobs, self.verbose = metric, n_jobs, verbose
 
+    def fit(self, points):
+        """Take the points to search among."""
+        self._squares = None
+        return super().fit(points)
+
     def unfitted(self):
         """Give a search of the same kind for other points."""
         return ExactSearch(self.metric, self.n_jobs, self.verbose)
@@ -79,14 +84,16 @@ class ExactSearch(NeighborSearch):
             self._index = self._fit_index()
         n_queries = queries.shape[0]
         progress = Progress("neighbors", self.verbose)
-        found = NeighborLists(np.empty((n_queries, k), dtype=np.intp), np.empty((n_queries, k)))
+        found = NeighborLists.empty(n_queries, k)
         for start in range(0, n_queries, _BLOCK):
             part = slice(start, start + _BLOCK)
             found.distances[part], found.indices[part] = self._index.kneighbors(queries[part], k)
             progress.update(f"{min(start + _BLOCK, n_queries):,} of {n_queries:,} points")
         progress.finish(f"{n_queries:,} points searched exactly")
         if self.metric == "euclidean" and self._index.algorithm == "brute":
-            found = _restore_digits(found, self.points, queries)
+            if self._squares is None:
+                self._squares = _squared_norms(self.points)
+            found = _restore_digits(found, self.points, self._squares, queries)
         return found.nearest(k)
 
     def extend(self, lists, queries, k):
@@ -109,7 +116,7 @@ class ExactSearch(NeighborSearch):
         ).fit(self.points)
 
 
-def _restore_digits(found, points, queries):
+def _restore_digits(found, points, squares, queries):
     """Repair Euclidean distances that were lost in the difference of large squares.
 
     Comparing all pairs computes ``|x - y|^2`` as ``|x|^2 - 2 x.y + |y|^2``, with an error
@@ -118,8 +125,8 @@ def _restore_digits(found, points, queries):
     searched anew without that shortcut.
     """
     indices, distances = found
-    squares = _squared_norms(queries)[:, None] + _squared_norms(points)[indices]
-    share = distances**2 / np.maximum(squares, np.finfo(np.float64).tiny)
+    size = _squared_norms(queries)[:, None] + squares[indices]
+    share = distances**2 / np.maximum(size, np.finfo(np.float64).tiny)
     lost = share[:, -1] < 1e-10
     if lost.any():
         indices[lost], distances[lost] = _by_differences(points, queries[lost], indices.shape[1])
@@ -139,10 +146,10 @@ def _by_differences(points, queries, k):
         distances, indices = tree.kneighbors(queries, k)
         return NeighborLists(indices, distances)
     height = max(1, 2**22 // points.shape[1])  # rows that are made dense at a time
-    found = NeighborLists(np.empty((0, k), dtype=np.intp), np.empty((0, k)))
+    found = NeighborLists.empty(0, k)
     for first in range(0, queries.shape[0], height):
         rows = queries[first : first + height].toarray()
-        nearest = NeighborLists(np.empty((len(rows), 0), dtype=np.intp), np.empty((len(rows), 0)))
+        nearest = NeighborLists.empty(len(rows), 0)
         for start in range(0, points.shape[0], height):
             block = cdist(rows, points[start : start + height].toarray())
             columns = np.broadcast_to(start + np.arange(block.shape[1]), block.shape)

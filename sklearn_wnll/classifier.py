@@ -242,7 +242,7 @@ class WNLLClassifier(ClassifierMixin, BaseEstimator):
         self._warn_if_few(len(known))
         self._class_frequencies = np.bincount(codes[known]) / len(known)
 
-        self._graph = self._make_graph(X.shape).fit(X)
+        self._graph = self._make_graph(X).fit(X)
         self.graph_, self.point_index_ = self._graph.weights_, self._graph.point_index_
         n_points = self._graph.n_points_
         votes = sparse.coo_array(
@@ -379,15 +379,16 @@ class WNLLClassifier(ClassifierMixin, BaseEstimator):
             X.sum_duplicates()
         return X
 
-    def _make_graph(self, shape):
+    def _make_graph(self, X):
         if self.metric == "precomputed":
             return PrecomputedGraph(self.n_neighbors, self.scale_neighbor)
         # A transformer sees the rows as they are.
         space = FeatureSpace(self.metric if isinstance(self.neighbors, str) else None)
         search = make_search(
             self.neighbors,
-            shape,
+            X.shape,
             metric=space.search_metric,
+            is_sparse=sparse.issparse(X),
             random_state=self.random_state,
             n_jobs=self.n_jobs,
             verbose=self.verbose,

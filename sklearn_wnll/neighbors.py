@@ -129,8 +129,13 @@ class NeighborLists(NamedTuple):
         """
         return NeighborLists(np.where(self.indices < 0, -1, self.indices + offset), self.distances)
 
-    def without_self(self):
+    def without_self(self, own=None):
         """Drop each point from its own list, by index; points at distance 0 stay.
+
+        Parameters
+        ----------
+        own : ndarray of shape (n_points,), default=None
+            The point of each list; None: the lists are those of all points in order.
 
         Returns
         -------
@@ -138,12 +143,37 @@ class NeighborLists(NamedTuple):
             Lists that are one shorter. A list that does not hold its own point, because
             others are as near, loses its last entry.
         """
-        drop = self.indices == np.arange(len(self.indices))[:, None]
+        own = np.arange(len(self.indices)) if own is None else own
+        drop = self.indices == own[:, None]
         drop[:, -1] |= ~drop.any(axis=1)
         shape = (len(drop), -1)
         return NeighborLists(
             self.indices[~drop].reshape(shape), self.distances[~drop].reshape(shape)
         )
+
+    def joined(self, points, others, distances, k):
+        """Add single neighbours to some of the lists and keep the k nearest.
+
+        Parameters
+        ----------
+        points, others : ndarray of shape (n_pairs,)
+            Points, and a new neighbour of each.
+        distances : ndarray of shape (n_pairs,)
+            Their distances.
+        k : int
+            Number of neighbours to keep, at most.
+
+        Returns
+        -------
+        NeighborLists
+            Lists of all points.
+        """
+        changed, row = np.unique(points, return_inverse=True)
+        new = _lists_from_pairs(row, others, distances, len(changed), k)
+        old = NeighborLists(self.indices[changed], self.distances[changed])
+        lists = self.above(NeighborLists.empty(0, k))
+        lists.indices[changed], lists.distances[changed] = old.beside(new, k)
+        return lists
 
 
 def lists_from_graph(graph, k, own=None):
@@ -172,6 +202,11 @@ def lists_from_graph(graph, k, own=None):
     if own is not None:
         other = own[rows] != columns
         rows, columns, distances = rows[other], columns[other], distances[other]
+    return _lists_from_pairs(rows, columns, distances, n_rows, k)
+
+
+def _lists_from_pairs(rows, columns, distances, n_rows, k):
+    """The k nearest neighbours of each row among the pairs that are given."""
     order = np.lexsort((columns, distances, rows))
     rows, columns, distances = rows[order], columns[order], distances[order]
     counts = np.bincount(rows, minlength=n_rows)

@@ -11,7 +11,8 @@ from sklearn.neighbors import KNeighborsTransformer
 
 from sklearn_wnll.points import METRICS, SPARSE_METRICS, FeatureSpace
 from sklearn_wnll.search import (
-    ApproximateSearch,
+    CellSearch,
+    DescentSearch,
     ExactSearch,
     TransformerSearch,
     exact_seconds,
@@ -72,7 +73,12 @@ def test_sparse_rows_far_from_the_origin_keep_their_neighbors():
 @pytest.mark.parametrize("n_jobs", [None, -1, -2, 1, 1000])
 def test_any_number_of_jobs(n_jobs):
     X = np.random.default_rng(0).normal(size=(60, 3))
-    for search in (ExactSearch("euclidean", n_jobs), ApproximateSearch("euclidean", 0, n_jobs)):
+    searches = (
+        ExactSearch("euclidean", n_jobs),
+        CellSearch(0, n_jobs),
+        DescentSearch("euclidean", 0, n_jobs),
+    )
+    for search in searches:
         assert search.fit(X).lists(4).indices.shape == (60, 4)
 
 
@@ -114,14 +120,14 @@ def test_tree_and_all_pairs_agree():
 def test_lists_in_which_the_approximate_search_failed_are_searched_exactly(monkeypatch, spoil):
     fake_pynndescent(monkeypatch, spoil)
     X = np.random.default_rng(0).normal(size=(50, 3))
-    lists = ApproximateSearch("euclidean", seed=0).fit(X).lists(6)
+    lists = DescentSearch("euclidean", seed=0).fit(X).lists(6)
     np.testing.assert_array_equal(lists.indices, ExactSearch("euclidean").fit(X).lists(6).indices)
 
 
 def test_good_lists_of_the_approximate_search_are_kept(monkeypatch):
     fake_pynndescent(monkeypatch, lambda indices, distances: distances.__imul__(2))
     X = np.random.default_rng(0).normal(size=(50, 3))
-    lists = ApproximateSearch("euclidean", seed=0).fit(X).lists(6)
+    lists = DescentSearch("euclidean", seed=0).fit(X).lists(6)
     exact = ExactSearch("euclidean").fit(X).lists(6)
     np.testing.assert_allclose(lists.distances, 2 * exact.distances, rtol=1e-6)
 
@@ -130,18 +136,18 @@ def test_good_lists_of_the_approximate_search_are_kept(monkeypatch):
 def test_pynndescent_finds_nearly_all_neighbors_and_repeats_itself(use_sparse):
     X = np.random.default_rng(0).normal(size=(1500, 8)).astype(np.float32)
     points = sparse.csr_array(X) if use_sparse else X
-    lists = ApproximateSearch("euclidean", seed=0).fit(points).lists(10)
+    lists = DescentSearch("euclidean", seed=0).fit(points).lists(10)
     exact = ExactSearch("euclidean").fit(X).lists(10)
     found = [len(set(a) & set(b)) for a, b in zip(lists.indices, exact.indices, strict=True)]
     assert np.mean(found) > 9.7
-    again = ApproximateSearch("euclidean", seed=0).fit(points).lists(10)
+    again = DescentSearch("euclidean", seed=0).fit(points).lists(10)
     np.testing.assert_array_equal(lists.indices, again.indices)
 
 
 def test_a_long_approximate_query_uses_the_index(monkeypatch):
-    monkeypatch.setattr(ApproximateSearch, "_QUICK", 0)
+    monkeypatch.setattr(DescentSearch, "_QUICK", 0)
     X = np.random.default_rng(0).normal(size=(1500, 8))
-    search = ApproximateSearch("euclidean", seed=0).fit(X[:1200])
+    search = DescentSearch("euclidean", seed=0).fit(X[:1200])
     found, exact = search.cross(X[1200:], 10), ExactSearch("euclidean").fit(X[:1200])
     recall = [
         len(set(a) & set(b))
@@ -209,6 +215,40 @@ def test_transformer_class_is_refused():
 def test_transformer_of_connectivities_is_refused():
     with pytest.raises(ValueError, match="mode='distance'"):
         make_search(KNeighborsTransformer(mode="connectivity"), (10, 2), metric="euclidean")
+
+
+@pytest.mark.parametrize("metric", ["manhattan", "canberra", "haversine"])
+def test_exact_lists_do_not_depend_on_the_number_of_jobs(metric):
+    X = np.random.default_rng(0).normal(size=(5000, 2))
+    one, two = (ExactSearch(metric, n_jobs).fit(X).lists(4) for n_jobs in (1, 2))
+    np.testing.assert_array_equal(one.indices, two.indices)
+    np.testing.assert_array_equal(one.distances, two.distances)
+
+
+@pytest.mark.parametrize(
+    ("neighbors", "n", "metric", "is_sparse", "kind"),
+    [
+        ("auto", 10_000, "euclidean", False, ExactSearch),
+        ("auto", 100_000, "euclidean", False, CellSearch),
+        ("auto", 100_000, "euclidean", True, DescentSearch),
+        ("auto", 100_000, "manhattan", False, DescentSearch),
+        ("auto", 5_000, "manhattan", False, ExactSearch),
+        ("approximate", 100, "euclidean", False, CellSearch),
+        ("approximate", 100, "manhattan", False, DescentSearch),
+        ("exact", 10**7, "euclidean", False, ExactSearch),
+    ],
+)
+def test_search_that_is_made(neighbors, n, metric, is_sparse, kind):
+    search = make_search(neighbors, (n, 500), metric=metric, is_sparse=is_sparse)
+    assert type(search) is kind
+
+
+def test_a_seeded_descent_takes_one_thread_so_that_its_lists_do_not_depend_on_their_number():
+    for random_state, n_jobs in ((0, 1), (None, 4)):
+        search = make_search(
+            "approximate", (100, 5), metric="manhattan", random_state=random_state, n_jobs=4
+        )
+        assert search.n_jobs == n_jobs
 
 
 def test_cost_model_prefers_a_tree_in_few_dimensions_and_pairs_in_many():

@@ -6,13 +6,15 @@ queries among the points, and the lists of points and queries together.
 
 from sklearn.utils import check_random_state
 
-from .approximate import ApproximateSearch
 from .base import NeighborSearch
+from .cell_search import CellSearch
+from .descent import DescentSearch
 from .exact import ExactSearch, exact_seconds
 from .transformer import TransformerSearch
 
 __all__ = [
-    "ApproximateSearch",
+    "CellSearch",
+    "DescentSearch",
     "ExactSearch",
     "NeighborSearch",
     "TransformerSearch",
@@ -20,24 +22,32 @@ __all__ = [
     "make_search",
 ]
 
-_PATIENCE = 30  # seconds of exact search beyond which compiling pynndescent pays
+_PATIENCE = 3  # seconds of exact search from which an approximate one is worth it
+_LONG_PATIENCE = 30  # where pynndescent would have to be compiled first
 
 
-def make_search(neighbors, shape, *, metric, random_state=None, n_jobs=None, verbose=0):
+def make_search(
+    neighbors, shape, *, metric, is_sparse=False, random_state=None, n_jobs=None, verbose=0
+):
     """Make the search that ``neighbors`` asks for.
 
     Parameters
     ----------
     neighbors : {"auto", "exact", "approximate"} or transformer
-        ``"auto"`` is the exact search where it is expected to take less than 30 s.
+        ``"approximate"`` is :class:`CellSearch` for Euclidean distances of dense rows, else
+        :class:`DescentSearch`. ``"auto"`` is the exact search where it is expected to take
+        less than 3 s, or less than 30 s where only :class:`DescentSearch` could replace it.
     shape : tuple of (n_points, n_features)
         Size of the data.
     metric : str
         Name of the distance; a transformer has its own.
+    is_sparse : bool, default=False
+        Whether the points are sparse rows.
     random_state : int, RandomState instance or None, default=None
         Seeds the approximate search.
     n_jobs : int, default=None
-        Number of threads.
+        Number of threads. It does not change the lists: with a ``random_state``,
+        :class:`DescentSearch`, whose lists would depend on it, takes one thread.
     verbose : int, default=0
         Whether to print progress.
 
@@ -51,14 +61,18 @@ def make_search(neighbors, shape, *, metric, random_state=None, n_jobs=None, ver
     >>> type(make_search("auto", (1_000, 50), metric="euclidean")).__name__
     'ExactSearch'
     >>> type(make_search("auto", (1_000_000, 50), metric="euclidean")).__name__
-    'ApproximateSearch'
+    'CellSearch'
     """
     if not isinstance(neighbors, str):
         return TransformerSearch(neighbors)
+    in_cells = metric == "euclidean" and not is_sparse
     if neighbors == "auto":
         seconds = min(exact_seconds(shape[0], *shape, metric))
-        neighbors = "exact" if seconds < _PATIENCE else "approximate"
+        quick = seconds < (_PATIENCE if in_cells else _LONG_PATIENCE)
+        neighbors = "exact" if quick else "approximate"
     if neighbors == "exact":
         return ExactSearch(metric, n_jobs, verbose)
     seed = int(check_random_state(random_state).randint(2**31 - 1))
-    return ApproximateSearch(metric, seed, n_jobs, verbose)
+    if in_cells:
+        return CellSearch(seed, n_jobs, verbose)
+    return DescentSearch(metric, seed, n_jobs if random_state is None else 1, verbose)

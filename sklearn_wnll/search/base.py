@@ -1,6 +1,7 @@
 """What every nearest-neighbour search does."""
 
 from abc import ABC, abstractmethod
+from copy import copy
 
 import numpy as np
 from scipy import sparse
@@ -60,15 +61,20 @@ class NeighborSearch(ABC):
             One list for each query.
         """
 
-    @abstractmethod
-    def unfitted(self):
-        """Give a search of the same kind for other points.
+    def fitted_like(self, points):
+        """Fit a search of the same kind to other points.
+
+        Parameters
+        ----------
+        points : ndarray or csr_array of shape (n_points, n_features)
+            Other points, distinct.
 
         Returns
         -------
         NeighborSearch
-            With the same parameters, not fitted.
+            A new search with the same parameters.
         """
+        return copy(self).fit(points)
 
     def extend(self, lists, queries, k):
         """Add queries to the points: the lists of all, as if searched together.
@@ -92,4 +98,4 @@ class NeighborSearch(ABC):
             together = sparse.vstack([self.points, queries], format="csr")
         else:
             together = np.vstack([self.points, queries])
-        return self.unfitted().fit(together).lists(min(k, together.shape[0] - 1))
+        return self.fitted_like(together).lists(min(k, together.shape[0] - 1))

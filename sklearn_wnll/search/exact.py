@@ -70,10 +70,6 @@ class ExactSearch(NeighborSearch):
         self._squares = None
         return super().fit(points)
 
-    def unfitted(self):
-        """Give a search of the same kind for other points."""
-        return ExactSearch(self.metric, self.n_jobs, self.verbose)
-
     def lists(self, k):
         """Find the k nearest other points of each point."""
         return self.cross(self.points, k + 1).without_self()
@@ -91,21 +87,27 @@ class ExactSearch(NeighborSearch):
             progress.update(f"{min(start + _BLOCK, n_queries):,} of {n_queries:,} points")
         progress.finish(f"{n_queries:,} points searched exactly")
         if self.metric == "euclidean" and self._index.algorithm == "brute":
-            if self._squares is None:
-                self._squares = _squared_norms(self.points)
-            found = _restore_digits(found, self.points, self._squares, queries)
+            found = _restore_digits(found, self.points, self._squares_of(found), queries)
         return found.nearest(k)
 
     def extend(self, lists, queries, k):
         """Add queries to the points, by searching only what is new."""
         n_points, n_queries = self.points.shape[0], queries.shape[0]
-        among_queries = self.unfitted().fit(queries)
+        among_queries = self.fitted_like(queries)
         to_points = self.cross(queries, min(k, n_points))
         to_queries = among_queries.cross(self.points, min(k, n_queries)).shifted(n_points)
         if n_queries > 1:
             own = among_queries.lists(min(k, n_queries - 1)).shifted(n_points)
             to_points = to_points.beside(own, k)
         return lists.beside(to_queries, k).above(to_points)
+
+    def _squares_of(self, found):
+        """Squared norms of the points that were found."""
+        if found.indices.size < self.points.shape[0] and not sparse.issparse(self.points):
+            return _squared_norms(self.points[found.indices.ravel()]).reshape(found.indices.shape)
+        if self._squares is None:
+            self._squares = _squared_norms(self.points)
+        return self._squares[found.indices]
 
     def _fit_index(self):
         n, d = self.points.shape
@@ -125,7 +127,7 @@ def _restore_digits(found, points, squares, queries):
     searched anew without that shortcut.
     """
     indices, distances = found
-    size = _squared_norms(queries)[:, None] + squares[indices]
+    size = _squared_norms(queries)[:, None] + squares
     share = distances**2 / np.maximum(size, np.finfo(np.float64).tiny)
     lost = share[:, -1] < 1e-10
     if lost.any():

@@ -36,10 +36,6 @@ class TransformerSearch(NeighborSearch):
             )
         self.transformer = transformer
 
-    def unfitted(self):
-        """Give a search of the same kind for other points."""
-        return TransformerSearch(self.transformer)
-
     def lists(self, k):
         """Find the k nearest other points of each point."""
         self._index = self._sized()

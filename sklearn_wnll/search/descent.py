@@ -1,18 +1,18 @@
-"""Approximate nearest neighbours."""
+"""Approximate neighbours of sparse rows, and by other distances than the Euclidean."""
 
 import numpy as np
-from joblib import effective_n_jobs
 from scipy import sparse
 
+from .._parallel import n_threads
 from ..neighbors import NeighborLists
 from .base import NeighborSearch
 from .exact import ExactSearch, exact_seconds
 
-__all__ = ["ApproximateSearch"]
+__all__ = ["DescentSearch"]
 
 
-class ApproximateSearch(NeighborSearch):
-    """Approximate nearest neighbours, by pynndescent.
+class DescentSearch(NeighborSearch):
+    """Approximate nearest neighbours by nearest-neighbour descent, with pynndescent.
 
     Queries are compared with all points where that is quicker than it takes pynndescent
     to compile its queries.
@@ -22,9 +22,10 @@ class ApproximateSearch(NeighborSearch):
     metric : str
         Name of the distance.
     seed : int
-        Seed of the search; the same seed and number of threads give the same lists.
+        Seed of the search.
     n_jobs : int, default=None
-        Number of threads; None is all cores.
+        Number of threads; None is all cores. pynndescent's lists depend on it: for the same
+        lists on any machine, take 1.
     verbose : int, default=0
         Whether to print progress.
 
@@ -47,10 +48,6 @@ class ApproximateSearch(NeighborSearch):
     def __getstate__(self):
         # The index is quickly made again, and large to save.
         return {**self.__dict__, "_index": None}
-
-    def unfitted(self):
-        """Give a search of the same kind for other points."""
-        return ApproximateSearch(self.metric, self.seed, self.n_jobs, self.verbose)
 
     def lists(self, k):
         """Find about the k nearest other points of each point.
@@ -100,19 +97,17 @@ class ApproximateSearch(NeighborSearch):
                 metric=self.metric,
                 n_neighbors=k,
                 random_state=self.seed,
-                n_jobs=_n_threads(self.n_jobs),
+                n_jobs=_numba_threads(self.n_jobs),
                 verbose=bool(self.verbose),
             )
         return self._index
 
 
-def _n_threads(n_jobs):
+def _numba_threads(n_jobs):
     """Threads for numba, which takes no more than it has."""
-    if n_jobs is None:
-        return None
     import numba  # with pynndescent
 
-    return min(effective_n_jobs(n_jobs), numba.config.NUMBA_NUM_THREADS)
+    return min(n_threads(n_jobs), numba.config.NUMBA_NUM_THREADS)
 
 
 def _for_pynndescent(points):

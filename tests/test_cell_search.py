@@ -1,0 +1,177 @@
+import pickle
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from sklearn_wnll.neighbors import NeighborLists
+from sklearn_wnll.search import CellSearch, ExactSearch, cell_search, cells
+from sklearn_wnll.search.cells import Cells
+from sklearn_wnll.search.reduction import fit_reduction
+
+
+def clusters(n, d, latent=5, seed=0, dtype=np.float64):
+    """Points near curved sheets of few dimensions, in many features."""
+    rng = np.random.default_rng(seed)
+    t = rng.normal(size=(n, latent))
+    waves = np.sin(t @ rng.normal(size=(latent, d)) + rng.uniform(0, 6, d))
+    return (waves + 0.02 * rng.normal(size=(n, d))).astype(dtype)
+
+
+def recall(found, true):
+    return np.mean([
+        np.isin(a, b).mean() for a, b in zip(found.indices, true.indices, strict=True)
+    ])  # fmt: skip
+
+
+@pytest.fixture(params=["one level", "two levels"])
+def levels(request, monkeypatch):
+    """Both ways to make cells, and to rank them."""
+    if request.param == "two levels":
+        monkeypatch.setattr(cells, "_FLAT", 4)
+        monkeypatch.setattr(cells, "_AROUND", 12)
+
+
+@given(st.integers(1, 200), st.integers(1, 6), st.integers(1, 12), st.integers(0, 2**32 - 1))
+def test_all_cells_together_hold_the_nearest_points(n, d, k, seed):
+    rng = np.random.default_rng(seed)
+    points, queries = rng.normal(size=(n, d)), rng.normal(size=(7, d))
+    index = Cells(points, 20, seed % 1000)
+    probes = np.tile(np.arange(index.n_cells), (7, 1))
+    found = index.nearest(queries, probes, k)
+    exact = ExactSearch("euclidean").fit(points).cross(queries, min(k, n)).indices
+    assert (np.sort(found, axis=1)[:, -exact.shape[1] :] == np.sort(exact, axis=1)).all()
+    assert ((found < 0).sum(axis=1) == max(0, k - n)).all()
+
+
+@given(st.integers(1, 200), st.integers(1, 6), st.integers(0, 2**32 - 1))
+def test_all_cells_together_hold_the_points_whose_radius_reaches_a_query(n, d, seed):
+    rng = np.random.default_rng(seed)
+    points, queries, radius = rng.normal(size=(n, d)), rng.normal(size=(7, d)), rng.random(n)
+    index = Cells(points, 20, seed % 1000)
+    query, point = index.within(queries, np.tile(np.arange(index.n_cells), (7, 1)), radius)
+    distances = np.linalg.norm(queries[:, None] - points, axis=2)
+    reached = np.nonzero(distances < radius)
+    assert set(zip(query, point, strict=True)) == set(zip(*reached, strict=True))
+
+
+def test_cells_divide_the_points(levels):
+    points = clusters(3000, 6)
+    index = Cells(points, 50, 0)
+    np.testing.assert_array_equal(np.sort(index.order), np.arange(3000))
+    np.testing.assert_array_equal(index.home[index.order], np.sort(index.home))
+    assert 30 < index.n_cells < 70
+    np.testing.assert_array_equal(np.unique(index.home), np.arange(index.n_cells))
+    np.testing.assert_allclose(
+        index.points(slice(100, 200)), points[index.order[100:200]], atol=1e-5
+    )
+
+
+def test_a_query_that_is_a_point_is_in_the_cell_of_the_point(levels):
+    points = clusters(3000, 6)
+    index = Cells(points, 50, 0)
+    assert (index.home_of(points) == index.home).mean() > 0.999
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+@pytest.mark.parametrize("d", [3, 20, 300])
+def test_nearly_all_neighbors_are_found(levels, d, dtype):
+    X = clusters(6000, d, dtype=dtype)
+    search, exact = CellSearch(0).fit(X[:5000]), ExactSearch("euclidean").fit(X[:5000])
+    lists, true = search.lists(10), exact.lists(10)
+    assert recall(lists, true) > 0.9
+    assert (lists.indices != np.arange(5000)[:, None]).all()
+    own = np.linalg.norm(X[:5000, None] - X[lists.indices], axis=2)
+    np.testing.assert_allclose(lists.distances, own, rtol=1e-5)
+    assert (np.diff(lists.distances, axis=1) >= 0).all()
+    assert recall(search.cross(X[5000:], 10), exact.cross(X[5000:], 10)) > 0.9
+
+
+def test_distances_keep_their_digits_in_tight_clusters_far_apart():
+    rng = np.random.default_rng(0)
+    centers = 1e3 * rng.normal(size=(5, 200))
+    X = np.repeat(centers, 400, axis=0) + 1e-4 * rng.normal(size=(2000, 200))
+    lists = CellSearch(0).fit(X).lists(10)
+    true = ExactSearch("euclidean").fit(X).lists(10)
+    assert recall(lists, true) > 0.9
+    np.testing.assert_allclose(lists.distances[:, 0], true.distances[:, 0], rtol=0.2)
+
+
+@pytest.mark.parametrize("d", [5, 300])
+def test_lists_do_not_depend_on_the_number_of_threads(levels, d):
+    X = clusters(3000, d)
+    results = []
+    for n_jobs in (1, 2, 3, None):
+        search = CellSearch(7, n_jobs).fit(X[:2500])
+        lists = search.lists(10)
+        results.append((*lists, *search.cross(X[2500:], 10), *search.extend(lists, X[2500:], 10)))
+    for other in results[1:]:
+        for one, two in zip(results[0], other, strict=True):
+            np.testing.assert_array_equal(one, two)
+
+
+@pytest.mark.parametrize("n_new", [1, 30, 700])
+def test_extending_is_nearly_searching_all_points_together(levels, n_new):
+    X = clusters(3000, 10)
+    n = 3000 - n_new
+    search = CellSearch(0).fit(X[:n])
+    extended = search.extend(search.lists(10), X[n:], 10)
+    together = ExactSearch("euclidean").fit(X).lists(10)
+    assert recall(extended, together) > 0.93
+    # Fitted points have taken the new points as neighbours.
+    new = NeighborLists(*(part[:n] for part in together)).indices >= n
+    assert (extended.indices[:n] >= n).sum() > 0.9 * new.sum()
+
+
+def test_new_points_may_be_few_or_many_or_searched_in_cells(monkeypatch):
+    monkeypatch.setattr(cell_search, "_QUICK", 0)
+    X = clusters(3000, 10)
+    search = CellSearch(0).fit(X[:1500])
+    extended = search.extend(search.lists(10), X[1500:], 10)
+    assert recall(extended, ExactSearch("euclidean").fit(X).lists(10)) > 0.93
+
+
+def test_cells_with_too_few_points_are_made_up_for(monkeypatch):
+    # Pairs far from each other: every cell that is searched may hold a single other point.
+    monkeypatch.setattr(cell_search, "_MOST_PROBES", 1)
+    monkeypatch.setattr(cell_search, "_CELL", 2)
+    X = np.repeat(1e3 * np.random.default_rng(0).normal(size=(50, 3)), 2, axis=0)
+    X += np.random.default_rng(1).normal(size=X.shape)
+    monkeypatch.setattr(cell_search, "Cells", lambda points, size, *args: Cells(points, 2, *args))
+    lists, true = CellSearch(0).fit(X).lists(5), ExactSearch("euclidean").fit(X).lists(5)
+    assert (lists.indices >= 0).all()
+    assert np.isfinite(lists.distances).all()
+    np.testing.assert_array_equal(lists.indices, true.indices)
+
+
+@pytest.mark.parametrize(("n", "k"), [(2, 1), (3, 2), (20, 19), (400, 399)])
+def test_as_many_neighbors_as_there_are_points(n, k):
+    X = np.random.default_rng(0).normal(size=(n, 200))
+    lists, true = CellSearch(0).fit(X).lists(k), ExactSearch("euclidean").fit(X).lists(k)
+    np.testing.assert_array_equal(np.sort(lists.indices), np.sort(true.indices))
+    np.testing.assert_allclose(lists.distances, true.distances, rtol=1e-9)
+
+
+def test_saving_leaves_the_index_out_and_changes_nothing():
+    X = clusters(2000, 10)
+    search = CellSearch(0).fit(X[:1900])
+    search.lists(10)
+    again = pickle.loads(pickle.dumps(search))
+    assert again._index is None
+    for one, two in zip(search.cross(X[1900:], 10), again.cross(X[1900:], 10), strict=True):
+        np.testing.assert_array_equal(one, two)
+
+
+def test_components_are_as_few_as_keep_the_neighbors():
+    rng = np.random.default_rng(0)
+    sample = np.arange(50)
+    for latent, most in ((4, 32), (200, 256)):
+        X = rng.normal(size=(2000, latent)) @ rng.normal(size=(latent, 512))
+        true = ExactSearch("euclidean").fit(X).lists(10).indices[sample]
+        reduction, reduced = fit_reduction(X, sample, true, 15, 0.97, seed=0)
+        assert reduced.shape[1] <= most
+        np.testing.assert_allclose(reduction.transform(X), reduced, rtol=1e-3, atol=1e-3)
+    noise = rng.normal(size=(2000, 512))
+    true = ExactSearch("euclidean").fit(noise).lists(10).indices[sample]
+    assert fit_reduction(noise, sample, true, 15, 0.97, seed=0) == (None, None)

@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from sklearn_wnll.neighbors import NeighborLists
-from sklearn_wnll.search import CellSearch, ExactSearch, cell_search, cells
+from sklearn_wnll.search import CellSearch, ExactSearch, cell_search, partition
 from sklearn_wnll.search.cells import Cells
 from sklearn_wnll.search.reduction import fit_reduction
 
@@ -29,8 +29,8 @@ def recall(found, true):
 def levels(request, monkeypatch):
     """Both ways to make cells, and to rank them."""
     if request.param == "two levels":
-        monkeypatch.setattr(cells, "_FLAT", 4)
-        monkeypatch.setattr(cells, "_AROUND", 12)
+        monkeypatch.setattr(partition, "_FLAT", 4)
+        monkeypatch.setattr(partition, "_AROUND", 12)
 
 
 @given(st.integers(1, 200), st.integers(1, 6), st.integers(1, 12), st.integers(0, 2**32 - 1))
@@ -38,8 +38,7 @@ def test_all_cells_together_hold_the_nearest_points(n, d, k, seed):
     rng = np.random.default_rng(seed)
     points, queries = rng.normal(size=(n, d)), rng.normal(size=(7, d))
     index = Cells(points, 20, seed % 1000)
-    probes = np.tile(np.arange(index.n_cells), (7, 1))
-    found = index.nearest(queries, probes, k)
+    found = index.nearest(queries, index.home_of(queries), index.n_cells, k)
     exact = ExactSearch("euclidean").fit(points).cross(queries, min(k, n)).indices
     assert (np.sort(found, axis=1)[:, -exact.shape[1] :] == np.sort(exact, axis=1)).all()
     assert ((found < 0).sum(axis=1) == max(0, k - n)).all()
@@ -50,7 +49,7 @@ def test_all_cells_together_hold_the_points_whose_radius_reaches_a_query(n, d, s
     rng = np.random.default_rng(seed)
     points, queries, radius = rng.normal(size=(n, d)), rng.normal(size=(7, d)), rng.random(n)
     index = Cells(points, 20, seed % 1000)
-    query, point = index.within(queries, np.tile(np.arange(index.n_cells), (7, 1)), radius)
+    query, point = index.within(queries, index.home_of(queries), index.n_cells, radius)
     distances = np.linalg.norm(queries[:, None] - points, axis=2)
     reached = np.nonzero(distances < radius)
     assert set(zip(query, point, strict=True)) == set(zip(*reached, strict=True))

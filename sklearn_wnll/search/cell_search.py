@@ -158,14 +158,9 @@ class _Index:
             if found[0] is not None:
                 self.n_candidates, (self._reduction, reduced) = n_candidates, found
         self.cells = Cells(reduced, max(_CELL, 3 * k), int(rng.integers(2**31)), n_jobs)
-        self.n_probes = self._fewest_probes(reduced[sample], sample, truth)
-
-    def _fewest_probes(self, reduced, sample, truth):
-        """The fewest cells that hold enough of the true neighbours of a sample."""
-        home = self.cells.home
-        ranked = self.cells.ranked(reduced, home[sample], _MOST_PROBES)
-        kept = (home[truth][:, :, None] == ranked[:, None]).mean(axis=(0, 1)).cumsum()
-        return min(1 + int(np.count_nonzero(kept < _RECALL)), len(kept))
+        ranks = self.cells.ranks(reduced[sample], self.cells.home[truth])
+        enough = 1 + int(np.quantile(ranks, _RECALL, method="higher"))
+        self.n_probes = min(enough, _MOST_PROBES)
 
     def home_of(self, queries):
         """Give the cell that each query would be in."""
@@ -173,25 +168,24 @@ class _Index:
 
     def others(self, part, k):
         """Give points among which are about the k nearest others of the points in some places."""
-        cells, members = self.cells, self.cells.order[part]
+        members = self.cells.order[part]
         # Points as they are have more digits than those that are kept.
-        points = self._points[members] if self._reduction is None else cells.points(part)
-        probes = cells.ranked(points, cells.home[members], self.n_probes)
+        points = self._points[members] if self._reduction is None else self.cells.points(part)
         own = np.arange(part.start, part.stop)
-        return cells.nearest(points, probes, max(k, self.n_candidates), own)
+        return self._nearest(points, self.cells.home[members], k, own)
 
     def candidates(self, queries, k):
         """Give points among which are about the k nearest of each query."""
-        reduced, probes = self._ranked(queries)
-        return self.cells.nearest(reduced, probes, max(k, self.n_candidates))
+        reduced = self._reduced(queries)
+        return self._nearest(reduced, self.cells.home_of(reduced), k)
 
     def within(self, queries, radius):
         """Give pairs of queries and points that may be closer than the point's radius."""
-        return self.cells.within(*self._ranked(queries), radius)
-
-    def _ranked(self, queries):
         reduced = self._reduced(queries)
-        return reduced, self.cells.ranked(reduced, self.cells.home_of(reduced), self.n_probes)
+        return self.cells.within(reduced, self.cells.home_of(reduced), self.n_probes, radius)
+
+    def _nearest(self, points, home, k, own=None):
+        return self.cells.nearest(points, home, self.n_probes, max(k, self.n_candidates), own)
 
     def _reduced(self, queries):
         return queries if self._reduction is None else self._reduction.transform(queries)

@@ -17,7 +17,7 @@ _MOST_PROBES = 64  # cells that a point is compared with, at most
 _CELL = 300  # points in a cell
 _SAMPLE = 128  # points whose neighbours are searched exactly, to choose dimensions and probes
 _FEW_FEATURES = 128  # up to which principal components are not worth it
-_GROUP = 16384  # queries that are compared with a cell together, about
+_GROUP = 2**16  # queries that are compared with a cell together, at most
 _BLOCK_BYTES = 2**20  # differences that are in work at a time
 _QUICK = 0.5  # seconds that an exact search among new points may take
 
@@ -61,7 +61,7 @@ class CellSearch(NeighborSearch):
         index, n = self._fitted_index(k), len(self.points)
         order = index.cells.order
         found = self._search(
-            self.points, k, order, equal_blocks(n, _GROUP, 4), lambda part: index.others(part, k)
+            self.points, k, order, equal_blocks(n, _GROUP, 8), lambda part: index.others(part, k)
         )
         return self._repaired(found, self.points, np.arange(n))
 

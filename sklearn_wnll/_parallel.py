@@ -1,13 +1,17 @@
 """Work on blocks of rows in threads, with the same result for any number of them."""
 
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from contextvars import ContextVar
 from functools import cache, partial
 from itertools import pairwise
 
 from joblib import cpu_count, effective_n_jobs
 from threadpoolctl import ThreadpoolController
 
-__all__ = ["equal_blocks", "in_threads", "n_threads"]
+__all__ = ["equal_blocks", "in_threads", "n_threads", "single_thread"]
+
+_single = ContextVar("single", default=False)
 
 
 def n_threads(n_jobs):
@@ -23,7 +27,19 @@ def n_threads(n_jobs):
     int
         At least 1.
     """
+    if _single.get():
+        return 1
     return cpu_count() if n_jobs is None else effective_n_jobs(n_jobs)
+
+
+@contextmanager
+def single_thread():
+    """Let :func:`n_threads` be 1: other processes are at work beside this one."""
+    token = _single.set(True)
+    try:
+        yield
+    finally:
+        _single.reset(token)
 
 
 def equal_blocks(n, size, multiple=1):

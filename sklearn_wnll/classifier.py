@@ -7,17 +7,17 @@ from scipy import sparse
 from sklearn.base import BaseEstimator, ClassifierMixin, _fit_context
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.metrics import accuracy_score
-from sklearn.utils import check_consistent_length
+from sklearn.utils import check_consistent_length, check_random_state
 from sklearn.utils._param_validation import HasMethods, Interval, StrOptions
 from sklearn.utils.validation import check_is_fitted, validate_data
 
-from ._progress import Progress
 from .exceptions import FewLabelsWarning, UnreachedPointsWarning, warn_user
 from .graph import FeatureGraph, PrecomputedGraph
-from .harmonic import harmonic_extension, label_weight_value, weighted_mean
 from .labels import as_label_array, encode_labels, is_unlabeled, required_labels
-from .points import METRICS, SPARSE_METRICS, FeatureSpace
+from .points import METRICS, SPARSE_METRICS, FeatureSpace, canonical_rows
 from .search import make_search
+from .templates import Templates
+from .transduction import Transduction
 
 __all__ = ["WNLLClassifier"]
 
@@ -53,10 +53,12 @@ class WNLLClassifier(ClassifierMixin, BaseEstimator):
         it, in which what is stored are neighbours, zeros too. Features of different units
         want scaling first, as with :class:`~sklearn.preprocessing.StandardScaler`.
     neighbors : {"auto", "exact", "approximate"} or transformer, default="auto"
-        How neighbours are found. ``"exact"`` is scikit-learn's search, ``"approximate"`` is
-        pynndescent (which compiles for 20 to 30 s before its first search in a process),
-        ``"auto"`` the exact one where it is expected to take less than 30 s. Or an
-        object like :class:`~sklearn.neighbors.KNeighborsTransformer` with
+        How neighbours are found. ``"exact"`` is scikit-learn's search. ``"approximate"``
+        compares cells of near points for Euclidean, cosine and correlation distances of
+        dense rows, and finds about 95 % of the neighbours; for others it is pynndescent, which
+        compiles for 20 to 30 s before its first search in a process. ``"auto"`` is the exact
+        one where it is expected to take less than 3 s, or 30 s where pynndescent would have
+        to be compiled. Or an object like :class:`~sklearn.neighbors.KNeighborsTransformer` with
         ``mode="distance"``, which then brings its own metric. Not used with
         ``metric="precomputed"``.
     predict_mode : {"transductive", "inductive"}, default="transductive"
@@ -70,17 +72,29 @@ class WNLLClassifier(ClassifierMixin, BaseEstimator):
         None, NaN or ``"-1"`` in strings and other objects; but a ``y`` of exactly -1 and 1 is
         two classes, which a warning says. Any other value is the marker itself (NaN stands
         for all missing values); None says that every row is labelled.
+    template_size : int, default=None
+        Number of rows that make one graph, at most; None is all. If there are more, they are
+        dealt to several templates (the paper's Algorithm 2): labelled rows are in every
+        template while they fill at most half of it, else each has its part of them, with
+        the classes in proportion; unlabelled rows are in one template each. New rows are
+        predicted by every template, and the distributions averaged. A way to spread work
+        over processes or a cluster, and to bound memory; it costs accuracy where labels are few.
+    query_size : int, default=None
+        Number of new rows that are predicted together, at most; None is all. More are shuffled
+        and cut into batches, each of which joins the fitted graph alone.
     tol : float, default=1e-6
         The conjugate gradients end for a class at this residual, relative to the norm of
         its right-hand side.
     max_iter : int, default=1000
         Largest number of iterations of the conjugate gradients.
     random_state : int, RandomState instance or None, default=None
-        Seeds the approximate search of neighbours.
+        Seeds the approximate search of neighbours, and the order in which rows are dealt to
+        templates and batches.
     n_jobs : int, default=None
-        Number of threads of the neighbour search: as for
-        :class:`~sklearn.neighbors.NearestNeighbors` in the exact one; in the approximate one
-        None is all cores, and the lists that it finds depend a little on the number.
+        Number of threads of search and solver; None is all cores. With several templates or
+        batches, the number of jobs over which :class:`joblib.Parallel` spreads them, and
+        None is one after the other (or what :func:`joblib.parallel_config` says). The results
+        do not depend on it, except in pynndescent without a ``random_state``.
     verbose : int, default=0
         If positive, print the progress of search and solver.
 
@@ -95,9 +109,12 @@ class WNLLClassifier(ClassifierMixin, BaseEstimator):
     reached_ : ndarray of bool of shape (n_samples,)
         False where no label reaches a row, because its part of the graph holds none. The
         distribution there is the frequency of the classes among the labelled rows.
-    graph_ : csr_array of shape (n_points, n_points)
-        Directed edge weights ``w(x, y)`` between the distinct points.
-    point_index_ : ndarray of shape (n_samples,)
+    templates_ : list of ndarray
+        The fitted rows that each template holds.
+    graph_ : csr_array of shape (n_points, n_points) or None
+        Directed edge weights ``w(x, y)`` between the distinct points; None if there are
+        several templates.
+    point_index_ : ndarray of shape (n_samples,) or None
         Row of ``graph_`` that each fitted row is. Equal rows are one point.
     n_iter_ : int
         Iterations of the conjugate gradients for the slowest class, at least 1.
@@ -168,6 +185,8 @@ class WNLLClassifier(ClassifierMixin, BaseEstimator):
         ],
         "predict_mode": [StrOptions({"transductive", "inductive"})],
         "unlabeled": "no_validation",
+        "template_size": [None, Interval(Integral, 2, None, closed="left")],
+        "query_size": [None, Interval(Integral, 1, None, closed="left")],
         "tol": [Interval(Real, 0, None, closed="neither")],
         "max_iter": [Interval(Integral, 1, None, closed="left")],
         "random_state": ["random_state"],
@@ -185,6 +204,8 @@ class WNLLClassifier(ClassifierMixin, BaseEstimator):
         neighbors="auto",
         predict_mode="transductive",
         unlabeled="auto",
+        template_size=None,
+        query_size=None,
         tol=1e-6,
         max_iter=1000,
         random_state=None,
@@ -198,6 +219,8 @@ class WNLLClassifier(ClassifierMixin, BaseEstimator):
         self.neighbors = neighbors
         self.predict_mode = predict_mode
         self.unlabeled = unlabeled
+        self.template_size = template_size
+        self.query_size = query_size
         self.tol = tol
         self.max_iter = max_iter
         self.random_state = random_state
@@ -242,23 +265,18 @@ class WNLLClassifier(ClassifierMixin, BaseEstimator):
         self._warn_if_few(len(known))
         self._class_frequencies = np.bincount(codes[known]) / len(known)
 
-        self._graph = self._make_graph(X).fit(X)
-        self.graph_, self.point_index_ = self._graph.weights_, self._graph.point_index_
-        n_points = self._graph.n_points_
-        votes = sparse.coo_array(
-            (np.ones(len(known)), (self.point_index_[known], codes[known])),
-            shape=(n_points, len(self.classes_)),
-        ).toarray()
-        self._labeled = votes.any(axis=1)
-        g = votes[self._labeled]
-        result = self._extend_labels(self.graph_, self._labeled, g / g.sum(axis=1, keepdims=True))
-        self._u, self._reached = result.u, result.reached
-
+        self._templates = self._make_templates(X)
+        result = self._templates.fit(X, codes, self._class_frequencies)
+        self._warn_if_not_converged(result)
         self.n_iter_ = max(1, result.n_iter)
-        self.label_distributions_ = self._u[self.point_index_]
-        self.transduction_ = self.classes_[self.label_distributions_.argmax(axis=1)]
-        self.reached_ = self._reached[self.point_index_]
-        self._warn_if_unreached(np.count_nonzero(~self.reached_), "rows of X")
+        self.label_distributions_, self.reached_ = result.u, result.reached
+        self.transduction_ = self.classes_[result.u.argmax(axis=1)]
+        self._warn_if_unreached(np.count_nonzero(~result.reached), "rows of X")
+        self.templates_ = self._templates.rows
+        self.graph_ = self.point_index_ = None
+        if len(self.templates_) == 1:
+            graph = self._templates.fitted[0].graph
+            self.graph_, self.point_index_ = graph.weights_, graph.point_index_
         return self
 
     def predict_proba(self, X):
@@ -278,14 +296,11 @@ class WNLLClassifier(ClassifierMixin, BaseEstimator):
         check_is_fitted(self)
         self._validate_params()
         X = self._validate_X(X, reset=False)
-        point, new = self._graph.place(X)
-        probabilities = np.empty((len(point), len(self.classes_)))
-        fitted = point < self._graph.n_points_
-        probabilities[fitted] = self._u[point[fitted]]
-        if not fitted.all():
-            values = self._predict_new(new)
-            probabilities[~fitted] = values[point[~fitted] - self._graph.n_points_]
-        return probabilities
+        inductive = self.predict_mode == "inductive"
+        result = self._templates.predict(X, inductive=inductive)
+        self._warn_if_not_converged(result)
+        self._warn_if_unreached(np.count_nonzero(~result.reached), "queries")
+        return result.u
 
     def predict(self, X):
         """Give the most likely class of each row.
@@ -370,14 +385,30 @@ class WNLLClassifier(ClassifierMixin, BaseEstimator):
                 f"metric={self.metric!r} cannot be used with a sparse X. Use one of "
                 f"{', '.join(SPARSE_METRICS)}, or pass X.toarray()."
             )
-        X = sparse.csr_array(X)
-        if X.nnz <= np.iinfo(np.int32).max:  # some searches take no other indices
-            indices, indptr = X.indices.astype(np.int32), X.indptr.astype(np.int32)
-            X = sparse.csr_array((X.data, indices, indptr), shape=X.shape)
-        if not X.has_canonical_format:
-            X = X.copy()
-            X.sum_duplicates()
-        return X
+        return canonical_rows(X)
+
+    def _make_templates(self, X):
+        """Make what fits and predicts, with this estimator's parameters."""
+        if self.metric == "precomputed" and self.template_size is not None:
+            raise ValueError(
+                "template_size cannot be used with metric='precomputed': a graph that is cut into "
+                "templates loses its edges. Pass features, or template_size=None."
+            )
+        common = {"n_jobs": self.n_jobs, "verbose": self.verbose}
+        transduction = Transduction(
+            self._make_graph(X),
+            label_weight=self.label_weight,
+            tol=self.tol,
+            max_iter=self.max_iter,
+            **common,
+        )
+        return Templates(
+            transduction,
+            template_size=self.template_size,
+            query_size=self.query_size,
+            seed=check_random_state(self.random_state).randint(2**31 - 1),
+            **common,
+        )
 
     def _make_graph(self, X):
         if self.metric == "precomputed":
@@ -386,7 +417,7 @@ class WNLLClassifier(ClassifierMixin, BaseEstimator):
         space = FeatureSpace(self.metric if isinstance(self.neighbors, str) else None)
         search = make_search(
             self.neighbors,
-            X.shape,
+            (min(X.shape[0], self.template_size or X.shape[0]), X.shape[1]),
             metric=space.search_metric,
             is_sparse=sparse.issparse(X),
             random_state=self.random_state,
@@ -395,21 +426,7 @@ class WNLLClassifier(ClassifierMixin, BaseEstimator):
         )
         return FeatureGraph(search, space, self.n_neighbors, self.scale_neighbor)
 
-    def _extend_labels(self, W, labeled, g, start=None):
-        """Solve for the unlabelled points of a graph, and warn if that fails."""
-        progress = Progress("solver", self.verbose)
-        result = harmonic_extension(
-            W,
-            labeled,
-            g,
-            self._class_frequencies,
-            mu=label_weight_value(self.label_weight, len(labeled), len(g)),
-            start=start,
-            tol=self.tol,
-            max_iter=self.max_iter,
-            callback=lambda residual: progress.update(f"residual {residual:.1e}"),
-        )
-        progress.finish(f"{result.n_iter} iterations, residual {result.residual:.1e}")
+    def _warn_if_not_converged(self, result):
         if not result.converged:
             warn_user(
                 f"The solver stopped after max_iter={self.max_iter} iterations at a relative "
@@ -417,24 +434,6 @@ class WNLLClassifier(ClassifierMixin, BaseEstimator):
                 "tol.",
                 ConvergenceWarning,
             )
-        return result
-
-    def _predict_new(self, new):
-        """Distributions of points that are not in the fitted graph."""
-        n, n_new, m = self._graph.n_points_, new.shape[0], np.count_nonzero(self._labeled)
-        known = self._labeled, self._reached, self._u, self._class_frequencies
-        if self.predict_mode == "inductive":
-            mu = label_weight_value(self.label_weight, n, m)
-            values, reached = weighted_mean(self._graph.cross(new), *known, mu=mu)
-        else:
-            W = self._graph.extend(new)
-            mu = label_weight_value(self.label_weight, n + n_new, m)
-            start = np.vstack([self._u, weighted_mean(W[n:, :n], *known, mu=mu)[0]])
-            labeled = np.concatenate([self._labeled, np.zeros(n_new, dtype=bool)])
-            result = self._extend_labels(W, labeled, self._u[self._labeled], start)
-            values, reached = result.u[n:], result.reached[n:]
-        self._warn_if_unreached(np.count_nonzero(~reached), "queries")
-        return values
 
     def _warn_if_few(self, n_labeled):
         required = required_labels(len(self.classes_))

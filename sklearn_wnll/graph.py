@@ -163,6 +163,24 @@ class FeatureGraph:
         self.weights_ = self._weights(self._lists, n)
         return self
 
+    def distinct(self, X):
+        """Tell which rows would be the same point.
+
+        Parameters
+        ----------
+        X : ndarray or csr_array of shape (n_samples, n_features)
+            Finite numbers.
+
+        Returns
+        -------
+        first : ndarray of shape (n_points,)
+            First row of each point.
+        point : ndarray of shape (n_samples,)
+            The point of each row.
+        """
+        X = self.space.rows(X)
+        return first_of_equal_rows(X, row_keys(X))
+
     def place(self, X):
         """Find which queries are fitted points.
 

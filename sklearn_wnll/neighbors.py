@@ -151,6 +151,25 @@ class NeighborLists(NamedTuple):
             self.indices[~drop].reshape(shape), self.distances[~drop].reshape(shape)
         )
 
+    def with_reverse(self):
+        """Let points whose neighbour another point is be candidates for its own list.
+
+        Of two points, an approximate search may find the one from the other but not the
+        other from the one.
+
+        Returns
+        -------
+        NeighborLists
+            Lists of all points, as long as before.
+        """
+        n, k = self.indices.shape
+        point, other = np.repeat(np.arange(n), k), self.indices.ravel()
+        distance = self.distances.ravel()
+        nearer = np.flatnonzero(distance < self.distances[other, -1])
+        point, other, distance = point[nearer], other[nearer], distance[nearer]
+        new = ~(self.indices[other] == point[:, None]).any(axis=1)
+        return self.joined(other[new], point[new], distance[new], k)
+
     def joined(self, points, others, distances, k):
         """Add single neighbours to some of the lists and keep the k nearest.
 

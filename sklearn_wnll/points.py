@@ -8,6 +8,7 @@ __all__ = [
     "SPARSE_METRICS",
     "FeatureSpace",
     "RowIndex",
+    "canonical_rows",
     "equal_rows",
     "first_of_equal_rows",
     "row_keys",
@@ -289,6 +290,29 @@ def equal_rows(X, Y):
     if sparse.issparse(X):
         return (X != Y).sum(axis=1) == 0
     return (X == Y).all(axis=1)
+
+
+def canonical_rows(X):
+    """Bring sparse rows into the form in which they can be compared and searched.
+
+    Parameters
+    ----------
+    X : sparse matrix of shape (n_rows, n_features)
+        Rows.
+
+    Returns
+    -------
+    csr_array of shape (n_rows, n_features)
+        The rows, with sorted indices and no entry twice; ``X`` is left as it is.
+    """
+    X = sparse.csr_array(X)
+    if X.nnz <= np.iinfo(np.int32).max:  # some searches take no other indices
+        indices, indptr = X.indices.astype(np.int32), X.indptr.astype(np.int32)
+        X = sparse.csr_array((X.data, indices, indptr), shape=X.shape)
+    if not X.has_canonical_format:
+        X = X.copy()
+        X.sum_duplicates()
+    return X
 
 
 def row_keys(X):

@@ -244,7 +244,7 @@ def test_data_frame_names_are_kept_and_checked(digits):
 def test_float32_stays_float32_and_agrees(jittered):
     X, _, y = jittered
     model = WNLLClassifier().fit(X[:400].astype(np.float32), y[:400])
-    assert model._graph.search.points.dtype == np.float32
+    assert model._templates.fitted[0].graph.search.points.dtype == np.float32
     assert model.label_distributions_.dtype == np.float64
     double = WNLLClassifier().fit(X[:400], y[:400])
     np.testing.assert_allclose(model.label_distributions_, double.label_distributions_, atol=1e-4)
@@ -542,8 +542,8 @@ def test_verbose_prints_search_and_solver(digits, capsys):
     X, _, y = digits
     WNLLClassifier(verbose=1).fit(X, y)
     printed = capsys.readouterr().out
-    assert "[wnll] neighbors: 1,797 points searched exactly" in printed
-    assert "[wnll] solver: " in printed
+    assert "[wnll] neighbors [====================] 1,797 points searched exactly" in printed
+    assert "[wnll] solver [====================] " in printed
     WNLLClassifier().fit(X, y)
     assert not capsys.readouterr().out
 

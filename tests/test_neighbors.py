@@ -91,3 +91,25 @@ def test_points_at_distance_zero_are_merged_through_chains(make):
     assert group.tolist() == [0, 0, 1, 0, 2]
     merged = merged.toarray() if sparse.issparse(merged) else merged
     assert merged.tolist() == [[0, 7, 9], [7, 0, 5], [9, 5, 0]]
+
+
+def test_reverse_neighbors_mend_lists_that_miss_some():
+    X = np.random.default_rng(0).normal(size=(200, 3))
+    exact = lists_from_graph(cdist(X, X), 8, own=np.arange(200))
+    missing = np.random.default_rng(1).random(exact.indices.shape) < 0.1
+    damaged = NeighborLists(
+        np.where(missing, -1, exact.indices), np.where(missing, np.inf, exact.distances)
+    ).nearest(8)
+    mended = damaged.with_reverse()
+    for point in range(200):
+        fingers = mended.indices[point][mended.indices[point] >= 0]
+        assert len(set(fingers)) == len(fingers)
+        seen = set(damaged.indices[point]) | set(np.nonzero(damaged.indices == point)[0])
+        best = sorted(seen - {-1}, key=lambda other: np.linalg.norm(X[other] - X[point]))
+        assert fingers.tolist() == best[:8]
+
+
+def test_reverse_neighbors_add_nothing_to_exact_lists():
+    X = np.random.default_rng(0).normal(size=(200, 3))
+    exact = lists_from_graph(cdist(X, X), 8, own=np.arange(200))
+    np.testing.assert_array_equal(exact.with_reverse().indices, exact.indices)

@@ -84,7 +84,8 @@ class ExactSearch(NeighborSearch):
         for start in range(0, n_queries, _BLOCK):
             part = slice(start, start + _BLOCK)
             found.distances[part], found.indices[part] = self._index.kneighbors(queries[part], k)
-            progress.update(f"{min(start + _BLOCK, n_queries):,} of {n_queries:,} points")
+            done = min(start + _BLOCK, n_queries)
+            progress.update(done / n_queries, f"{done:,} of {n_queries:,} points")
         progress.finish(f"{n_queries:,} points searched exactly")
         if self.metric == "euclidean" and self._index.algorithm == "brute":
             found = _restore_digits(found, self.points, self._squares_of(found), queries)

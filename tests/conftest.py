@@ -1,13 +1,29 @@
 import os
 from pathlib import Path
 
+import numpy as np
 import pytest
 from hypothesis import settings
+from sklearn.datasets import load_digits
 
-from sklearn_wnll.datasets import load_mnist
+from sklearn_wnll.datasets import hide_labels, load_mnist
 
 settings.register_profile("default", max_examples=200, deadline=None)
 settings.load_profile("default")
+
+
+@pytest.fixture(scope="session")
+def digits():
+    """The 1,797 digits, their labels, and the labels of which 5 per class are left."""
+    X, y = load_digits(return_X_y=True)
+    return X, y, hide_labels(y, 5, random_state=0)
+
+
+@pytest.fixture(scope="session")
+def jittered(digits):
+    """Digits, of which no two distances are equal."""
+    X, y, few = digits
+    return X + 0.1 * np.random.default_rng(0).normal(size=X.shape), y, few
 
 
 @pytest.fixture(scope="session")

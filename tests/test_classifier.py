@@ -11,7 +11,7 @@ import skops.io
 from scipy import sparse
 from scipy.spatial.distance import cdist
 from sklearn.base import clone
-from sklearn.datasets import load_digits, make_blobs, make_moons
+from sklearn.datasets import make_blobs, make_moons
 from sklearn.decomposition import PCA
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.model_selection import GridSearchCV
@@ -31,19 +31,6 @@ from sklearn_wnll.exceptions import (
 from sklearn_wnll.points import METRICS
 
 pytestmark = pytest.mark.filterwarnings("ignore::sklearn_wnll.exceptions.FewLabelsWarning")
-
-
-@pytest.fixture(scope="module")
-def digits():
-    X, y = load_digits(return_X_y=True)
-    return X, y, hide_labels(y, 5, random_state=0)
-
-
-@pytest.fixture(scope="module")
-def jittered(digits):
-    """Digits, of which no two distances are equal."""
-    X, y, few = digits
-    return X + 0.1 * np.random.default_rng(0).normal(size=X.shape), y, few
 
 
 @pytest.fixture

@@ -5,13 +5,14 @@ from scipy import sparse
 from scipy.spatial.distance import cdist
 from sklearn.neighbors import NearestNeighbors
 
+from .._parallel import equal_blocks, in_threads
 from .._progress import Progress
 from ..neighbors import NeighborLists
 from .base import NeighborSearch
 
 __all__ = ["ExactSearch", "exact_seconds"]
 
-_BLOCK = 4096  # queries searched at a time
+_BLOCK = 2048  # queries searched at a time
 _TREE_METRICS = ("euclidean", "manhattan", "chebyshev")
 
 
@@ -57,7 +58,7 @@ class ExactSearch(NeighborSearch):
     metric : str
         Name of the distance.
     n_jobs : int, default=None
-        As for :class:`sklearn.neighbors.NearestNeighbors`.
+        Number of threads; None is all cores.
     verbose : int, default=0
         Whether to print progress.
     """
@@ -81,10 +82,14 @@ class ExactSearch(NeighborSearch):
         n_queries = queries.shape[0]
         progress = Progress("neighbors", self.verbose)
         found = NeighborLists.empty(n_queries, k)
-        for start in range(0, n_queries, _BLOCK):
-            part = slice(start, start + _BLOCK)
+
+        def search(part):
             found.distances[part], found.indices[part] = self._index.kneighbors(queries[part], k)
-            done = min(start + _BLOCK, n_queries)
+            return part.stop
+
+        # Blocks of a fixed size, a thread for each: which of equally near points scikit-learn
+        # returns may depend on the number of threads at work on a block.
+        for done in in_threads(search, equal_blocks(n_queries, _BLOCK), self.n_jobs):
             progress.update(done / n_queries, f"{done:,} of {n_queries:,} points")
         progress.finish(f"{n_queries:,} points searched exactly")
         if self.metric == "euclidean" and self._index.algorithm == "brute":
@@ -114,9 +119,8 @@ class ExactSearch(NeighborSearch):
         n, d = self.points.shape
         brute, tree = exact_seconds(n, n, d, self.metric)
         use_tree = tree < brute and not sparse.issparse(self.points)
-        return NearestNeighbors(
-            algorithm="kd_tree" if use_tree else "brute", metric=self.metric, n_jobs=self.n_jobs
-        ).fit(self.points)
+        algorithm = "kd_tree" if use_tree else "brute"
+        return NearestNeighbors(algorithm=algorithm, metric=self.metric).fit(self.points)
 
 
 def _restore_digits(found, points, squares, queries):

@@ -103,13 +103,18 @@ class Transduction:
         HarmonicExtension
             Distribution of each query, and how it was found.
         """
-        point, new = self.graph.place(X)
-        if not new.shape[0]:
+        point, joining = self.graph.place(X)
+        if not joining.shape[0]:
             return HarmonicExtension(*self.at(point), 0, 0.0, True)
-        found = (self._averaged if inductive else self._joined)(new)
-        u = np.vstack([self.extension.u, found.u])
-        reached = np.append(self.extension.reached, found.reached)
-        return found._replace(u=u[point], reached=reached[point])
+        found = (self._averaged if inductive else self._joined)(joining)
+        fitted, n = point < self.graph.n_points_, self.graph.n_points_
+        u, reached = np.empty((len(point), found.u.shape[1])), np.empty(len(point), dtype=bool)
+        u[fitted], reached[fitted] = self.at(point[fitted])
+        u[~fitted], reached[~fitted] = (
+            found.u[point[~fitted] - n],
+            found.reached[point[~fitted] - n],
+        )
+        return found._replace(u=u, reached=reached)
 
     def _averaged(self, new):
         """The inductive answer for points that are not in the graph."""

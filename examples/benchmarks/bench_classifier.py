@@ -1,196 +1,216 @@
 """
-Time, memory and accuracy of WNLLClassifier beside LabelSpreading
-=================================================================
+What WNLLClassifier costs, beside what people use today
+=======================================================
 
-Each row of the table is measured in a process of its own, imports included in the peak memory but
-not in the time; the time is that from arrays of float32 to the predictions. Writes the table as
-``docs/benchmarks/classifier.md``. MNIST is read from ``--data-home`` or the folder in the
-environment variable ``SKLEARN_WNLL_DATA``. This takes about 20 minutes on two cores.
+Every run is a process of its own; times are medians over the runs, memory is the largest that
+the operating system saw. Writes ``docs/benchmarks/classifier.md``. MNIST is read from
+``--data-home`` or the folder in the environment variable ``SKLEARN_WNLL_DATA``. Peers:
+scikit-learn, and graphlearning and faiss-cpu where they are installed. This takes about half
+an hour on two cores; ``--only`` picks sections.
 """
 
 import argparse
 import json
-import os
-import platform
-import resource
-import subprocess
 import sys
-import time
 import warnings
-from datetime import date
-from importlib.metadata import version
 from pathlib import Path
 
 import numpy as np
 
-from sklearn_wnll.datasets import hide_labels, load_mnist
+sys.path.insert(0, str(Path(__file__).parent))
+from jobs import JOBS, SEARCHES
+from measure import in_new_process, machine, median, peak_memory, table, write_page
 
-PAGE = Path(__file__).parents[2] / "docs" / "benchmarks" / "classifier.md"
-TEST = slice(60_000, None)
-SEEDS = 5
-
-# %%
-# The jobs: which rows are fitted, with which labels, and which rows count
-# -------------------------------------------------------------------------
-
-
-def first_labelled(n):
-    """The first ``n`` images labelled, the 10,000 test images as queries."""
-
-    def job(X, y, seed):
-        return X[:n], y[:n], X[TEST], y[TEST]
-
-    return job
-
-
-def ten_per_class(X, y, seed):
-    """All images, ten of each class labelled; those without a label count."""
-    few = hide_labels(y, 10, random_state=seed)
-    return X, few, X[few == -1], y[few == -1]
-
-
-JOBS = {
-    "100 labelled, 10,000 queries": (first_labelled(100), 1),
-    "60,000 labelled, 10,000 queries": (first_labelled(60_000), 1),
-    "70,000, of which 100 labelled": (ten_per_class, SEEDS),
-}
+RUNS = 3
+SIZES = 100_000, 200_000, 500_000, 1_000_000, 2_000_000
 
 # %%
-# The methods: from fitted rows, labels and queries to predictions
-# ----------------------------------------------------------------
+# The sections of the page
+# ------------------------
 
 
-def wnll(neighbors, label_weight="wnll"):
-    """WNLLClassifier: the queries are predicted transductively."""
-
-    def method(X, y, queries):
-        from sklearn_wnll import WNLLClassifier
-
-        model = WNLLClassifier(neighbors=neighbors, label_weight=label_weight, random_state=0)
-        if np.any(y == -1):  # the queries are the unlabelled rows
-            return model.fit(X, y).transduction_[y == -1]
-        return model.fit(X, y).predict(queries)
-
-    return method
+def run(job, runs=RUNS, **options):
+    """Run a job several times, each in a new process."""
+    results = [in_new_process(__file__, job, **options) for _ in range(runs)]
+    print(job, options, results[-1], flush=True)
+    return results
 
 
-def label_spreading(X, y, queries):
-    """LabelSpreading: the queries are fitted as unlabelled rows."""
-    from sklearn.semi_supervised import LabelSpreading
+def section_mnist(data_home):
+    """MNIST and digits against LabelSpreading."""
+    rows, peer = [], None
+    for method in ("LabelSpreading", "auto"):
+        results = run("mnist", data_home=data_home, method=method)
+        warm, cold = median(results, "warm"), median(results, "cold")
+        peer = peer or (warm, cold)
+        name = "LabelSpreading(knn, 15)" if method == "LabelSpreading" else "WNLLClassifier"
+        rows.append([
+            "MNIST, 70,000 x 784", name, f"{warm:.1f}", f"1/{peer[0] / warm:.1f}", f"{cold:.1f}",
+            f"1/{peer[1] / cold:.1f}", f"{median(results, 'peak'):.1f}",
+            f"{median(results, 'accuracy'):.1f}",
+        ])  # fmt: skip
+    peer = None
+    for method in ("LabelSpreading", "auto"):
+        results = run("digits", 7, method=method)
+        wall = median(results, "wall")
+        peer = peer or wall
+        name = "LabelSpreading(knn, 15)" if method == "LabelSpreading" else "WNLLClassifier"
+        rows.append([
+            "digits, 1,797 x 64", name, "", "", f"{wall:.2f}", f"{wall / peer:.2f}",
+            f"{median(results, 'peak'):.1f}", "",
+        ])  # fmt: skip
+    header = ["data", "method", "later fit, s", "of the peer", "new process, s", "of the peer",
+              "peak, GB", "accuracy, %"]  # fmt: skip
+    return f"""\
+## Fitting, beside LabelSpreading
 
-    model = LabelSpreading(kernel="knn", n_neighbors=15)
-    if np.any(y == -1):
-        return model.fit(X, y).transduction_[y == -1]
-    unknown = np.full(len(queries), -1)
-    model.fit(np.vstack([X, queries]), np.concatenate([y, unknown]))
-    return model.transduction_[len(y) :]
+From float32 rows and 10 labels per class to `transduction_`. *New process* counts importing the
+estimator and the first fit in a process (for the digits: the whole process, from starting Python
+to its end); *later fit* is a second one in the same process. Medians over {RUNS} processes (7 for
+the digits).
 
-
-METHODS = {
-    "WNLLClassifier, exact": wnll("exact"),
-    "WNLLClassifier, approximate": wnll("approximate"),
-    'WNLLClassifier, approximate, "laplace"': wnll("approximate", "laplace"),
-    "LabelSpreading(knn, 15)": label_spreading,
-}
-SLOW = {("WNLLClassifier, exact", "70,000, of which 100 labelled"): 1}  # seeds
-
-# %%
-# Measuring
-# ---------
-
-
-def measure(job_name, method_name, data_home):
-    """Run one job by one method in this process, and print what was measured."""
-    warnings.simplefilter("ignore")
-    job, n_seeds = JOBS[job_name]
-    X, y = load_mnist(data_home=data_home, return_X_y=True)
-    X = X.astype(np.float32) / 255
-    seconds, accuracy = [], []
-    for seed in range(SLOW.get((method_name, job_name), n_seeds)):
-        fitted, labels, queries, truth = job(X, y, seed)
-        start = time.perf_counter()
-        predicted = METHODS[method_name](fitted, labels, queries)
-        seconds.append(time.perf_counter() - start)
-        accuracy.append(np.mean(predicted == truth))
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1e6
-    print(json.dumps({"seconds": seconds, "accuracy": accuracy, "peak": peak}))
+{table(header, rows)}
+"""
 
 
-def measure_elsewhere(job_name, method_name, data_home):
-    """Run one job by one method in a new process."""
-    command = [sys.executable, __file__, "--job", job_name, "--method", method_name]
-    command += ["--data-home", data_home] if data_home else []
-    done = subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True)
-    return json.loads(done.stdout.splitlines()[-1])
+def section_solver(data_home):
+    """The linear solver against graphlearning's."""
+    (result,) = run("solver", 1, data_home=data_home)
+    rows = [["WNLLClassifier's solver", f"{result['ours']:.2f}", "", f"{result['accuracy']:.2f}"]]
+    if "peer" in result:
+        rows[0][2] = f"1/{result['peer'] / result['ours']:.1f}"
+        peer = f"{result['peer']:.2f}", "1", f"{result['peer accuracy']:.2f}"
+        rows.append(["graphlearning.ssl.laplace(reweighting='wnll')", *peer])
+    return f"""\
+## Solving on a given graph
+
+The graph of MNIST (70,000 nodes, 15 neighbours), 10 classes, 100 labels, tolerance 1e-5: median of
+7 solutions, the two methods in turn in one process.
+
+{table(["method", "seconds", "of the peer", "accuracy, %"], rows)}
+"""
 
 
-def row(job_name, method_name, result):
-    """One row of the table."""
-    first, later = result["seconds"][0], result["seconds"][1:]
-    accuracy = 100 * np.array(result["accuracy"])
-    spread = f" ± {accuracy.std():.1f} ({len(accuracy)} seeds)" if len(accuracy) > 1 else ""
-    cells = [
-        job_name,
-        method_name,
-        f"{first:.1f}",
-        f"{np.median(later):.1f}" if later else "",
-        f"{result['peak']:.1f}",
-        f"{accuracy.mean():.2f}{spread}",
+def section_rows(data_home):
+    """Many rows."""
+    rows = []
+    for n_labeled in (13_469, 262):
+        results = run("rows", n=697_526, d=15, latent=6, n_labeled=n_labeled, n_classes=8)
+        rows.append(_row_of_sizes(697_526, 15, n_labeled, results))
+    seconds = []
+    for n in SIZES:
+        results = run("rows", 1 if n > 500_000 else RUNS, n=n, d=32, latent=8,
+                      n_labeled=n // 100, n_classes=10)  # fmt: skip
+        seconds.append(median(results, "seconds"))
+        rows.append(_row_of_sizes(n, 32, n // 100, results))
+    slope = np.polyfit(np.log(SIZES), np.log(seconds), 1)[0]
+    ends = np.log(seconds[-1] / seconds[0]) / np.log(SIZES[-1] / SIZES[0])
+    header = ["rows", "features", "labels", "fit, s", "peak, GB", "of which rows, GB",
+              "accuracy, %"]  # fmt: skip
+    return f"""\
+## Many rows
+
+Synthetic float32 rows: curved sheets of 6 (15 features) or 8 dimensions (32 features) with noise,
+a sheet for each of 8 or 10 classes. From rows to `transduction_` in a new process, without the
+imports; medians over {RUNS} processes, of one from 1,000,000 rows on. From 100,000 to 2,000,000
+rows the time grows with exponent {slope:.2f} (least squares of the logarithms; {ends:.2f} between
+the ends).
+
+{table(header, rows)}
+"""
+
+
+def _row_of_sizes(n, d, n_labeled, results):
+    return [
+        f"{n:,}", str(d), f"{n_labeled:,}", f"{median(results, 'seconds'):.1f}",
+        f"{median(results, 'peak'):.1f}", f"{median(results, 'rows'):.2f}",
+        f"{median(results, 'accuracy'):.1f}",
+    ]  # fmt: skip
+
+
+def section_queries(data_home):
+    """Predicting."""
+    rows = []
+    for method, runs in (("exact", 1), ("approximate", RUNS)):
+        results = run("queries", runs, data_home=data_home, method=method)
+        predict, refit = median(results, "predict"), median(results, "refit")
+        rows.append([
+            method, f"{predict:.2f}", f"{refit:.1f}", f"1/{refit / predict:.1f}",
+            f"{median(results, 'one row'):.1f}",
+        ])  # fmt: skip
+    header = [
+        "neighbors",
+        "1,000 queries, s",
+        "refit, s",
+        "of the refit",
+        "one row, ms",
     ]
-    return "| " + " | ".join(cells) + " |"
+    return f"""\
+## Predicting
+
+69,000 fitted images of MNIST, 10 labels per class. *1,000 queries*: transductive `predict`, which
+lets them join the fitted graph; *refit*: fitting all 70,000 at once; *one row*: median of 1,000
+inductive calls of `predict`.
+
+{table(header, rows)}
+"""
 
 
-def machine():
-    """Processor, cores and versions."""
-    info = Path("/proc/cpuinfo")
-    models = (
-        [line for line in info.read_text().splitlines() if "model name" in line]
-        if (info.exists())
-        else []
-    )
-    name = models[0].split(":")[1].strip() if models else platform.machine()
-    packages = ("sklearn-wnll", "scikit-learn", "numpy", "scipy", "pynndescent")
-    versions = ", ".join(f"{package} {version(package)}" for package in packages)
-    return f"{name}, {os.cpu_count()} cores; Python {platform.python_version()}, {versions}"
+def section_search(data_home):
+    """Neighbour searches."""
+    rows = []
+    for method in SEARCHES:
+        results = run("search", 1, data_home=data_home, method=method)
+        if "failed" in results[0]:
+            rows.append([method, *3 * ["not installed or failed"]])
+            continue
+        rows.append([
+            method, f"{results[0]['cold']:.1f}", f"{results[0]['warm']:.1f}",
+            f"{results[0]['recall']:.1f}",
+        ])  # fmt: skip
+    return f"""\
+## Searching neighbours approximately
+
+MNIST, the 15 nearest others of all 70,000 rows, index included; recall on 500 rows. *First*: in a
+new process, with the import and compiling; *later*: again in the same process.
+
+{table(["search", "first, s", "later, s", "recall, %"], rows)}
+"""
+
+
+SECTIONS = {
+    "mnist": section_mnist,
+    "solver": section_solver,
+    "queries": section_queries,
+    "rows": section_rows,
+    "search": section_search,
+}
 
 
 def main():
-    """Measure all rows, or the one that is asked for."""
+    """Run the job that is asked for, or all sections."""
     parser = argparse.ArgumentParser(description=__doc__.split("\n\n")[1])
     parser.add_argument("--data-home", help="folder of mnist.npz")
-    parser.add_argument("--job", choices=JOBS)
-    parser.add_argument("--method", choices=METHODS)
+    parser.add_argument("--only", nargs="+", choices=SECTIONS, default=list(SECTIONS))
+    parser.add_argument("--job", choices=JOBS, help=argparse.SUPPRESS)
+    parser.add_argument("--options", type=json.loads, help=argparse.SUPPRESS)
     args = parser.parse_args()
     if args.job:
-        measure(args.job, args.method, args.data_home)
+        warnings.simplefilter("ignore")
+        result = JOBS[args.job](**args.options)
+        print(json.dumps({**result, "peak": peak_memory()}))
         return
-    rows = []
-    for job_name in JOBS:
-        for method_name in METHODS:
-            rows.append(row(job_name, method_name, measure_elsewhere(
-                job_name, method_name, args.data_home
-            )))  # fmt: skip
-            print(rows[-1], flush=True)
-    PAGE.parent.mkdir(parents=True, exist_ok=True)
-    PAGE.write_text(PAGE_TEXT.format(date=date.today(), machine=machine(), rows="\n".join(rows)))
+    parts = [SECTIONS[name](args.data_home) for name in args.only]
+    head = f"""\
+# What WNLLClassifier costs
 
+Every run is a process of its own; *peak* is the largest memory of the whole process, with the
+imports (about 0.2 GB) and the data.
 
-PAGE_TEXT = """\
-# WNLLClassifier beside LabelSpreading, on MNIST
-
-All methods start from the same float32 rows (70,000 x 784, values between 0 and 1) and use 15
-neighbours. *First* is the time of the first run in a new process, from arrays to predictions;
-*later* the median of the following runs in that process, where there were any (pynndescent
-compiles in the first). *Peak* is the largest memory of the whole process, of which the images and
-the imports are about 0.5 GB. Accuracy is that on the queries, or on the rows without a label; ± is
-the standard deviation over draws of the labels.
-
-Command: `python examples/benchmarks/bench_classifier.py`. Date: {date}. Machine: {machine}.
-
-| job | method | first, s | later, s | peak, GB | accuracy, % |
-| --- | --- | --- | --- | --- | --- |
-{rows}
+Command: `python examples/benchmarks/bench_classifier.py`. {machine("graphlearning", "faiss-cpu")}
 """
+    write_page("classifier.md", "\n".join([head, *parts]))
+
 
 if __name__ == "__main__":
     main()

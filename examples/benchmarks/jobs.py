@@ -1,0 +1,216 @@
+"""
+The jobs whose cost bench_classifier.py measures, each in a process of its own
+==============================================================================
+"""
+
+import time
+
+import numpy as np
+from measure import peak_memory
+
+# %%
+# Data
+# ----
+
+
+def mnist(data_home):
+    """All 70,000 images as float32 rows in random order, and their labels."""
+    from sklearn_wnll.datasets import load_mnist
+
+    X, y = load_mnist(data_home=data_home, return_X_y=True)
+    order = np.random.default_rng(0).permutation(len(X))
+    return X[order].astype(np.float32) / 255, y[order]
+
+
+def sheets(n, d, latent=8, n_classes=10, seed=0):
+    """Rows on curved sheets of ``latent`` dimensions, with some noise; the class is the sheet."""
+    rng = np.random.default_rng(seed)
+    waves = rng.normal(size=(n_classes, latent, d)) / 2
+    shift = rng.uniform(0, 6, size=(n_classes, d))
+    y = rng.integers(0, n_classes, size=n)
+    X = np.empty((n, d), dtype=np.float32)
+    for c in range(n_classes):
+        rows = np.flatnonzero(y == c)
+        for part in np.array_split(rows, max(1, len(rows) // 50_000)):
+            t = rng.normal(size=(len(part), latent))
+            X[part] = np.sin(t @ waves[c] + shift[c]) + 0.05 * rng.normal(size=(len(part), d))
+    return X, y
+
+
+def hide_all_but(y, n_labeled, seed=0):
+    """Keep some random labels."""
+    few = np.full(len(y), -1)
+    keep = np.random.default_rng(seed).choice(len(y), n_labeled, replace=False)
+    few[keep] = y[keep]
+    return few
+
+
+# %%
+# The jobs, each in a new process
+# -------------------------------
+
+
+def timed(function):
+    """Seconds that a call takes, and what it returns."""
+    start = time.perf_counter()
+    result = function()
+    return time.perf_counter() - start, result
+
+
+def make(method):
+    """Import and construct an estimator."""
+    if method == "LabelSpreading":
+        from sklearn.semi_supervised import LabelSpreading
+
+        return LabelSpreading(kernel="knn", n_neighbors=15)
+    from sklearn_wnll import WNLLClassifier
+
+    return WNLLClassifier(neighbors=method, random_state=0)
+
+
+def job_mnist(data_home, method):
+    """First and second fit on MNIST with 10 labels per class, imports counted in the first."""
+    imported, _ = timed(lambda: make(method))
+    from sklearn_wnll.datasets import hide_labels
+
+    X, y = mnist(data_home)
+    few = hide_labels(y, 10, random_state=0)
+    first, model = timed(lambda: make(method).fit(X, few))
+    again = hide_labels(y, 10, random_state=1)
+    second, _ = timed(lambda: make(method).fit(X, again))
+    accuracy = (model.transduction_ == y)[few == -1].mean()
+    return {"cold": imported + first, "warm": second, "accuracy": 100 * accuracy}
+
+
+def job_digits(method):
+    """Import, load the digits and fit; the time is that of the whole process."""
+    model = make(method)
+    from sklearn.datasets import load_digits
+
+    X, y = load_digits(return_X_y=True)
+    model.fit(X, hide_all_but(y, 100))
+    return {}
+
+
+def job_solver(data_home):
+    """Extend labels on a given graph of MNIST, by graphlearning and by us, in turn."""
+    from scipy import sparse
+
+    from sklearn_wnll import WNLLClassifier
+    from sklearn_wnll.datasets import hide_labels
+    from sklearn_wnll.harmonic import harmonic_extension
+
+    X, y = mnist(data_home)
+    few = hide_labels(y, 10, random_state=0)
+    W = WNLLClassifier(random_state=0).fit(X, few).graph_
+    labeled, n = few >= 0, len(y)
+    known, g = np.flatnonzero(labeled), np.eye(10)[few[labeled]]
+    symmetric = sparse.csr_matrix(W + W.T)
+    found = {}
+    try:
+        import graphlearning
+
+        peer = graphlearning.ssl.laplace(symmetric, reweighting="wnll", tol=1e-5)
+    except ImportError:
+        peer = None
+    ours, theirs = [], []
+    for _ in range(7):
+        seconds, result = timed(
+            lambda: harmonic_extension(W, labeled, g, g.mean(axis=0), mu=n / len(known), tol=1e-5)
+        )
+        ours.append(seconds)
+        if peer is not None:
+            theirs.append(timed(lambda: peer.fit(known, y[known]))[0])
+    found["ours"] = float(np.median(ours))
+    found["accuracy"] = 100 * (result.u.argmax(axis=1) == y)[~labeled].mean()
+    if peer is not None:
+        found["peer"] = float(np.median(theirs))
+        found["peer accuracy"] = 100 * (peer.predict() == y)[~labeled].mean()
+    return found
+
+
+def job_rows(n, d, latent, n_labeled, n_classes):
+    """Fit many synthetic rows, with progress shown."""
+    from sklearn_wnll import WNLLClassifier
+
+    X, y = sheets(n, d, latent, n_classes)
+    before = peak_memory()
+    few = hide_all_but(y, n_labeled)
+    seconds, model = timed(lambda: WNLLClassifier(random_state=0, verbose=1).fit(X, few))
+    accuracy = 100 * (model.transduction_ == y)[few == -1].mean()
+    return {"seconds": seconds, "accuracy": accuracy, "rows": X.nbytes / 1e9, "before": before}
+
+
+def job_queries(data_home, method):
+    """Predict 1,000 rows beside 69,000 fitted ones, or fit all again."""
+    from sklearn_wnll.datasets import hide_labels
+
+    X, y = mnist(data_home)
+    few = hide_labels(y, 10, random_state=0)
+    few[:1000] = -1
+    make(method).fit(X[:5000], y[:5000])
+    model = make(method).fit(X[1000:], few[1000:])
+    predict = [timed(lambda: model.predict(X[:1000]))[0] for _ in range(3)]
+    refit, _ = timed(lambda: make(method).fit(X, few))
+    found = {"predict": float(np.median(predict)), "refit": refit}
+    model.set_params(predict_mode="inductive").predict(X[:1])
+    single = [timed(lambda i=i: model.predict(X[i : i + 1]))[0] for i in range(1000)]
+    return {**found, "one row": 1000 * float(np.median(single))}
+
+
+def job_search(data_home, method):
+    """Search the 15 nearest others of MNIST's rows, in a new process and once more."""
+    X, _ = mnist(data_home)
+    start = time.perf_counter()
+    find = SEARCHES[method](X)
+    find()
+    first = time.perf_counter() - start
+    second, lists = timed(find)
+    sample = np.random.default_rng(0).choice(len(X), 500, replace=False)
+    from sklearn_wnll.search import ExactSearch
+
+    exact = ExactSearch("euclidean").fit(X).cross(X[sample], 16).without_self(sample).indices
+    hits = [np.isin(a, b).mean() for a, b in zip(exact, lists[sample], strict=True)]
+    return {"cold": first, "warm": second, "recall": 100 * float(np.mean(hits))}
+
+
+def search_in_cells(X):
+    """Ours."""
+    from sklearn_wnll.search import CellSearch
+
+    return lambda: CellSearch(0).fit(X).lists(15).indices
+
+
+def search_by_descent(X):
+    """pynndescent, with its defaults and 16 neighbours, of which one is the point itself."""
+    import pynndescent
+
+    return lambda: pynndescent.NNDescent(X, n_neighbors=16, random_state=0).neighbor_graph[0][:, 1:]
+
+
+def search_by_hnsw(X):
+    """faiss, a graph of small worlds."""
+    import faiss
+
+    def find():
+        index = faiss.IndexHNSWFlat(X.shape[1], 16)
+        index.hnsw.efConstruction, index.hnsw.efSearch = 60, 40
+        index.add(X)
+        return index.search(X, 16)[1][:, 1:]
+
+    return find
+
+
+SEARCHES = {
+    "cells (ours)": search_in_cells,
+    "pynndescent": search_by_descent,
+    "faiss HNSW (M 16, efConstruction 60, efSearch 40)": search_by_hnsw,
+}
+JOBS = {
+    "mnist": job_mnist,
+    "digits": job_digits,
+    "solver": job_solver,
+    "rows": job_rows,
+    "queries": job_queries,
+    "search": job_search,
+}

@@ -1,0 +1,69 @@
+"""
+What the benchmarks share: a process for each run, what it took, and how pages are written
+==========================================================================================
+"""
+
+import json
+import os
+import platform
+import resource
+import subprocess
+import sys
+import time
+from datetime import date
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+
+import numpy as np
+
+PAGES = Path(__file__).parents[2] / "docs" / "benchmarks"
+PACKAGES = ("sklearn-wnll", "scikit-learn", "numpy", "scipy", "pynndescent")
+
+
+def peak_memory():
+    """Largest memory of this process so far, in GB."""
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1e6
+
+
+def in_new_process(script, job, **options):
+    """Run a job of a script in a process of its own; its last line is what it measured."""
+    command = [sys.executable, script, "--job", job, "--options", json.dumps(options)]
+    start = time.perf_counter()
+    done = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=False)
+    if done.returncode:
+        return {"failed": f"exit status {done.returncode}", "wall": time.perf_counter() - start}
+    return {**json.loads(done.stdout.splitlines()[-1]), "wall": time.perf_counter() - start}
+
+
+def median(results, key):
+    """Median of a figure over several runs."""
+    return float(np.median([result[key] for result in results]))
+
+
+def machine(*more):
+    """Date, processor, cores and versions."""
+    info = Path("/proc/cpuinfo")
+    lines = info.read_text().splitlines() if info.exists() else []
+    names = [line.split(":")[1].strip() for line in lines if line.startswith("model name")]
+    versions = []
+    for package in (*PACKAGES, *more):
+        try:
+            versions.append(f"{package} {version(package)}")
+        except PackageNotFoundError:
+            versions.append(f"{package} not installed")
+    return (
+        f"Date: {date.today()}. Machine: {(names or [platform.machine()])[0]}, {os.cpu_count()} "
+        f"cores; Python {platform.python_version()}, {', '.join(versions)}."
+    )
+
+
+def table(header, rows):
+    """Format a table."""
+    lines = [header, ["---"] * len(header), *rows]
+    return "\n".join("| " + " | ".join(line) + " |" for line in lines)
+
+
+def write_page(name, text):
+    """Write a page of the documentation."""
+    PAGES.mkdir(parents=True, exist_ok=True)
+    (PAGES / name).write_text(text)

@@ -16,7 +16,7 @@ from pathlib import Path
 import numpy as np
 
 sys.path.insert(0, str(Path(__file__).parent))
-from measure import in_new_process, machine, peak_memory, table, write_page
+from measure import in_new_process, machine, peak_memory, recall, table, write_page
 
 from sklearn_wnll import WNLLClassifier
 from sklearn_wnll.datasets import hide_labels, load_mnist
@@ -121,10 +121,8 @@ def approximate(data_home):
     lists = {"exact": [ExactSearch("euclidean").fit(X).lists(15)] * SEEDS}
     lists["approximate"] = [CellSearch(seed).fit(X).lists(15) for seed in range(SEEDS)]
     graphs = {name: [as_graph(found) for found in each] for name, each in lists.items()}
-    found = {"recall": [
-        100 * np.mean([np.isin(*pair).mean() for pair in zip(exact.indices, other.indices)])
-        for exact, other in zip(lists["exact"], lists["approximate"], strict=True)
-    ]}  # fmt: skip
+    pairs = zip(lists["exact"], lists["approximate"], strict=True)
+    found = {"recall": [recall(exact.indices, other.indices) for exact, other in pairs]}
     for rate in RATES:
         for name in graphs:
             found[f"{name} {rate}"] = []

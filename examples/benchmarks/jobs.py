@@ -6,7 +6,7 @@ The jobs whose cost bench_classifier.py measures, each in a process of its own
 import time
 
 import numpy as np
-from measure import peak_memory
+from measure import peak_memory, recall
 
 # %%
 # Data
@@ -170,8 +170,7 @@ def job_search(data_home, method):
     from sklearn_wnll.search import ExactSearch
 
     exact = ExactSearch("euclidean").fit(X).cross(X[sample], 16).without_self(sample).indices
-    hits = [np.isin(a, b).mean() for a, b in zip(exact, lists[sample], strict=True)]
-    return {"cold": first, "warm": second, "recall": 100 * float(np.mean(hits))}
+    return {"cold": first, "warm": second, "recall": recall(exact, lists[sample])}
 
 
 def search_in_cells(X):

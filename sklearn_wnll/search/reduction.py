@@ -1,6 +1,7 @@
 """Principal components in which most nearest neighbours stay near."""
 
 import numpy as np
+
 from .._parallel import equal_blocks, in_threads
 
 __all__ = ["Reduction", "fit_reduction"]

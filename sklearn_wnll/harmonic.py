@@ -8,11 +8,14 @@ from scipy import sparse
 from scipy.sparse.csgraph import connected_components
 from scipy.sparse.linalg import splu
 
-from .solvers import conjugate_gradient
+from .solvers import Deflation, conjugate_gradient
 
 __all__ = ["HarmonicExtension", "harmonic_extension", "harmonic_system", "label_weight_value",
            "reached_points", "weighted_mean"]  # fmt: skip
 
+_WEAK = 1e-3
+_CLUSTER_SIZE = 256
+_MAX_CLUSTERS = 512
 _WEIGHT_RANGE = 1e-12, 1e12
 
 
@@ -143,7 +146,7 @@ class HarmonicExtension(NamedTuple):
 
 
 def harmonic_extension(W, labeled, g, fallback, *, mu, start=None, tol=1e-6, max_iter=1000,
-                       callback=None):  # fmt: skip
+                       callback=None, n_jobs=None):  # fmt: skip
     """Extend values from labelled points to all points of a graph.
 
     Parameters
@@ -194,11 +197,17 @@ def harmonic_extension(W, labeled, g, fallback, *, mu, start=None, tol=1e-6, max
     if not unknown.any():
         return HarmonicExtension(u, reached, 0, 0.0, True)
     A, B = harmonic_system(W, labeled, unknown, g, mu)
-    level = _ClusterLevel(A, B)
     result = conjugate_gradient(
-        A, B, x0=level.correct(u[unknown]), tol=tol, max_iter=max_iter, callback=callback
+        A,
+        B,
+        x0=u[unknown],
+        deflation=_cluster_deflation(A, B),
+        tol=tol,
+        max_iter=max_iter,
+        callback=callback,
+        n_jobs=n_jobs,
     )
-    solved = level.correct(result.x).clip(0, 1)
+    solved = result.x.clip(0, 1)
     total = solved.sum(axis=1, keepdims=True)
     u[unknown] = np.divide(solved, total, out=np.tile(fallback, (len(solved), 1)), where=total > 0)
     return HarmonicExtension(
@@ -210,41 +219,65 @@ def harmonic_extension(W, labeled, g, fallback, *, mu, start=None, tol=1e-6, max
     )
 
 
-class _ClusterLevel:
-    """Solve for one number per cluster and class, where clusters hang together by little.
+def _cluster_deflation(A, B):
+    """Find clusters of points, for the solver to solve for one number per cluster exactly.
 
-    A cluster that only weak edges join to the rest adds hardly anything to the residual,
-    so the solver can end before it has seen it. The system summed over clusters is small
-    and is solved exactly: a Galerkin correction with piecewise constant functions, the
-    coarse level of a two-level method.
+    Clusters are regions of about equal size, so that what is smooth over the graph needs
+    no iterations. No cluster reaches over an edge that is weak against the others of both
+    its ends: what only such edges join adds hardly anything to the residual, so the solver
+    could end before it has seen it.
     """
+    strong = _strong_edges(A)
+    cluster, n_clusters = _clusters(strong)
+    ones = np.ones(len(cluster))
+    basis = sparse.csr_array(
+        (ones, cluster, np.arange(len(cluster) + 1)), shape=(len(cluster), n_clusters)
+    )
+    image = A @ basis
+    # Sums of weights between clusters and to labels: nothing cancels in them.
+    links = (basis.T @ image).tocoo()
+    between = links.row != links.col
+    links = sparse.coo_array(
+        (-links.data[between], (links.row[between], links.col[between])), shape=links.shape
+    ).tocsc()
+    total = links.sum(axis=1) + basis.T @ B.sum(axis=1)
+    factors = splu(sparse.diags_array(total).tocsc() - links)
 
-    _WEAK = 1e-3  # an edge is weak below this part of all edges of each of its ends
+    def solve(y):
+        # Column by column: for a block, BLAS starts threads that wait for one another.
+        return np.column_stack([factors.solve(column) for column in y.T])
 
-    def __init__(self, A, B):
-        self.A, self.B = A, B
-        edges, degree = A.tocoo(), A.diagonal()
-        i, j, weight = edges.row, edges.col, -edges.data
-        strong = weight > self._WEAK * np.minimum(degree[i], degree[j])
-        n_clusters, cluster = connected_components(
-            sparse.coo_array((weight[strong], (i[strong], j[strong])), shape=A.shape),
-            directed=False,
-        )
-        ones = np.ones(len(cluster))
-        self.members = sparse.csr_array((ones, (cluster, np.arange(len(cluster)))))
-        # Sums of weights between clusters and to labels: nothing cancels in them.
-        between = cluster[i] != cluster[j]
-        links = sparse.coo_array(
-            (weight[between], (cluster[i[between]], cluster[j[between]])),
-            shape=(n_clusters, n_clusters),
-        ).tocsc()
-        total = links.sum(axis=1) + self.members @ B.sum(axis=1)
-        self.solve = splu(sparse.diags_array(total).tocsc() - links).solve
+    return Deflation(basis, image, solve)
 
-    def correct(self, x):
-        """Add to each cluster the constants that make its residual sum to zero."""
-        residual = self.members @ (self.B - self.A @ x)
-        return x + self.members.T @ self.solve(residual)
+
+def _strong_edges(A):
+    """Give the edges that are not weak against the others of one of their ends."""
+    degree = A.diagonal()
+    weaker_end = np.minimum(np.repeat(degree, np.diff(A.indptr)), degree[A.indices])
+    strong = A.data < -_WEAK * weaker_end
+    indptr = np.append(0, np.cumsum(strong))[A.indptr]
+    indices = A.indices[strong]
+    return sparse.csr_array((np.ones(len(indices)), indices, indptr), shape=A.shape)
+
+
+def _clusters(edges):
+    """Grow clusters from random points, over edges."""
+    n = edges.shape[0]
+    n_seeds = min(n // _CLUSTER_SIZE, _MAX_CLUSTERS)
+    front = np.random.default_rng(0).choice(n, n_seeds, replace=False)
+    cluster = np.full(n, -1)
+    cluster[front] = np.arange(n_seeds)
+    while front.size:
+        near = edges[front]
+        source = np.repeat(cluster[front], np.diff(near.indptr))
+        new = cluster[near.indices] < 0
+        front = near.indices[new]
+        cluster[front] = source[new]
+        front = np.unique(front)
+    rest = np.flatnonzero(cluster < 0)
+    n_rest, cluster_of_rest = connected_components(edges[rest][:, rest], directed=False)
+    cluster[rest] = n_seeds + cluster_of_rest
+    return cluster, n_seeds + n_rest
 
 
 def weighted_mean(W, labeled, reached, u, fallback, *, mu):

@@ -15,7 +15,7 @@ __all__ = ["HarmonicExtension", "harmonic_extension", "harmonic_system", "label_
 
 _WEAK = 1e-3
 _CLUSTER_SIZE = 256
-_MAX_CLUSTERS = 512
+_MAX_SEEDS = 512
 _WEIGHT_RANGE = 1e-12, 1e12
 
 
@@ -189,6 +189,7 @@ def harmonic_extension(W, labeled, g, fallback, *, mu, start=None, tol=1e-6, max
            [0.5, 0.5],
            [0. , 1. ]])
     """
+    W = _narrow(W)
     u = np.tile(fallback, (W.shape[0], 1)) if start is None else np.array(start)
     reached = reached_points(W, labeled)
     u[labeled] = g
@@ -197,11 +198,15 @@ def harmonic_extension(W, labeled, g, fallback, *, mu, start=None, tol=1e-6, max
     if not unknown.any():
         return HarmonicExtension(u, reached, 0, 0.0, True)
     A, B = harmonic_system(W, labeled, unknown, g, mu)
+    cluster = _grow_clusters(A)
+    # Points of a cluster one after the other: what a product reads together lies together.
+    order = np.argsort(cluster, kind="stable")
+    A, B, points = _permuted(A, order), B[order], np.flatnonzero(unknown)[order]
     result = conjugate_gradient(
         A,
         B,
-        x0=u[unknown],
-        deflation=_cluster_deflation(A, B),
+        x0=u[points],
+        deflation=_cluster_deflation(cluster[order], B),
         tol=tol,
         max_iter=max_iter,
         callback=callback,
@@ -209,7 +214,7 @@ def harmonic_extension(W, labeled, g, fallback, *, mu, start=None, tol=1e-6, max
     )
     solved = result.x.clip(0, 1)
     total = solved.sum(axis=1, keepdims=True)
-    u[unknown] = np.divide(solved, total, out=np.tile(fallback, (len(solved), 1)), where=total > 0)
+    u[points] = np.divide(solved, total, out=np.tile(fallback, (len(solved), 1)), where=total > 0)
     return HarmonicExtension(
         u=u,
         reached=reached,
@@ -219,65 +224,71 @@ def harmonic_extension(W, labeled, g, fallback, *, mu, start=None, tol=1e-6, max
     )
 
 
-def _cluster_deflation(A, B):
-    """Find clusters of points, for the solver to solve for one number per cluster exactly.
+def _cluster_deflation(cluster, B):
+    """Give the functions that are constant on each of some clusters of points.
 
-    Clusters are regions of about equal size, so that what is smooth over the graph needs
-    no iterations. No cluster reaches over an edge that is weak against the others of both
-    its ends: what only such edges join adds hardly anything to the residual, so the solver
-    could end before it has seen it.
+    Clusters are regions of about equal size: what varies little over the graph is near such
+    a function, and would take many iterations. No cluster reaches over weak edges: what only
+    they join adds so little to the residual that the solver could end before it has seen it.
     """
-    strong = _strong_edges(A)
-    cluster, n_clusters = _clusters(strong)
-    ones = np.ones(len(cluster))
-    basis = sparse.csr_array(
-        (ones, cluster, np.arange(len(cluster) + 1)), shape=(len(cluster), n_clusters)
-    )
-    image = A @ basis
-    # Sums of weights between clusters and to labels: nothing cancels in them.
-    links = (basis.T @ image).tocoo()
-    between = links.row != links.col
-    links = sparse.coo_array(
-        (-links.data[between], (links.row[between], links.col[between])), shape=links.shape
-    ).tocsc()
-    total = links.sum(axis=1) + basis.T @ B.sum(axis=1)
-    factors = splu(sparse.diags_array(total).tocsc() - links)
+    n_points = len(cluster)
+    basis = sparse.csr_array((np.ones(n_points), cluster, np.arange(n_points + 1)))
 
-    def solve(y):
+    def factorize(between):
+        """Factorize the system summed over clusters."""
+        # Its diagonal is summed anew from weights, to other clusters and to labels: nothing
+        # cancels in them.
+        links = sparse.diags_array(between.diagonal()) - between
+        total = links.sum(axis=1) + basis.T @ B.sum(axis=1)
+        factors = splu((sparse.diags_array(total) - links).tocsc())
         # Column by column: for a block, BLAS starts threads that wait for one another.
-        return np.column_stack([factors.solve(column) for column in y.T])
+        return lambda y: np.column_stack([factors.solve(column) for column in y.T])
 
-    return Deflation(basis, image, solve)
-
-
-def _strong_edges(A):
-    """Give the edges that are not weak against the others of one of their ends."""
-    degree = A.diagonal()
-    weaker_end = np.minimum(np.repeat(degree, np.diff(A.indptr)), degree[A.indices])
-    strong = A.data < -_WEAK * weaker_end
-    indptr = np.append(0, np.cumsum(strong))[A.indptr]
-    indices = A.indices[strong]
-    return sparse.csr_array((np.ones(len(indices)), indices, indptr), shape=A.shape)
+    return Deflation(basis, factorize)
 
 
-def _clusters(edges):
-    """Grow clusters from random points, over edges."""
-    n = edges.shape[0]
-    n_seeds = min(n // _CLUSTER_SIZE, _MAX_CLUSTERS)
-    front = np.random.default_rng(0).choice(n, n_seeds, replace=False)
-    cluster = np.full(n, -1)
+def _grow_clusters(A):
+    """Grow clusters from random points; what they do not reach are further clusters."""
+    n_points = A.shape[0]
+    n_seeds = min(n_points // _CLUSTER_SIZE, _MAX_SEEDS)
+    front = np.random.default_rng(0).choice(n_points, n_seeds, replace=False)
+    cluster, claim = np.full(n_points, -1), np.empty(n_points, dtype=np.intp)
     cluster[front] = np.arange(n_seeds)
+    degree = A.diagonal()
     while front.size:
-        near = edges[front]
-        source = np.repeat(cluster[front], np.diff(near.indptr))
-        new = cluster[near.indices] < 0
-        front = near.indices[new]
-        cluster[front] = source[new]
-        front = np.unique(front)
-    rest = np.flatnonzero(cluster < 0)
-    n_rest, cluster_of_rest = connected_components(edges[rest][:, rest], directed=False)
-    cluster[rest] = n_seeds + cluster_of_rest
-    return cluster, n_seeds + n_rest
+        source, target = _strong_edges(A, degree, front, cluster < 0)
+        edge = np.arange(len(target))
+        claim[target] = edge
+        first = claim[target] == edge  # one edge to each new point
+        front = target[first]
+        cluster[front] = cluster[source[first]]
+    rest = cluster < 0
+    source, target = _strong_edges(A, degree, np.flatnonzero(rest), rest)
+    place = np.cumsum(rest) - 1
+    n_rest = np.count_nonzero(rest)
+    edges = sparse.coo_array(
+        (np.ones(len(source)), (place[source], place[target])), shape=(n_rest, n_rest)
+    )
+    _, cluster[rest] = connected_components(edges, directed=False)
+    cluster[rest] += n_seeds
+    return cluster
+
+
+def _permuted(A, order):
+    """Give the symmetric matrix with rows and columns in the given order."""
+    place = np.empty(len(order), dtype=A.indices.dtype)
+    place[order] = np.arange(len(order))
+    rows = A[order]
+    return sparse.csr_array((rows.data, place[rows.indices], rows.indptr), shape=A.shape)
+
+
+def _strong_edges(A, degree, points, allowed):
+    """Give the edges from ``points`` to ``allowed`` ones, but weak ones."""
+    rows = A[points]
+    edges = np.flatnonzero(allowed[rows.indices])
+    source, target = np.repeat(points, np.diff(rows.indptr))[edges], rows.indices[edges]
+    strong = rows.data[edges] < -_WEAK * np.minimum(degree[source], degree[target])
+    return source[strong], target[strong]
 
 
 def weighted_mean(W, labeled, reached, u, fallback, *, mu):
@@ -311,3 +322,11 @@ def weighted_mean(W, labeled, reached, u, fallback, *, mu):
     mean = np.tile(fallback, (W.shape[0], 1))
     np.divide(W @ (factor[:, None] * u), total, out=mean, where=total > 0)
     return mean, total[:, 0] > 0
+
+
+def _narrow(W):
+    """Give the matrix with indices of 32 bits where they suffice."""
+    if max(W.nnz, *W.shape) > np.iinfo(np.int32).max:
+        return W
+    indices, indptr = W.indices.astype(np.int32), W.indptr.astype(np.int32)
+    return sparse.csr_array((W.data, indices, indptr), shape=W.shape)

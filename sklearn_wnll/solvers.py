@@ -13,7 +13,7 @@ __all__ = ["Deflation", "SolverResult", "conjugate_gradient"]
 
 # Rows that one thread takes at a time. Not a share of the number of threads: then sums over
 # rows would be rounded by it.
-_BLOCK_ROWS = 4096
+_BLOCK_ROWS = 8192
 
 
 class Deflation(NamedTuple):
@@ -23,15 +23,13 @@ class Deflation(NamedTuple):
     ----------
     basis : csr_array of shape (n, k)
         Basis ``P`` of the subspace, one vector per column.
-    image : csr_array of shape (n, k)
-        ``A P``.
-    solve : callable
-        Gives ``(P^T A P)^-1 y`` for ``y`` of shape (k, c).
+    factorize : callable
+        Called with the csr_array ``E = P^T A P``; gives a function that gives ``E^-1 y`` for
+        ``y`` of shape (k, c).
     """
 
     basis: sparse.csr_array
-    image: sparse.csr_array
-    solve: Callable
+    factorize: Callable
 
 
 class SolverResult(NamedTuple):
@@ -147,21 +145,21 @@ def _thread_map(n_jobs, n_tasks):
 class _Iterates:
     """The state of the iteration, for the columns that have not yet converged.
 
-    The iteration solves for what ``x`` lacks, in the system scaled to a unit diagonal. Where
-    :class:`Deflation` has a basis ``P``, ``P^T r`` stays zero.
+    The iteration solves for what ``x`` lacks, in the system scaled to a unit diagonal.
     """
 
     def __init__(self, A, B, x, active, deflation, thread_map):
         self.map = thread_map
-        self.solve = deflation and deflation.solve
         root = np.sqrt(A.diagonal())
+        basis = None if deflation is None else _scaled(deflation.basis, root)
         self.p = x.take(active, axis=1) * root[:, None]
         rows = [slice(i, i + _BLOCK_ROWS) for i in range(0, len(x), _BLOCK_ROWS)]
-        self.blocks = list(
-            self.map(lambda rows: _Block(rows, A, B, x, active, root, deflation), rows)
-        )
+        self.blocks = list(self.map(lambda rows: _Block(rows, A, B, x, active, root, basis), rows))
         overlap = self._sum(lambda block: block.start(self.p))
+        self.solve = None
         if deflation is not None:
+            image = sparse.vstack([block.image for block in self.blocks], format="csr")
+            self.solve = deflation.factorize(basis.T @ image)
             change = self.solve(overlap)
             self._each(lambda block: block.correct(change))
         self._turn(np.zeros(len(active)), self._sum(lambda block: block.moments()))
@@ -198,17 +196,17 @@ class _Iterates:
 class _Block:
     """The rows of one block: of the scaled system, and of the vectors but ``p``."""
 
-    def __init__(self, rows, A, B, x, active, root, deflation):
+    def __init__(self, rows, A, B, x, active, root, basis):
         self.rows, self.solution = rows, x[rows]
         self.root = root[rows, None]
+        self.diagonal = root[rows] ** 2
         self.A = _scaled(A[rows], 1 / root[rows], 1 / root)
         self.x = np.zeros((len(self.root), len(active)))
         self.r = B[rows].take(active, axis=1) / self.root
-        if deflation is None:
-            self.basis = self.image = None
-        else:
-            self.basis = _scaled(deflation.basis[rows], root[rows])
-            self.image = _scaled(deflation.image[rows], 1 / root[rows])
+        self.basis = None
+        if basis is not None:
+            self.basis, self.image = basis[rows], self.A @ basis
+            self.image_transposed = self.image.T
 
     def start(self, p):
         """Make ``r`` the residual of ``p``; give its inner products with the basis."""
@@ -227,15 +225,20 @@ class _Block:
 
     def advance(self, p, alpha):
         """Go ``alpha`` along ``p``; give the moments of the new residual."""
-        _add_scaled(self.x, alpha, p[self.rows])
-        _add_scaled(self.r, -alpha, self.Ap)
+        size = self.x.size
+        flat = self.x.reshape(-1)
+        flat += alpha[:size] * p[self.rows].reshape(-1)
+        flat = self.r.reshape(-1)
+        flat -= alpha[:size] * self.Ap.reshape(-1)
         return self.moments()
 
     def moments(self):
         """Give ``r.r``, the square of the unscaled residual, and what ``r`` adds to the basis."""
-        weighted = np.einsum("ij,ik,ik->k", self.root**2, self.r, self.r)
+        weighted = np.einsum("i,ij,ij->j", self.diagonal, self.r, self.r)
         squares = np.stack([_dot(self.r, self.r), weighted])
-        return squares if self.image is None else np.vstack([squares, self.image.T @ self.r])
+        return (
+            squares if self.basis is None else np.vstack([squares, self.image_transposed @ self.r])
+        )
 
     def turn(self, p, beta, change):
         """Turn ``p`` towards the residual, orthogonally to the basis in the energy of ``A``."""
@@ -257,11 +260,6 @@ def _scaled(A, row_factor, column_factor=None):
     if column_factor is not None:
         data *= column_factor[A.indices]
     return sparse.csr_array((data, A.indices, A.indptr), shape=A.shape)
-
-
-def _add_scaled(x, factor, p):
-    flat = x.reshape(-1)
-    flat += factor[: x.size] * p.reshape(-1)
 
 
 def _dot(a, b):

@@ -8,11 +8,14 @@ from scipy import sparse
 from scipy.sparse.csgraph import connected_components
 from scipy.sparse.linalg import splu
 
-from .solvers import conjugate_gradient
+from .solvers import Deflation, conjugate_gradient
 
 __all__ = ["HarmonicExtension", "harmonic_extension", "harmonic_system", "label_weight_value",
            "reached_points", "weighted_mean"]  # fmt: skip
 
+_WEAK = 1e-3
+_CLUSTER_SIZE = 256
+_MAX_SEEDS = 512
 _WEIGHT_RANGE = 1e-12, 1e12
 
 
@@ -143,7 +146,7 @@ class HarmonicExtension(NamedTuple):
 
 
 def harmonic_extension(W, labeled, g, fallback, *, mu, start=None, tol=1e-6, max_iter=1000,
-                       callback=None):  # fmt: skip
+                       callback=None, n_jobs=None):  # fmt: skip
     """Extend values from labelled points to all points of a graph.
 
     Parameters
@@ -186,6 +189,7 @@ def harmonic_extension(W, labeled, g, fallback, *, mu, start=None, tol=1e-6, max
            [0.5, 0.5],
            [0. , 1. ]])
     """
+    W = _narrow(W)
     u = np.tile(fallback, (W.shape[0], 1)) if start is None else np.array(start)
     reached = reached_points(W, labeled)
     u[labeled] = g
@@ -194,13 +198,23 @@ def harmonic_extension(W, labeled, g, fallback, *, mu, start=None, tol=1e-6, max
     if not unknown.any():
         return HarmonicExtension(u, reached, 0, 0.0, True)
     A, B = harmonic_system(W, labeled, unknown, g, mu)
-    level = _ClusterLevel(A, B)
+    cluster = _grow_clusters(A)
+    # Points of a cluster one after the other: what a product reads together lies together.
+    order = np.argsort(cluster, kind="stable")
+    A, B, points = _permuted(A, order), B[order], np.flatnonzero(unknown)[order]
     result = conjugate_gradient(
-        A, B, x0=level.correct(u[unknown]), tol=tol, max_iter=max_iter, callback=callback
+        A,
+        B,
+        x0=u[points],
+        deflation=_cluster_deflation(cluster[order], B),
+        tol=tol,
+        max_iter=max_iter,
+        callback=callback,
+        n_jobs=n_jobs,
     )
-    solved = level.correct(result.x).clip(0, 1)
+    solved = result.x.clip(0, 1)
     total = solved.sum(axis=1, keepdims=True)
-    u[unknown] = np.divide(solved, total, out=np.tile(fallback, (len(solved), 1)), where=total > 0)
+    u[points] = np.divide(solved, total, out=np.tile(fallback, (len(solved), 1)), where=total > 0)
     return HarmonicExtension(
         u=u,
         reached=reached,
@@ -210,41 +224,71 @@ def harmonic_extension(W, labeled, g, fallback, *, mu, start=None, tol=1e-6, max
     )
 
 
-class _ClusterLevel:
-    """Solve for one number per cluster and class, where clusters hang together by little.
+def _cluster_deflation(cluster, B):
+    """Give the functions that are constant on each of some clusters of points.
 
-    A cluster that only weak edges join to the rest adds hardly anything to the residual,
-    so the solver can end before it has seen it. The system summed over clusters is small
-    and is solved exactly: a Galerkin correction with piecewise constant functions, the
-    coarse level of a two-level method.
+    Clusters are regions of about equal size: what varies little over the graph is near such
+    a function, and would take many iterations. No cluster reaches over weak edges: what only
+    they join adds so little to the residual that the solver could end before it has seen it.
     """
+    n_points = len(cluster)
+    basis = sparse.csr_array((np.ones(n_points), cluster, np.arange(n_points + 1)))
 
-    _WEAK = 1e-3  # an edge is weak below this part of all edges of each of its ends
+    def factorize(between):
+        """Factorize the system summed over clusters."""
+        # Its diagonal is summed anew from weights, to other clusters and to labels: nothing
+        # cancels in them.
+        links = sparse.diags_array(between.diagonal()) - between
+        total = links.sum(axis=1) + basis.T @ B.sum(axis=1)
+        factors = splu((sparse.diags_array(total) - links).tocsc())
+        # Column by column: for a block, BLAS starts threads that wait for one another.
+        return lambda y: np.column_stack([factors.solve(column) for column in y.T])
 
-    def __init__(self, A, B):
-        self.A, self.B = A, B
-        edges, degree = A.tocoo(), A.diagonal()
-        i, j, weight = edges.row, edges.col, -edges.data
-        strong = weight > self._WEAK * np.minimum(degree[i], degree[j])
-        n_clusters, cluster = connected_components(
-            sparse.coo_array((weight[strong], (i[strong], j[strong])), shape=A.shape),
-            directed=False,
-        )
-        ones = np.ones(len(cluster))
-        self.members = sparse.csr_array((ones, (cluster, np.arange(len(cluster)))))
-        # Sums of weights between clusters and to labels: nothing cancels in them.
-        between = cluster[i] != cluster[j]
-        links = sparse.coo_array(
-            (weight[between], (cluster[i[between]], cluster[j[between]])),
-            shape=(n_clusters, n_clusters),
-        ).tocsc()
-        total = links.sum(axis=1) + self.members @ B.sum(axis=1)
-        self.solve = splu(sparse.diags_array(total).tocsc() - links).solve
+    return Deflation(basis, factorize)
 
-    def correct(self, x):
-        """Add to each cluster the constants that make its residual sum to zero."""
-        residual = self.members @ (self.B - self.A @ x)
-        return x + self.members.T @ self.solve(residual)
+
+def _grow_clusters(A):
+    """Grow clusters from random points; what they do not reach are further clusters."""
+    n_points = A.shape[0]
+    n_seeds = min(n_points // _CLUSTER_SIZE, _MAX_SEEDS)
+    front = np.random.default_rng(0).choice(n_points, n_seeds, replace=False)
+    cluster, claim = np.full(n_points, -1), np.empty(n_points, dtype=np.intp)
+    cluster[front] = np.arange(n_seeds)
+    degree = A.diagonal()
+    while front.size:
+        source, target = _strong_edges(A, degree, front, cluster < 0)
+        edge = np.arange(len(target))
+        claim[target] = edge
+        first = claim[target] == edge  # one edge to each new point
+        front = target[first]
+        cluster[front] = cluster[source[first]]
+    rest = cluster < 0
+    source, target = _strong_edges(A, degree, np.flatnonzero(rest), rest)
+    place = np.cumsum(rest) - 1
+    n_rest = np.count_nonzero(rest)
+    edges = sparse.coo_array(
+        (np.ones(len(source)), (place[source], place[target])), shape=(n_rest, n_rest)
+    )
+    _, cluster[rest] = connected_components(edges, directed=False)
+    cluster[rest] += n_seeds
+    return cluster
+
+
+def _permuted(A, order):
+    """Give the symmetric matrix with rows and columns in the given order."""
+    place = np.empty(len(order), dtype=A.indices.dtype)
+    place[order] = np.arange(len(order))
+    rows = A[order]
+    return sparse.csr_array((rows.data, place[rows.indices], rows.indptr), shape=A.shape)
+
+
+def _strong_edges(A, degree, points, allowed):
+    """Give the edges from ``points`` to ``allowed`` ones, but weak ones."""
+    rows = A[points]
+    edges = np.flatnonzero(allowed[rows.indices])
+    source, target = np.repeat(points, np.diff(rows.indptr))[edges], rows.indices[edges]
+    strong = rows.data[edges] < -_WEAK * np.minimum(degree[source], degree[target])
+    return source[strong], target[strong]
 
 
 def weighted_mean(W, labeled, reached, u, fallback, *, mu):
@@ -278,3 +322,11 @@ def weighted_mean(W, labeled, reached, u, fallback, *, mu):
     mean = np.tile(fallback, (W.shape[0], 1))
     np.divide(W @ (factor[:, None] * u), total, out=mean, where=total > 0)
     return mean, total[:, 0] > 0
+
+
+def _narrow(W):
+    """Give the matrix with indices of 32 bits where they suffice."""
+    if max(W.nnz, *W.shape) > np.iinfo(np.int32).max:
+        return W
+    indices, indptr = W.indices.astype(np.int32), W.indptr.astype(np.int32)
+    return sparse.csr_array((W.data, indices, indptr), shape=W.shape)

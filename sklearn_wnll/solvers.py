@@ -1,10 +1,35 @@
 """Preconditioned conjugate gradients for many right-hand sides at once."""
 
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from typing import NamedTuple
 
+import joblib
 import numpy as np
+from scipy import sparse
 
-__all__ = ["SolverResult", "conjugate_gradient"]
+__all__ = ["Deflation", "SolverResult", "conjugate_gradient"]
+
+# Rows that one thread takes at a time. Not a share of the number of threads: then sums over
+# rows would be rounded by it.
+_BLOCK_ROWS = 8192
+
+
+class Deflation(NamedTuple):
+    """A subspace in which :func:`conjugate_gradient` keeps the residual at zero.
+
+    Attributes
+    ----------
+    basis : csr_array of shape (n, k)
+        Basis ``P`` of the subspace, one vector per column.
+    factorize : callable
+        Called with the csr_array ``E = P^T A P``; gives a function that gives ``E^-1 y`` for
+        ``y`` of shape (k, c).
+    """
+
+    basis: sparse.csr_array
+    factorize: Callable
 
 
 class SolverResult(NamedTuple):
@@ -28,7 +53,8 @@ class SolverResult(NamedTuple):
     converged: np.ndarray
 
 
-def conjugate_gradient(A, B, *, x0=None, tol=1e-6, max_iter=1000, callback=None):
+def conjugate_gradient(A, B, *, x0=None, deflation=None, tol=1e-6, max_iter=1000, callback=None,
+                       n_jobs=None):  # fmt: skip
     """Solve ``A X = B`` for a symmetric positive definite sparse matrix.
 
     Every column of ``B`` is a problem of its own, with its own step lengths and its
@@ -36,18 +62,23 @@ def conjugate_gradient(A, B, *, x0=None, tol=1e-6, max_iter=1000, callback=None)
 
     Parameters
     ----------
-    A : sparse matrix of shape (n, n)
+    A : csr_array of shape (n, n)
         Symmetric positive definite, with a positive diagonal.
     B : ndarray of shape (n, c)
         Right-hand sides. A column of zeros has the solution zero.
     x0 : ndarray of shape (n, c), default=None
         Where to start; None is zero.
+    deflation : Deflation, default=None
+        A subspace to solve in exactly: one that holds what converges slowly.
     tol : float, default=1e-6
         A column has converged when ``||b - A x|| <= tol ||b||``.
     max_iter : int, default=1000
         Largest number of iterations.
     callback : callable, default=None
         Called after each iteration with the largest relative residual.
+    n_jobs : int, default=None
+        Number of threads; None is one for each core that the process may use. It changes
+        no bit of the result.
 
     Returns
     -------
@@ -56,14 +87,16 @@ def conjugate_gradient(A, B, *, x0=None, tol=1e-6, max_iter=1000, callback=None)
 
     Notes
     -----
-    The preconditioner is Jacobi's, the diagonal of ``A``. One iteration costs a product
-    of ``A`` with a block of at most ``c`` columns and a few passes over that block.
+    The preconditioner is Jacobi's: the iteration runs on ``D^-1/2 A D^-1/2`` with the
+    diagonal ``D`` of ``A``. One iteration costs a product of ``A`` with a block of at most
+    ``c`` columns and a few passes over that block. Threads share the rows.
 
     References
     ----------
     M. R. Hestenes and E. Stiefel, "Methods of conjugate gradients for solving linear
-    systems", J. Res. Natl. Bur. Stand. 49 (1952). The preconditioned form is algorithm
-    9.1 of Y. Saad, "Iterative methods for sparse linear systems", 2nd ed. (2003).
+    systems", J. Res. Natl. Bur. Stand. 49 (1952). Deflation is algorithm 3.6 of Y. Saad,
+    M. Yeung, J. Erhel and F. Guyomarc'h, "A deflated version of the conjugate gradient
+    algorithm", SIAM J. Sci. Comput. 21 (2000).
 
     Examples
     --------
@@ -75,42 +108,158 @@ def conjugate_gradient(A, B, *, x0=None, tol=1e-6, max_iter=1000, callback=None)
     array([[1., 0.],
            [1., 0.]])
     """
-    scale = np.linalg.norm(B, axis=0)
-    solution = np.zeros(B.shape) if x0 is None else np.array(x0, dtype=np.float64)
-    solution[:, scale == 0] = 0.0
+    norm = np.linalg.norm(B, axis=0)
+    x = np.zeros(B.shape) if x0 is None else np.array(x0, dtype=np.float64)
+    x[:, norm == 0] = 0.0
     n_iter = np.zeros(B.shape[1], dtype=np.intp)
     residual = np.zeros(B.shape[1])
+    active = np.flatnonzero(norm)
+    with _thread_map(n_jobs, n_tasks=-(-len(x) // _BLOCK_ROWS)) as thread_map:
+        iterates = _Iterates(A, B, x, active, deflation, thread_map)
+        for iteration in range(max_iter + 1):
+            n_iter[active], residual[active] = iteration, iterates.residual_norm / norm[active]
+            if callback is not None and iteration:
+                callback(residual.max())
+            # rr is 0 only when r is 0 or has underflowed: nothing is left to gain.
+            going = (residual[active] > tol) & (iterates.rr > 0) & (iteration < max_iter)
+            if not going.all():
+                iterates.finish(active, going)
+                active = active[going]
+            if not active.size:
+                break
+            iterates.step()
+    return SolverResult(x, n_iter, residual, residual <= tol)
 
-    inverse_diagonal = 1.0 / A.diagonal()[:, None]
-    active = np.flatnonzero(scale)
-    x = solution.take(active, axis=1)
-    r = B.take(active, axis=1) - A @ x
-    p = z = inverse_diagonal * r
-    rz = _dot(r, z)
-    for iteration in range(max_iter + 1):
-        size = np.linalg.norm(r, axis=0) / scale[active]
-        n_iter[active], residual[active] = iteration, size
-        if callback is not None and iteration:
-            callback(residual.max())
-        # rz is 0 only when r is 0 or has underflowed: nothing is left to gain.
-        going = (size > tol) & (rz > 0)
-        if not going.all():
-            solution[:, active] = x
-            active, rz = active[going], rz[going]
-            x, r, p = (block.compress(going, axis=1) for block in (x, r, p))
-        if not active.size or iteration == max_iter:
-            break
-        Ap = A @ p
-        pAp = _dot(p, Ap)
+
+@contextmanager
+def _thread_map(n_jobs, n_tasks):
+    """Give a ``map`` that runs in threads, or the plain one where that is no gain."""
+    n_jobs = joblib.cpu_count() if n_jobs is None else joblib.effective_n_jobs(n_jobs)
+    if min(n_jobs, n_tasks) == 1:
+        yield map
+        return
+    with ThreadPoolExecutor(min(n_jobs, n_tasks)) as pool:
+        yield pool.map
+
+
+class _Iterates:
+    """The state of the iteration, for the columns that have not yet converged.
+
+    The iteration solves for what ``x`` lacks, in the system scaled to a unit diagonal.
+    """
+
+    def __init__(self, A, B, x, active, deflation, thread_map):
+        self.map = thread_map
+        root = np.sqrt(A.diagonal())
+        basis = None if deflation is None else _scaled(deflation.basis, root)
+        self.p = x.take(active, axis=1) * root[:, None]
+        rows = [slice(i, i + _BLOCK_ROWS) for i in range(0, len(x), _BLOCK_ROWS)]
+        self.blocks = list(self.map(lambda rows: _Block(rows, A, B, x, active, root, basis), rows))
+        overlap = self._sum(lambda block: block.start(self.p))
+        self.solve = None
+        if deflation is not None:
+            image = sparse.vstack([block.image for block in self.blocks], format="csr")
+            self.solve = deflation.factorize(basis.T @ image)
+            change = self.solve(overlap)
+            self._each(lambda block: block.correct(change))
+        self._turn(np.zeros(len(active)), self._sum(lambda block: block.moments()))
+
+    def step(self):
+        """Take one step of the conjugate gradients."""
+        pAp = self._sum(lambda block: block.multiply(self.p))
         # Rounding can hide that A is positive definite; such a step is not taken.
-        alpha = np.divide(rz, pAp, out=np.zeros_like(rz), where=pAp > 0)
-        x += alpha * p
-        r -= alpha * Ap
-        z = inverse_diagonal * r
-        rz, previous = _dot(r, z), rz
-        p = z + (rz / previous) * p
-    solution[:, active] = x
-    return SolverResult(solution, n_iter, residual, residual <= tol)
+        alpha = np.divide(self.rr, pAp, out=np.zeros_like(pAp), where=pAp > 0)
+        alpha = np.tile(alpha, _BLOCK_ROWS)
+        moments = self._sum(lambda block: block.advance(self.p, alpha))
+        self._turn(moments[0] / self.rr, moments)
+
+    def finish(self, active, going):
+        """Add the columns that are not ``going`` to ``x``, and leave them."""
+        self._each(lambda block: block.finish(active, going))
+        self.p, self.rr = self.p.compress(going, axis=1), self.rr[going]
+
+    def _turn(self, beta, moments):
+        """Find the next direction."""
+        self.rr, self.residual_norm = moments[0], np.sqrt(moments[1])
+        change = self.solve and self.solve(moments[2:])
+        beta = np.tile(beta, _BLOCK_ROWS)
+        self._each(lambda block: block.turn(self.p, beta, change))
+
+    def _sum(self, step):
+        return sum(self.map(step, self.blocks))
+
+    def _each(self, step):
+        for _ in self.map(step, self.blocks):
+            pass
+
+
+class _Block:
+    """The rows of one block: of the scaled system, and of the vectors but ``p``."""
+
+    def __init__(self, rows, A, B, x, active, root, basis):
+        self.rows, self.solution = rows, x[rows]
+        self.root = root[rows, None]
+        self.diagonal = root[rows] ** 2
+        self.A = _scaled(A[rows], 1 / root[rows], 1 / root)
+        self.x = np.zeros((len(self.root), len(active)))
+        self.r = B[rows].take(active, axis=1) / self.root
+        self.basis = None
+        if basis is not None:
+            self.basis, self.image = basis[rows], self.A @ basis
+            self.image_transposed = self.image.T
+
+    def start(self, p):
+        """Make ``r`` the residual of ``p``; give its inner products with the basis."""
+        self.r -= self.A @ p
+        return 0 if self.basis is None else self.basis.T @ self.r
+
+    def correct(self, change):
+        """Move by a combination of the basis."""
+        self.x += self.basis @ change
+        self.r -= self.image @ change
+
+    def multiply(self, p):
+        """Compute ``A p``; give its inner products with ``p``."""
+        self.Ap = self.A @ p
+        return _dot(p[self.rows], self.Ap)
+
+    def advance(self, p, alpha):
+        """Go ``alpha`` along ``p``; give the moments of the new residual."""
+        size = self.x.size
+        flat = self.x.reshape(-1)
+        flat += alpha[:size] * p[self.rows].reshape(-1)
+        flat = self.r.reshape(-1)
+        flat -= alpha[:size] * self.Ap.reshape(-1)
+        return self.moments()
+
+    def moments(self):
+        """Give ``r.r``, the square of the unscaled residual, and what ``r`` adds to the basis."""
+        weighted = np.einsum("i,ij,ij->j", self.diagonal, self.r, self.r)
+        squares = np.stack([_dot(self.r, self.r), weighted])
+        return (
+            squares if self.basis is None else np.vstack([squares, self.image_transposed @ self.r])
+        )
+
+    def turn(self, p, beta, change):
+        """Turn ``p`` towards the residual, orthogonally to the basis in the energy of ``A``."""
+        p = p[self.rows]
+        flat = p.reshape(-1)
+        flat *= beta[: p.size]
+        p += self.r
+        if self.basis is not None:
+            p -= self.basis @ change
+
+    def finish(self, active, going):
+        """Add the columns that are not ``going`` to the solution, and leave them."""
+        self.solution[:, active[~going]] += self.x.compress(~going, axis=1) / self.root
+        self.x, self.r = self.x.compress(going, axis=1), self.r.compress(going, axis=1)
+
+
+def _scaled(A, row_factor, column_factor=None):
+    data = A.data * np.repeat(row_factor, np.diff(A.indptr))
+    if column_factor is not None:
+        data *= column_factor[A.indices]
+    return sparse.csr_array((data, A.indices, A.indptr), shape=A.shape)
 
 
 def _dot(a, b):

@@ -146,6 +146,7 @@ class Transduction:
             start=start,
             tol=self.tol,
             max_iter=self.max_iter,
+            n_jobs=self.n_jobs,
             callback=lambda residual: progress.update(
                 _decades(residual, self.tol), f"residual {residual:.1e}"
             ),

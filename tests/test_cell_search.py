@@ -165,7 +165,7 @@ def test_saving_leaves_the_index_out_and_changes_nothing():
 def test_components_are_as_few_as_keep_the_neighbors():
     rng = np.random.default_rng(0)
     sample = np.arange(50)
-    for latent, most in ((4, 32), (200, 256)):
+    for latent, most in ((4, 64), (200, 256)):
         X = rng.normal(size=(2000, latent)) @ rng.normal(size=(latent, 512))
         true = ExactSearch("euclidean").fit(X).lists(10).indices[sample]
         reduction, reduced = fit_reduction(X, sample, true, 15, 0.97, seed=0)

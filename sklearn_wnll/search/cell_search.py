@@ -8,6 +8,7 @@ from ..neighbors import NeighborLists
 from .base import NeighborSearch
 from .cells import Cells
 from .exact import ExactSearch, exact_seconds
+from .partition import half_squares
 from .reduction import fit_reduction
 
 __all__ = ["CellSearch"]
@@ -151,20 +152,20 @@ class CellSearch(NeighborSearch):
 
     def _fitted_index(self, k):
         if self._index is None:
-            self._index = _Index(self.points, k, self.seed, self._exact, self.n_jobs)
+            self._index = _Index(self.points, k, self.seed, self.n_jobs)
         return self._index
 
 
 class _Index:
     """Cells of the points, or of their first principal components."""
 
-    def __init__(self, points, k, seed, exact, n_jobs):
+    def __init__(self, points, k, seed, n_jobs):
         rng = np.random.default_rng(seed)
         n, d = points.shape
         self.n_candidates = min(k + 2, n - 1)
         self._points, self._reduction, reduced = points, None, points
         sample = np.sort(rng.choice(n, min(n, _SAMPLE), replace=False))
-        truth = exact.cross(points[sample], k + 1).without_self(sample).indices
+        truth = _neighbors_of_sample(points, sample, k, n_jobs)
         if d > _FEW_FEATURES:
             n_candidates = min(k + max(2, k // 4), n - 1)
             found = fit_reduction(
@@ -205,6 +206,28 @@ class _Index:
 
     def _reduced(self, queries):
         return queries if self._reduction is None else self._reduction.transform(queries)
+
+
+def _neighbors_of_sample(points, sample, k, n_jobs):
+    """The k nearest others of some points, as far as single precision tells points apart."""
+    shift = points[sample].mean(axis=0)
+    left = (points[sample] - shift).astype(np.float32, copy=False)
+    count = 2 * k + 2  # by then, what single precision has confused is in order again
+
+    def nearest(block):
+        right = (points[block] - shift).astype(np.float32, copy=False)
+        D = half_squares(right) - left @ right.T
+        if D.shape[1] <= count:
+            columns = np.broadcast_to(np.arange(D.shape[1]), D.shape)
+        else:
+            columns = np.argpartition(D, count, axis=1)[:, :count]
+        return NeighborLists(block.start + columns, np.take_along_axis(D, columns, axis=1))
+
+    found = NeighborLists.empty(len(sample), 0)
+    for part in in_threads(nearest, equal_blocks(len(points), _GROUP // 8), n_jobs):
+        found = found.beside(part, count)
+    distances = _distances(points, points, sample, found.indices)
+    return NeighborLists(found.indices, distances).nearest(k + 1).without_self(sample).indices
 
 
 def _distances(queries, points, rows, candidates):

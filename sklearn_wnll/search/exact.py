@@ -93,7 +93,9 @@ class ExactSearch(NeighborSearch):
             progress.update(done / n_queries, f"{done:,} of {n_queries:,} points")
         progress.finish(f"{n_queries:,} points searched exactly")
         if self.metric == "euclidean" and self._index.algorithm == "brute":
-            found = _restore_digits(found, self.points, self._squares_of(found), queries)
+            if self._squares is None:
+                self._squares = _squared_norms(self.points)
+            found = _restore_digits(found, self.points, self._squares, queries)
         return found.nearest(k)
 
     def extend(self, lists, queries, k):
@@ -106,14 +108,6 @@ class ExactSearch(NeighborSearch):
             own = among_queries.lists(min(k, n_queries - 1)).shifted(n_points)
             to_points = to_points.beside(own, k)
         return lists.beside(to_queries, k).above(to_points)
-
-    def _squares_of(self, found):
-        """Squared norms of the points that were found."""
-        if found.indices.size < self.points.shape[0] and not sparse.issparse(self.points):
-            return _squared_norms(self.points[found.indices.ravel()]).reshape(found.indices.shape)
-        if self._squares is None:
-            self._squares = _squared_norms(self.points)
-        return self._squares[found.indices]
 
     def _fit_index(self):
         n, d = self.points.shape
@@ -132,7 +126,7 @@ def _restore_digits(found, points, squares, queries):
     searched anew without that shortcut.
     """
     indices, distances = found
-    size = _squared_norms(queries)[:, None] + squares
+    size = _squared_norms(queries)[:, None] + squares[indices]
     share = distances**2 / np.maximum(size, np.finfo(np.float64).tiny)
     lost = share[:, -1] < 1e-10
     if lost.any():

@@ -16,6 +16,7 @@ __all__ = ["HarmonicExtension", "harmonic_extension", "harmonic_system", "label_
 _WEAK = 1e-3
 _CLUSTER_SIZE = 256
 _MAX_SEEDS = 512
+_FEW_POINTS = 4096
 _WEIGHT_RANGE = 1e-12, 1e12
 
 
@@ -112,8 +113,9 @@ def harmonic_system(W, labeled, unknown, g, mu):
     data", J. Sci. Comput. 73 (2017); Wang et al., arXiv 1802.00168 (2018). Here in matrix form.
     """
     out = W[unknown]
-    within = out[:, unknown]
-    within = within + within.T
+    # Twice transposed, rows are sorted, and sorted rows are added faster.
+    within_transposed = out[:, unknown].T.tocsr()
+    within = within_transposed.T.tocsr() + within_transposed
     # Only edges that leave a labelled point carry the extra weight.
     to_labels = out[:, labeled] + mu * W[labeled][:, unknown].T
     A = (sparse.diags_array(within.sum(axis=1) + to_labels.sum(axis=1)) - within).tocsr()
@@ -206,7 +208,7 @@ def harmonic_extension(W, labeled, g, fallback, *, mu, start=None, tol=1e-6, max
         A,
         B,
         x0=u[points],
-        deflation=_cluster_deflation(cluster[order], B),
+        deflation=_cluster_deflation(A, B, cluster[order]),
         tol=tol,
         max_iter=max_iter,
         callback=callback,
@@ -224,23 +226,30 @@ def harmonic_extension(W, labeled, g, fallback, *, mu, start=None, tol=1e-6, max
     )
 
 
-def _cluster_deflation(cluster, B):
-    """Give the functions that are constant on each of some clusters of points.
+def _cluster_deflation(A, B, cluster):
+    """Give the functions that are constant on each cluster of points, or None if of no use.
 
-    Clusters are regions of about equal size: what varies little over the graph is near such
-    a function, and would take many iterations. No cluster reaches over weak edges: what only
-    they join adds so little to the residual that the solver could end before it has seen it.
+    Where clusters are regions of about equal size, what varies little over the graph is near
+    such a function, and would else take many iterations. Where they are tied together by weak
+    edges only, those add so little to the residual that the solver could end before it has
+    seen them.
     """
-    n_points = len(cluster)
+    n_points, n_clusters = len(cluster), cluster.max() + 1
+    if n_clusters == 1 and B.sum() > _WEAK * A.diagonal().sum():
+        return None
     basis = sparse.csr_array((np.ones(n_points), cluster, np.arange(n_points + 1)))
+    to_labels = basis.T @ B.sum(axis=1)
 
-    def factorize(between):
+    def factorize(summed):
         """Factorize the system summed over clusters."""
-        # Its diagonal is summed anew from weights, to other clusters and to labels: nothing
+        # The diagonal is summed anew, from weights to other clusters and to labels: nothing
         # cancels in them.
-        links = sparse.diags_array(between.diagonal()) - between
-        total = links.sum(axis=1) + basis.T @ B.sum(axis=1)
-        factors = splu((sparse.diags_array(total) - links).tocsc())
+        summed, diagonal = summed.tocoo(), np.arange(n_clusters)
+        between = summed.row != summed.col
+        row, column, data = summed.row[between], summed.col[between], summed.data[between]
+        total = to_labels + np.bincount(row, weights=-data, minlength=n_clusters)
+        entries = np.append(row, diagonal), np.append(column, diagonal)
+        factors = splu(sparse.csc_array((np.append(data, total), entries)))
         # Column by column: for a block, BLAS starts threads that wait for one another.
         return lambda y: np.column_stack([factors.solve(column) for column in y.T])
 
@@ -250,7 +259,7 @@ def _cluster_deflation(cluster, B):
 def _grow_clusters(A):
     """Grow clusters from random points; what they do not reach are further clusters."""
     n_points = A.shape[0]
-    n_seeds = min(n_points // _CLUSTER_SIZE, _MAX_SEEDS)
+    n_seeds = min(n_points // _CLUSTER_SIZE, _MAX_SEEDS) if n_points > _FEW_POINTS else 0
     front = np.random.default_rng(0).choice(n_points, n_seeds, replace=False)
     cluster, claim = np.full(n_points, -1), np.empty(n_points, dtype=np.intp)
     cluster[front] = np.arange(n_seeds)

@@ -169,7 +169,7 @@ class _Iterates:
         pAp = self._sum(lambda block: block.multiply(self.p))
         # Rounding can hide that A is positive definite; such a step is not taken.
         alpha = np.divide(self.rr, pAp, out=np.zeros_like(pAp), where=pAp > 0)
-        alpha = np.tile(alpha, _BLOCK_ROWS)
+        alpha = self._tiled(alpha)
         moments = self._sum(lambda block: block.advance(self.p, alpha))
         self._turn(moments[0] / self.rr, moments)
 
@@ -182,8 +182,12 @@ class _Iterates:
         """Find the next direction."""
         self.rr, self.residual_norm = moments[0], np.sqrt(moments[1])
         change = self.solve and self.solve(moments[2:])
-        beta = np.tile(beta, _BLOCK_ROWS)
+        beta = self._tiled(beta)
         self._each(lambda block: block.turn(self.p, beta, change))
+
+    def _tiled(self, factors):
+        """Repeat the factors for each row of a block: one long product beats many short."""
+        return np.broadcast_to(factors, (min(_BLOCK_ROWS, len(self.p)), len(factors))).ravel()
 
     def _sum(self, step):
         return sum(self.map(step, self.blocks))
@@ -234,11 +238,9 @@ class _Block:
 
     def moments(self):
         """Give ``r.r``, the square of the unscaled residual, and what ``r`` adds to the basis."""
-        weighted = np.einsum("i,ij,ij->j", self.diagonal, self.r, self.r)
-        squares = np.stack([_dot(self.r, self.r), weighted])
-        return (
-            squares if self.basis is None else np.vstack([squares, self.image_transposed @ self.r])
-        )
+        squares = self.r * self.r
+        sums = np.array([np.einsum("ij->j", squares), np.einsum("i,ij->j", self.diagonal, squares)])
+        return sums if self.basis is None else np.vstack([sums, self.image_transposed @ self.r])
 
     def turn(self, p, beta, change):
         """Turn ``p`` towards the residual, orthogonally to the basis in the energy of ``A``."""

@@ -171,6 +171,8 @@ def harmonic_extension(W, labeled, g, fallback, *, mu, start=None, tol=1e-6, max
         Largest number of iterations.
     callback : callable, default=None
         Called after each iteration with the largest relative residual.
+    n_jobs : int, default=None
+        Number of threads; None is all cores. It changes no bit of the result.
 
     Returns
     -------
@@ -326,10 +328,12 @@ def weighted_mean(W, labeled, reached, u, fallback, *, mu):
     reached : ndarray of bool of shape (n_queries,)
         Whether a label reaches a neighbour of it.
     """
-    factor = np.where(labeled, mu, 1.0) * reached
-    total = (W @ factor)[:, None]
+    neighbors = W.indices
+    weights = W.data * np.where(labeled[neighbors], mu, 1.0) * reached[neighbors]
+    weighted = sparse.csr_array((weights, neighbors, W.indptr), shape=W.shape)
+    total = weighted.sum(axis=1)[:, None]
     mean = np.tile(fallback, (W.shape[0], 1))
-    np.divide(W @ (factor[:, None] * u), total, out=mean, where=total > 0)
+    np.divide(weighted @ u, total, out=mean, where=total > 0)
     return mean, total[:, 0] > 0
 
 

@@ -5,9 +5,10 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from typing import NamedTuple
 
-import joblib
 import numpy as np
 from scipy import sparse
+
+from ._parallel import n_threads
 
 __all__ = ["Deflation", "SolverResult", "conjugate_gradient"]
 
@@ -134,11 +135,11 @@ def conjugate_gradient(A, B, *, x0=None, deflation=None, tol=1e-6, max_iter=1000
 @contextmanager
 def _thread_map(n_jobs, n_tasks):
     """Give a ``map`` that runs in threads, or the plain one where that is no gain."""
-    n_jobs = joblib.cpu_count() if n_jobs is None else joblib.effective_n_jobs(n_jobs)
-    if min(n_jobs, n_tasks) == 1:
+    count = min(n_threads(n_jobs), n_tasks)
+    if count <= 1:
         yield map
         return
-    with ThreadPoolExecutor(min(n_jobs, n_tasks)) as pool:
+    with ThreadPoolExecutor(count) as pool:
         yield pool.map
 
 

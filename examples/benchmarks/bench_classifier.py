@@ -96,16 +96,15 @@ The graph of MNIST (70,000 nodes, 15 neighbours), 10 classes, 100 labels, tolera
 
 def section_rows(data_home):
     """Many rows."""
-    rows = []
-    for n_labeled in (13_469, 262):
-        results = run("rows", n=697_526, d=15, latent=6, n_labeled=n_labeled, n_classes=8)
-        rows.append(_row_of_sizes(697_526, 15, n_labeled, results))
+    labels = [13_469, 262]
+    results = run("rows", n=697_526, d=15, latent=6, labels=labels)
+    rows = [row_of_sizes(697_526, 15, "13,469 and 262", results)]
     seconds = []
     for n in SIZES:
-        results = run("rows", 1 if n > 500_000 else RUNS, n=n, d=32, latent=8,
-                      n_labeled=n // 100, n_classes=10)  # fmt: skip
+        runs = 1 if n > 500_000 else RUNS
+        results = run("rows", runs, n=n, d=32, latent=8, labels=[n // 1000] * 10)
         seconds.append(median(results, "seconds"))
-        rows.append(_row_of_sizes(n, 32, n // 100, results))
+        rows.append(row_of_sizes(n, 32, f"{n // 1000} in each of 10 classes", results))
     slope = np.polyfit(np.log(SIZES), np.log(seconds), 1)[0]
     ends = np.log(seconds[-1] / seconds[0]) / np.log(SIZES[-1] / SIZES[0])
     header = ["rows", "features", "labels", "fit, s", "peak, GB", "of which rows, GB",
@@ -114,7 +113,7 @@ def section_rows(data_home):
 ## Many rows
 
 Synthetic float32 rows: curved sheets of 6 (15 features) or 8 dimensions (32 features) with noise,
-a sheet for each of 8 or 10 classes. From rows to `transduction_` in a new process, without the
+a sheet for each class. From rows to `transduction_` in a new process, without the
 imports; medians over {RUNS} processes, of one from 1,000,000 rows on. From 100,000 to 2,000,000
 rows the time grows with exponent {slope:.2f} (least squares of the logarithms; {ends:.2f} between
 the ends).
@@ -123,9 +122,10 @@ the ends).
 """
 
 
-def _row_of_sizes(n, d, n_labeled, results):
+def row_of_sizes(n, d, labels, results):
+    """One row of the table of sizes."""
     return [
-        f"{n:,}", str(d), f"{n_labeled:,}", f"{median(results, 'seconds'):.1f}",
+        f"{n:,}", str(d), labels, f"{median(results, 'seconds'):.1f}",
         f"{median(results, 'peak'):.1f}", f"{median(results, 'rows'):.2f}",
         f"{median(results, 'accuracy'):.1f}",
     ]  # fmt: skip

@@ -13,11 +13,11 @@ from .solvers import Deflation, conjugate_gradient
 __all__ = ["HarmonicExtension", "harmonic_extension", "harmonic_system", "label_weight_value",
            "reached_points", "weighted_mean"]  # fmt: skip
 
-_WEAK = 1e-3
-_CLUSTER_SIZE = 256
-_MAX_SEEDS = 512
-_FEW_POINTS = 4096
 _WEIGHT_RANGE = 1e-12, 1e12
+_WEAK = 1e-3  # an edge is weak below this part of all edges of each of its ends
+_CLUSTER_SIZE = 256
+_MAX_SEEDS = 512  # bounds the cost of the system summed over clusters
+_FEW_POINTS = 4096  # up to here, iterations cost less than what would save them
 
 
 def label_weight_value(label_weight, n_points, n_labeled):
@@ -228,13 +228,20 @@ def harmonic_extension(W, labeled, g, fallback, *, mu, start=None, tol=1e-6, max
     )
 
 
-def _cluster_deflation(A, B, cluster):
-    """Give the functions that are constant on each cluster of points, or None if of no use.
+def _narrow(W):
+    """Give the matrix with indices of 32 bits where they suffice."""
+    if max(W.nnz, *W.shape) > np.iinfo(np.int32).max:
+        return W
+    indices, indptr = W.indices.astype(np.int32), W.indptr.astype(np.int32)
+    return sparse.csr_array((W.data, indices, indptr), shape=W.shape)
 
-    Where clusters are regions of about equal size, what varies little over the graph is near
-    such a function, and would else take many iterations. Where they are tied together by weak
-    edges only, those add so little to the residual that the solver could end before it has
-    seen them.
+
+def _cluster_deflation(A, B, cluster):
+    """Give the solver the functions that are constant on clusters, or None if of no use.
+
+    Where the clusters are regions of the graph, what varies little over it is near such a
+    function, and would else take many iterations. Where weak edges alone tie a cluster to the
+    rest, they add so little to the residual that the solver could end before it has seen them.
     """
     n_points, n_clusters = len(cluster), cluster.max() + 1
     if n_clusters == 1 and B.sum() > _WEAK * A.diagonal().sum():
@@ -259,7 +266,10 @@ def _cluster_deflation(A, B, cluster):
 
 
 def _grow_clusters(A):
-    """Grow clusters from random points; what they do not reach are further clusters."""
+    """Grow clusters over strong edges, from random points if there are many points.
+
+    What these do not reach makes clusters of its own, as strong edges connect it.
+    """
     n_points = A.shape[0]
     n_seeds = min(n_points // _CLUSTER_SIZE, _MAX_SEEDS) if n_points > _FEW_POINTS else 0
     front = np.random.default_rng(0).choice(n_points, n_seeds, replace=False)
@@ -285,21 +295,21 @@ def _grow_clusters(A):
     return cluster
 
 
+def _strong_edges(A, degree, points, allowed):
+    """Give the ends of the edges from ``points`` to ``allowed`` ones that are not weak."""
+    rows = A[points]
+    edges = np.flatnonzero(allowed[rows.indices])
+    source, target = np.repeat(points, np.diff(rows.indptr))[edges], rows.indices[edges]
+    strong = rows.data[edges] < -_WEAK * np.minimum(degree[source], degree[target])
+    return source[strong], target[strong]
+
+
 def _permuted(A, order):
     """Give the symmetric matrix with rows and columns in the given order."""
     place = np.empty(len(order), dtype=A.indices.dtype)
     place[order] = np.arange(len(order))
     rows = A[order]
     return sparse.csr_array((rows.data, place[rows.indices], rows.indptr), shape=A.shape)
-
-
-def _strong_edges(A, degree, points, allowed):
-    """Give the edges from ``points`` to ``allowed`` ones, but weak ones."""
-    rows = A[points]
-    edges = np.flatnonzero(allowed[rows.indices])
-    source, target = np.repeat(points, np.diff(rows.indptr))[edges], rows.indices[edges]
-    strong = rows.data[edges] < -_WEAK * np.minimum(degree[source], degree[target])
-    return source[strong], target[strong]
 
 
 def weighted_mean(W, labeled, reached, u, fallback, *, mu):
@@ -335,11 +345,3 @@ def weighted_mean(W, labeled, reached, u, fallback, *, mu):
     mean = np.tile(fallback, (W.shape[0], 1))
     np.divide(weighted @ u, total, out=mean, where=total > 0)
     return mean, total[:, 0] > 0
-
-
-def _narrow(W):
-    """Give the matrix with indices of 32 bits where they suffice."""
-    if max(W.nnz, *W.shape) > np.iinfo(np.int32).max:
-        return W
-    indices, indptr = W.indices.astype(np.int32), W.indptr.astype(np.int32)
-    return sparse.csr_array((W.data, indices, indptr), shape=W.shape)

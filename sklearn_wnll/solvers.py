@@ -12,8 +12,8 @@ from ._parallel import n_threads
 
 __all__ = ["Deflation", "SolverResult", "conjugate_gradient"]
 
-# Rows that one thread takes at a time. Not a share of the number of threads: then sums over
-# rows would be rounded by it.
+# Rows that a thread takes at a time. Were they a share of the number of threads, sums over
+# rows would be rounded differently for each.
 _BLOCK_ROWS = 8192
 
 
@@ -90,7 +90,8 @@ def conjugate_gradient(A, B, *, x0=None, deflation=None, tol=1e-6, max_iter=1000
     -----
     The preconditioner is Jacobi's: the iteration runs on ``D^-1/2 A D^-1/2`` with the
     diagonal ``D`` of ``A``. One iteration costs a product of ``A`` with a block of at most
-    ``c`` columns and a few passes over that block. Threads share the rows.
+    ``c`` columns and a few passes over that block. Threads share its rows. Deflation costs
+    a product with ``A P`` and a solution of ``k`` equations more.
 
     References
     ----------
@@ -146,16 +147,30 @@ def _thread_map(n_jobs, n_tasks):
 class _Iterates:
     """The state of the iteration, for the columns that have not yet converged.
 
-    The iteration solves for what ``x`` lacks, in the system scaled to a unit diagonal.
+    The iteration solves for what ``x`` lacks, in the system scaled to a unit diagonal: its
+    preconditioned residual is the residual ``r``, and ``rr`` is ``r.r``.
     """
 
     def __init__(self, A, B, x, active, deflation, thread_map):
         self.map = thread_map
         root = np.sqrt(A.diagonal())
+        inverse_root = 1 / root
         basis = None if deflation is None else _scaled(deflation.basis, root)
         self.p = x.take(active, axis=1) * root[:, None]
         rows = [slice(i, i + _BLOCK_ROWS) for i in range(0, len(x), _BLOCK_ROWS)]
-        self.blocks = list(self.map(lambda rows: _Block(rows, A, B, x, active, root, basis), rows))
+        self.blocks = list(
+            self.map(
+                lambda rows: _Block(
+                    rows,
+                    x,
+                    root,
+                    _scaled(A[rows], inverse_root[rows], inverse_root),
+                    B[rows].take(active, axis=1),
+                    basis,
+                ),
+                rows,
+            )
+        )
         overlap = self._sum(lambda block: block.start(self.p))
         self.solve = None
         if deflation is not None:
@@ -191,9 +206,11 @@ class _Iterates:
         return np.broadcast_to(factors, (min(_BLOCK_ROWS, len(self.p)), len(factors))).ravel()
 
     def _sum(self, step):
+        """Sum over the blocks, always in their order, what a step gives on each."""
         return sum(self.map(step, self.blocks))
 
     def _each(self, step):
+        """Take a step on each block."""
         for _ in self.map(step, self.blocks):
             pass
 
@@ -201,13 +218,13 @@ class _Iterates:
 class _Block:
     """The rows of one block: of the scaled system, and of the vectors but ``p``."""
 
-    def __init__(self, rows, A, B, x, active, root, basis):
+    def __init__(self, rows, x, root, A, b, basis):
         self.rows, self.solution = rows, x[rows]
         self.root = root[rows, None]
         self.diagonal = root[rows] ** 2
-        self.A = _scaled(A[rows], 1 / root[rows], 1 / root)
-        self.x = np.zeros((len(self.root), len(active)))
-        self.r = B[rows].take(active, axis=1) / self.root
+        self.A = A
+        self.x = np.zeros(b.shape)
+        self.r = b / self.root
         self.basis = None
         if basis is not None:
             self.basis, self.image = basis[rows], self.A @ basis
@@ -230,11 +247,10 @@ class _Block:
 
     def advance(self, p, alpha):
         """Go ``alpha`` along ``p``; give the moments of the new residual."""
-        size = self.x.size
-        flat = self.x.reshape(-1)
-        flat += alpha[:size] * p[self.rows].reshape(-1)
-        flat = self.r.reshape(-1)
-        flat -= alpha[:size] * self.Ap.reshape(-1)
+        alpha = alpha[: self.x.size]
+        flat_x, flat_r = self.x.reshape(-1), self.r.reshape(-1)
+        flat_x += alpha * p[self.rows].reshape(-1)
+        flat_r -= alpha * self.Ap.reshape(-1)
         return self.moments()
 
     def moments(self):
@@ -246,8 +262,8 @@ class _Block:
     def turn(self, p, beta, change):
         """Turn ``p`` towards the residual, orthogonally to the basis in the energy of ``A``."""
         p = p[self.rows]
-        flat = p.reshape(-1)
-        flat *= beta[: p.size]
+        flat_p = p.reshape(-1)
+        flat_p *= beta[: p.size]
         p += self.r
         if self.basis is not None:
             p -= self.basis @ change
@@ -259,6 +275,7 @@ class _Block:
 
 
 def _scaled(A, row_factor, column_factor=None):
+    """Give the matrix with its rows, and columns if asked, times factors."""
     data = A.data * np.repeat(row_factor, np.diff(A.indptr))
     if column_factor is not None:
         data *= column_factor[A.indices]

@@ -1,9 +1,12 @@
+from unittest import mock
+
 import numpy as np
 import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
 from scipy import sparse
 
+from sklearn_wnll import harmonic, solvers
 from sklearn_wnll.harmonic import (
     harmonic_extension,
     harmonic_system,
@@ -30,6 +33,26 @@ def test_agrees_with_dense_reference(n, seed, mu):
     result = harmonic_extension(sparse.csr_array(W), labeled, g, g.mean(axis=0), mu=mu, tol=1e-13)
     assume(result.reached.all())
     np.testing.assert_allclose(result.u, dense_extension(W, labeled, g, mu), atol=1e-8)
+
+
+@given(st.integers(20, 60), st.integers(0, 2**32 - 1), st.sampled_from([0.01, 1.0, 1e4]))
+def test_large_problems_agree_with_dense_reference_whatever_the_threads(n, seed, mu):
+    W, labeled, g = problem(n, seed)
+    with (
+        mock.patch.multiple(harmonic, _FEW_POINTS=10, _CLUSTER_SIZE=5),
+        mock.patch.object(solvers, "_BLOCK_ROWS", 7),
+    ):
+        results = [
+            harmonic_extension(
+                sparse.csr_array(W), labeled, g, g.mean(axis=0), mu=mu, tol=1e-13, n_jobs=n_jobs
+            )
+            for n_jobs in (1, 2, 3)
+        ]
+    assume(results[0].reached.all())
+    np.testing.assert_allclose(results[0].u, dense_extension(W, labeled, g, mu), atol=1e-8)
+    for result in results[1:]:
+        np.testing.assert_array_equal(result.u, results[0].u)
+        assert result.n_iter == results[0].n_iter
 
 
 @given(st.integers(10, 60), st.integers(0, 2**32 - 1), st.sampled_from([0.3, 1.0, 7.0, 1e4]))
@@ -67,13 +90,26 @@ def chain_of_clusters(weak, seed=0):
 
 @pytest.mark.parametrize("weak", [1e-2, 1e-5, 1e-8, 1e-11])
 @pytest.mark.parametrize("mu", [1.0, 15.0, 1e6])
-def test_weakly_joined_clusters_get_their_values_at_the_default_tolerance(weak, mu):
+@pytest.mark.parametrize("few_points", [0, 4096])
+def test_weakly_joined_clusters_get_their_values_at_the_default_tolerance(weak, mu, few_points):
     W, labeled, g = chain_of_clusters(weak)
-    result = harmonic_extension(W, labeled, g, np.array([0.9, 0.1]), mu=mu)
+    with mock.patch.multiple(harmonic, _FEW_POINTS=few_points, _CLUSTER_SIZE=4):
+        result = harmonic_extension(W, labeled, g, np.array([0.9, 0.1]), mu=mu)
     assert result.reached.all()
     # The only way to the labels leads through point 9.
     np.testing.assert_allclose(result.u[10:], np.tile(result.u[9], (20, 1)), atol=1e-3)
     assert abs(result.u[9, 0] - 0.9) > 0.2
+
+
+@pytest.mark.parametrize("tie", [1e-2, 1e-5, 1e-8])
+def test_a_cluster_tied_weakly_to_its_labels_gets_their_mean_at_the_default_tolerance(tie):
+    W = np.ones((12, 12)) - np.eye(12)
+    W[:2] = W[:, :2] = 0
+    W[0, 2], W[1, 3] = tie, 3 * tie
+    result = harmonic_extension(
+        sparse.csr_array(W), np.arange(12) < 2, np.eye(2), np.array([0.9, 0.1]), mu=1.0
+    )
+    np.testing.assert_allclose(result.u[2:], np.tile([0.25, 0.75], (10, 1)), atol=tie)
 
 
 def test_only_edges_that_leave_a_labelled_point_carry_the_extra_weight():

@@ -1,10 +1,13 @@
+from unittest import mock
+
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from scipy import sparse
 
-from sklearn_wnll.solvers import conjugate_gradient
+from sklearn_wnll import solvers
+from sklearn_wnll.solvers import Deflation, conjugate_gradient
 
 from .clouds import sparse_rows
 
@@ -77,3 +80,55 @@ def test_arguments_are_left_as_they_are():
     conjugate_gradient(A, B, x0=x0)
     assert (B[:, 1] == 1).all()
     assert (x0 == 3).all()
+
+
+@given(st.integers(1, 40), st.integers(1, 4), st.integers(1, 9), st.integers(0, 2**32 - 1))
+def test_blocks_of_rows_and_threads_change_no_answer(n, c, block_rows, seed):
+    A, B = laplacian_like(n, seed), np.random.default_rng(seed).normal(size=(n, c))
+    with mock.patch.object(solvers, "_BLOCK_ROWS", block_rows):
+        results = [conjugate_gradient(A, B, tol=1e-13, n_jobs=n_jobs) for n_jobs in (1, 2, 3)]
+    np.testing.assert_allclose(results[0].x, np.linalg.solve(A.toarray(), B), atol=1e-10)
+    for result in results[1:]:
+        for found, expected in zip(result, results[0], strict=True):
+            np.testing.assert_array_equal(found, expected)
+
+
+@given(st.integers(2, 40), st.integers(1, 4), st.sampled_from([7, 8192]), st.integers(0, 2**32 - 1))
+def test_deflation_agrees_with_gaussian_elimination(n, k, block_rows, seed):
+    A, B = laplacian_like(n, seed), np.random.default_rng(seed).normal(size=(n, 2))
+    deflation = deflation_by_groups(n, min(k, n))
+    with mock.patch.object(solvers, "_BLOCK_ROWS", block_rows):
+        result = conjugate_gradient(A, B, deflation=deflation, tol=1e-13)
+    assert result.converged.all()
+    np.testing.assert_allclose(result.x, np.linalg.solve(A.toarray(), B), atol=1e-10)
+
+
+def deflation_by_groups(n, k):
+    groups = sparse.csr_array((np.ones(n), (np.arange(n), np.arange(n) % k)))
+    return Deflation(groups, lambda E: lambda y: np.linalg.solve(E.toarray(), y))
+
+
+def test_residual_has_no_part_in_the_deflated_subspace_from_the_start():
+    A, B = laplacian_like(60, 0), np.random.default_rng(1).normal(size=(60, 2))
+    deflation = deflation_by_groups(60, 5)
+    for max_iter in (0, 1, 4):
+        x = conjugate_gradient(A, B, deflation=deflation, max_iter=max_iter).x
+        np.testing.assert_allclose(deflation.basis.T @ (B - A @ x), 0, atol=1e-12)
+
+
+def test_deflating_what_is_slow_saves_iterations():
+    # A path: its smooth functions take the most iterations.
+    path = sparse.diags_array([-1.0, 2.001, -1.0], offsets=[-1, 0, 1], shape=(400, 400)).tocsr()
+    B = np.random.default_rng(0).normal(size=(400, 1))
+    regions = sparse.csr_array((np.ones(400), (np.arange(400), np.arange(400) // 20)))
+    deflation = Deflation(regions, lambda E: lambda y: np.linalg.solve(E.toarray(), y))
+    plain = conjugate_gradient(path, B)
+    deflated = conjugate_gradient(path, B, deflation=deflation)
+    np.testing.assert_allclose(deflated.x, plain.x, atol=1e-3)
+    assert deflated.n_iter[0] < plain.n_iter[0] / 2
+
+
+def test_right_hand_sides_that_are_all_zero():
+    result = conjugate_gradient(laplacian_like(10, 0), np.zeros((10, 2)), x0=np.ones((10, 2)))
+    assert result.converged.all()
+    assert (result.x == 0).all()

@@ -157,20 +157,13 @@ class _Iterates:
         inverse_root = 1 / root
         basis = None if deflation is None else _scaled(deflation.basis, root)
         self.p = x.take(active, axis=1) * root[:, None]
-        rows = [slice(i, i + _BLOCK_ROWS) for i in range(0, len(x), _BLOCK_ROWS)]
-        self.blocks = list(
-            self.map(
-                lambda rows: _Block(
-                    rows,
-                    x,
-                    root,
-                    _scaled(A[rows], inverse_root[rows], inverse_root),
-                    B[rows].take(active, axis=1),
-                    basis,
-                ),
-                rows,
-            )
-        )
+
+        def cut(rows):
+            scaled = _scaled(A[rows], inverse_root[rows], inverse_root)
+            return _Block(rows, x, root, scaled, B[rows].take(active, axis=1), basis)
+
+        starts = range(0, len(x), _BLOCK_ROWS)
+        self.blocks = list(self.map(cut, [slice(i, i + _BLOCK_ROWS) for i in starts]))
         overlap = self._sum(lambda block: block.start(self.p))
         self.solve = None
         if deflation is not None:

@@ -164,14 +164,14 @@ class _Iterates:
 
         starts = range(0, len(x), _BLOCK_ROWS)
         self.blocks = list(self.map(cut, [slice(i, i + _BLOCK_ROWS) for i in starts]))
-        overlap = self._sum(lambda block: block.start(self.p))
-        self.solve = None
+        self.solve, self.n_deflated = None, 0 if basis is None else basis.shape[1]
+        _, overlap = self._moments(lambda block: block.start(self.p))
         if deflation is not None:
             image = sparse.vstack([block.image for block in self.blocks], format="csr")
             self.solve = deflation.factorize(basis.T @ image)
             change = self.solve(overlap)
             self._each(lambda block: block.correct(change))
-        self._turn(np.zeros(len(active)), self._sum(lambda block: block.moments()))
+        self._turn(np.zeros(len(active)), *self._moments(lambda block: block.moments()))
 
     def step(self):
         """Take one step of the conjugate gradients."""
@@ -179,18 +179,18 @@ class _Iterates:
         # Rounding can hide that A is positive definite; such a step is not taken.
         alpha = np.divide(self.rr, pAp, out=np.zeros_like(pAp), where=pAp > 0)
         alpha = self._tiled(alpha)
-        moments = self._sum(lambda block: block.advance(self.p, alpha))
-        self._turn(moments[0] / self.rr, moments)
+        squares, overlap = self._moments(lambda block: block.advance(self.p, alpha))
+        self._turn(squares[0] / self.rr, squares, overlap)
 
     def finish(self, active, going):
         """Add the columns that are not ``going`` to ``x``, and leave them."""
         self._each(lambda block: block.finish(active, going))
         self.p, self.rr = self.p.compress(going, axis=1), self.rr[going]
 
-    def _turn(self, beta, moments):
+    def _turn(self, beta, squares, overlap):
         """Find the next direction."""
-        self.rr, self.residual_norm = moments[0], np.sqrt(moments[1])
-        change = self.solve and self.solve(moments[2:])
+        self.rr, self.residual_norm = squares[0], np.sqrt(squares[1])
+        change = self.solve and self.solve(overlap)
         beta = self._tiled(beta)
         self._each(lambda block: block.turn(self.p, beta, change))
 
@@ -201,6 +201,18 @@ class _Iterates:
     def _sum(self, step):
         """Sum over the blocks, always in their order, what a step gives on each."""
         return sum(self.map(step, self.blocks))
+
+    def _moments(self, step):
+        """Sum over the blocks the squares that a step gives, and the inner products with a basis.
+
+        A block gives these only for the vectors that it touches, of which there may be many.
+        """
+        squares, overlap = 0, np.zeros((self.n_deflated, self.p.shape[1]))
+        for block, (part, products) in zip(self.blocks, self.map(step, self.blocks), strict=True):
+            squares = squares + part
+            if self.n_deflated:
+                overlap[block.touched] += products
+        return squares, overlap
 
     def _each(self, step):
         """Take a step on each block."""
@@ -221,12 +233,13 @@ class _Block:
         self.basis = None
         if basis is not None:
             self.basis, self.image = basis[rows], self.A @ basis
-            self.image_transposed = self.image.T
+            self.touched = np.unique(self.image.indices)
+            self.image_transposed = self.image[:, self.touched].T
 
     def start(self, p):
         """Make ``r`` the residual of ``p``; give its inner products with the basis."""
         self.r -= self.A @ p
-        return 0 if self.basis is None else self.basis.T @ self.r
+        return 0, None if self.basis is None else self.basis[:, self.touched].T @ self.r
 
     def correct(self, change):
         """Move by a combination of the basis."""
@@ -247,10 +260,10 @@ class _Block:
         return self.moments()
 
     def moments(self):
-        """Give ``r.r``, the square of the unscaled residual, and what ``r`` adds to the basis."""
+        """Give ``r.r``, the square of the unscaled residual, and the products with the image."""
         squares = self.r * self.r
         sums = np.array([np.einsum("ij->j", squares), np.einsum("i,ij->j", self.diagonal, squares)])
-        return sums if self.basis is None else np.vstack([sums, self.image_transposed @ self.r])
+        return sums, None if self.basis is None else self.image_transposed @ self.r
 
     def turn(self, p, beta, change):
         """Turn ``p`` towards the residual, orthogonally to the basis in the energy of ``A``."""

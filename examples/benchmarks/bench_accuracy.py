@@ -9,14 +9,13 @@ environment variable ``SKLEARN_WNLL_DATA``. This takes about 20 minutes on two c
 import argparse
 import json
 import sys
-import time
 import warnings
 from pathlib import Path
 
 import numpy as np
 
 sys.path.insert(0, str(Path(__file__).parent))
-from measure import in_new_process, machine, peak_memory, recall, table, write_page
+from measure import in_new_process, machine, recall, table, write_page
 
 from sklearn_wnll import WNLLClassifier
 from sklearn_wnll.datasets import hide_labels, load_mnist
@@ -104,14 +103,12 @@ def compare(data_home, job, method):
     make_job, n_seeds = JOBS[job]
     X, y = load_mnist(data_home=data_home, return_X_y=True)
     X = X.astype(np.float32) / 255
-    seconds, accuracy = [], []
+    accuracy = []
     for seed in range(SLOW.get((method, job), n_seeds)):
         fitted, labels, queries, truth = make_job(X, y, seed)
-        start = time.perf_counter()
         predicted = METHODS[method](fitted, labels, queries)
-        seconds.append(time.perf_counter() - start)
         accuracy.append(100 * np.mean(predicted == truth))
-    return {"seconds": seconds, "accuracy": accuracy}
+    return {"accuracy": accuracy}
 
 
 def approximate(data_home):
@@ -156,13 +153,9 @@ def compared(data_home):
             result = in_new_process(
                 __file__, "compare", data_home=data_home, job=job, method=method
             )
-            first, later = result["seconds"][0], result["seconds"][1:]
-            rows.append([
-                job, method, f"{first:.1f}", f"{np.median(later):.1f}" if later else "",
-                f"{result['peak']:.1f}", mean_and_spread(result["accuracy"]),
-            ])  # fmt: skip
+            rows.append([job, method, mean_and_spread(result["accuracy"])])
             print(*rows[-1], flush=True)
-    return table(["job", "method", "first, s", "later, s", "peak, GB", "accuracy, %"], rows)
+    return table(["job", "method", "accuracy, %"], rows)
 
 
 def approximated(data_home):
@@ -187,7 +180,7 @@ def main():
     if args.job:
         warnings.simplefilter("ignore")
         job = {"compare": compare, "approximate": approximate}[args.job]
-        print(json.dumps({**job(**args.options), "peak": peak_memory()}))
+        print(json.dumps(job(**args.options)))
         return
     rates, recall = approximated(args.data_home)
     write_page("accuracy.md", PAGE_TEXT.format(
@@ -205,10 +198,6 @@ deviation over {seeds} draws of the labels.
 Command: `python examples/benchmarks/bench_accuracy.py`. {machine}
 
 ## Beside LabelSpreading
-
-*First* is the time of the first run in a new process, from arrays to predictions; *later* the
-median of the following runs in that process, where there were any. *Peak* is the largest memory
-of the whole process, of which the images and the imports are about 0.5 GB.
 
 {rows}
 

@@ -6,6 +6,7 @@ import numpy as np
 from scipy import sparse
 from scipy.sparse.csgraph import connected_components
 
+from ._parallel import equal_blocks, in_threads
 from .exceptions import ShortNeighborListsWarning, warn_user
 
 __all__ = [
@@ -17,7 +18,7 @@ __all__ = [
     "warn_if_short",
 ]
 
-_BLOCK = 2048  # rows of a dense matrix sorted at a time
+_BLOCK = 2048  # rows sorted or compared at a time
 
 
 class NeighborLists(NamedTuple):
@@ -151,24 +152,37 @@ class NeighborLists(NamedTuple):
             self.indices[~drop].reshape(shape), self.distances[~drop].reshape(shape)
         )
 
-    def with_reverse(self):
+    def with_reverse(self, order, n_jobs=None):
         """Let points whose neighbour another point is be candidates for its own list.
 
         Of two points, an approximate search may find the one from the other but not the
         other from the one.
+
+        Parameters
+        ----------
+        order : ndarray of shape (n_points,)
+            The points in an order in which near ones are close: what is read together then
+            is in the processor's cache.
+        n_jobs : int, default=None
+            Number of threads; None is all cores.
 
         Returns
         -------
         NeighborLists
             Lists of all points, as long as before.
         """
-        n, k = self.indices.shape
-        point, other = np.repeat(np.arange(n), k), self.indices.ravel()
-        distance = self.distances.ravel()
-        nearer = np.flatnonzero(distance < self.distances[other, -1])
-        point, other, distance = point[nearer], other[nearer], distance[nearer]
-        new = ~(self.indices[other] == point[:, None]).any(axis=1)
-        return self.joined(other[new], point[new], distance[new], k)
+        k = self.indices.shape[1]
+
+        def unknown(part):
+            point = np.repeat(order[part], k)
+            other, distance = self.indices[order[part]].ravel(), self.distances[order[part]].ravel()
+            nearer = np.flatnonzero(distance < self.distances[other, -1])
+            point, other, distance = point[nearer], other[nearer], distance[nearer]
+            new = ~(self.indices[other] == point[:, None]).any(axis=1)
+            return other[new], point[new], distance[new]
+
+        parts = in_threads(unknown, equal_blocks(len(order), _BLOCK), n_jobs)
+        return self.joined(*map(np.concatenate, zip(*parts, strict=True)), k)
 
     def joined(self, points, others, distances, k):
         """Add single neighbours to some of the lists and keep the k nearest.

@@ -72,7 +72,7 @@ class CellSearch(NeighborSearch):
         found = self._search(
             self.points, k, order, equal_blocks(n, _GROUP, 8), lambda part: index.others(part, k)
         )
-        return self._repaired(found, self.points, np.arange(n)).with_reverse()
+        return self._repaired(found, self.points, np.arange(n)).with_reverse(order, self.n_jobs)
 
     def cross(self, queries, k):
         """Find about the k points nearest to each query."""

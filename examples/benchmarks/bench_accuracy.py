@@ -98,13 +98,13 @@ SLOW = {("WNLLClassifier, exact", "70,000, of which 100 labelled"): 1}  # seeds
 # ---------
 
 
-def compare(data_home, job, method):
+def compare(data_home, rows, method):
     """One job by one method."""
-    make_job, n_seeds = JOBS[job]
+    make_job, n_seeds = JOBS[rows]
     X, y = load_mnist(data_home=data_home, return_X_y=True)
     X = X.astype(np.float32) / 255
     accuracy = []
-    for seed in range(SLOW.get((method, job), n_seeds)):
+    for seed in range(SLOW.get((method, rows), n_seeds)):
         fitted, labels, queries, truth = make_job(X, y, seed)
         predicted = METHODS[method](fitted, labels, queries)
         accuracy.append(100 * np.mean(predicted == truth))

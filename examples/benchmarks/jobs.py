@@ -77,10 +77,11 @@ def job_mnist(data_home, method):
     X, y = mnist(data_home)
     few = hide_labels(y, 10, random_state=0)
     first, model = timed(lambda: make(method).fit(X, few))
+    accuracy = 100 * (model.transduction_ == y)[few == -1].mean()
+    del model  # its memory, which the system has given before
     again = hide_labels(y, 10, random_state=1)
     second, _ = timed(lambda: make(method).fit(X, again))
-    accuracy = (model.transduction_ == y)[few == -1].mean()
-    return {"cold": imported + first, "warm": second, "accuracy": 100 * accuracy}
+    return {"cold": imported + first, "warm": second, "accuracy": accuracy}
 
 
 def job_digits(method):

@@ -6,7 +6,7 @@ from .._parallel import equal_blocks, in_threads
 
 __all__ = ["Reduction", "fit_reduction"]
 
-_FIRST = 64  # components tried first, then twice as many, and so on
+_FIRST = 64  # components tried first, then half as many again, and so on
 _ROWS = 2048  # random rows that the components are learned from
 _WIDE = 1000  # features from which a full decomposition takes longer than a partial one
 _BLOCK = 2048
@@ -65,7 +65,7 @@ def fit_reduction(points, sample, neighbors, n_candidates, recall, *, seed, n_jo
     Returns
     -------
     reduction : Reduction or None
-        The fewest components out of 64, 128, 256, ... that do; None if more than half as
+        The fewest components out of 64, 96, 144, ... that do; None if more than half as
         many as there are features would be needed.
     reduced : ndarray of float32 of shape (n_points, n_components) or None
         The points' coordinates.
@@ -84,7 +84,7 @@ def fit_reduction(points, sample, neighbors, n_candidates, recall, *, seed, n_jo
         _add_squares(squares, parts[-1], sample, n_jobs)
         if _kept(squares, neighbors, n_candidates, n_jobs) >= recall:
             return Reduction(mean, axes[:, :end]), np.hstack(parts)
-        start, end = end, 2 * end
+        start, end = end, end + end // 2
     return None, None
 
 

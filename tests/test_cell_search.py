@@ -6,7 +6,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from sklearn_wnll.neighbors import NeighborLists
-from sklearn_wnll.search import CellSearch, ExactSearch, cell_search, partition
+from sklearn_wnll.search import ExactSearch, cell_search, partition
+from sklearn_wnll.search.cell_search import CellSearch
 from sklearn_wnll.search.cells import Cells
 from sklearn_wnll.search.reduction import fit_reduction
 

@@ -10,14 +10,10 @@ from scipy.spatial.distance import cdist
 from sklearn.neighbors import KNeighborsTransformer
 
 from sklearn_wnll.points import METRICS, SPARSE_METRICS, FeatureSpace
-from sklearn_wnll.search import (
-    CellSearch,
-    DescentSearch,
-    ExactSearch,
-    TransformerSearch,
-    exact_seconds,
-    make_search,
-)
+from sklearn_wnll.search import ExactSearch, exact_seconds, make_search
+from sklearn_wnll.search.cell_search import CellSearch
+from sklearn_wnll.search.descent import DescentSearch
+from sklearn_wnll.search.transformer import TransformerSearch
 
 from .clouds import sparse_rows
 

@@ -19,7 +19,8 @@ from measure import in_new_process, machine, recall, table, write_page
 
 from sklearn_wnll import WNLLClassifier
 from sklearn_wnll.datasets import hide_labels, load_mnist
-from sklearn_wnll.search import CellSearch, ExactSearch
+from sklearn_wnll.search import ExactSearch
+from sklearn_wnll.search.cell_search import CellSearch
 
 TEST = slice(60_000, None)
 SEEDS = 5

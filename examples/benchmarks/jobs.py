@@ -176,7 +176,7 @@ def job_search(data_home, method):
 
 def search_in_cells(X):
     """Ours."""
-    from sklearn_wnll.search import CellSearch
+    from sklearn_wnll.search.cell_search import CellSearch
 
     return lambda: CellSearch(0).fit(X).lists(15).indices
 

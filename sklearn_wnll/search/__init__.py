@@ -7,20 +7,9 @@ queries among the points, and the lists of points and queries together.
 from sklearn.utils import check_random_state
 
 from .base import NeighborSearch
-from .cell_search import CellSearch
-from .descent import DescentSearch
 from .exact import ExactSearch, exact_seconds
-from .transformer import TransformerSearch
 
-__all__ = [
-    "CellSearch",
-    "DescentSearch",
-    "ExactSearch",
-    "NeighborSearch",
-    "TransformerSearch",
-    "exact_seconds",
-    "make_search",
-]
+__all__ = ["ExactSearch", "NeighborSearch", "exact_seconds", "make_search"]
 
 _PATIENCE = 3  # seconds of exact search from which an approximate one is worth it
 _LONG_PATIENCE = 30  # where pynndescent would have to be compiled first
@@ -34,9 +23,9 @@ def make_search(
     Parameters
     ----------
     neighbors : {"auto", "exact", "approximate"} or transformer
-        ``"approximate"`` is :class:`CellSearch` for Euclidean distances of dense rows, else
-        :class:`DescentSearch`. ``"auto"`` is the exact search where it is expected to take
-        less than 3 s, or less than 30 s where only :class:`DescentSearch` could replace it.
+        ``"approximate"`` is :class:`~.cell_search.CellSearch` for Euclidean distances of dense rows, else
+        :class:`~.descent.DescentSearch`. ``"auto"`` is the exact search where it is expected to take
+        less than 3 s, or less than 30 s where only :class:`~.descent.DescentSearch` could replace it.
     shape : tuple of (n_points, n_features)
         Size of the data.
     metric : str
@@ -47,7 +36,7 @@ def make_search(
         Seeds the approximate search.
     n_jobs : int, default=None
         Number of threads. It does not change the lists: with a ``random_state``,
-        :class:`DescentSearch`, whose lists would depend on it, takes one thread.
+        :class:`~.descent.DescentSearch`, whose lists would depend on it, takes one thread.
     verbose : int, default=0
         Whether to print progress.
 
@@ -63,7 +52,10 @@ def make_search(
     >>> type(make_search("auto", (1_000_000, 50), metric="euclidean")).__name__
     'CellSearch'
     """
+    # The searches that small data does not need are imported where they are made.
     if not isinstance(neighbors, str):
+        from .transformer import TransformerSearch
+
         return TransformerSearch(neighbors)
     in_cells = metric == "euclidean" and not is_sparse
     if neighbors == "auto":
@@ -74,5 +66,9 @@ def make_search(
         return ExactSearch(metric, n_jobs, verbose)
     seed = int(check_random_state(random_state).randint(2**31 - 1))
     if in_cells:
+        from .cell_search import CellSearch
+
         return CellSearch(seed, n_jobs, verbose)
+    from .descent import DescentSearch
+
     return DescentSearch(metric, seed, n_jobs if random_state is None else 1, verbose)

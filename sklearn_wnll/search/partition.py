@@ -5,6 +5,7 @@ from itertools import pairwise
 
 import numpy as np
 from scipy import sparse
+from sklearn.cluster import KMeans
 from sklearn.exceptions import ConvergenceWarning
 
 from .._parallel import equal_blocks, in_threads
@@ -144,8 +145,6 @@ class Partition:
 
 def _k_means(points, n_clusters, rng):
     """Centers of clusters of a sample of the points."""
-    from sklearn.cluster import KMeans  # which small data need not wait for
-
     count = min(len(points), _SAMPLE * n_clusters)
     sample = np.sort(rng.choice(len(points), count, replace=False))
     model = KMeans(

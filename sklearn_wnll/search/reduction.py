@@ -1,6 +1,7 @@
 """Principal components in which most nearest neighbours stay near."""
 
 import numpy as np
+from sklearn.decomposition import PCA
 
 from .._parallel import equal_blocks, in_threads
 
@@ -90,8 +91,6 @@ def fit_reduction(points, sample, neighbors, n_candidates, recall, *, seed, n_jo
 
 def _principal_components(points, seed):
     """Fit the components to random rows; to all would take longer than it helps."""
-    from sklearn.decomposition import PCA  # which small data need not wait for
-
     n, d = points.shape
     rows = np.sort(np.random.default_rng(seed).choice(n, min(n, _ROWS), replace=False))
     solver = "covariance_eigh" if d <= _WIDE else "randomized"

@@ -23,9 +23,9 @@ def make_search(
     Parameters
     ----------
     neighbors : {"auto", "exact", "approximate"} or transformer
-        ``"approximate"`` is :class:`~.cell_search.CellSearch` for Euclidean distances of dense rows, else
-        :class:`~.descent.DescentSearch`. ``"auto"`` is the exact search where it is expected to take
-        less than 3 s, or less than 30 s where only :class:`~.descent.DescentSearch` could replace it.
+        ``"approximate"`` is ``CellSearch`` for Euclidean distances of dense rows, else
+        ``DescentSearch``. ``"auto"`` is the exact search where it is expected to take less
+        than 3 s, or less than 30 s where only ``DescentSearch`` could replace it.
     shape : tuple of (n_points, n_features)
         Size of the data.
     metric : str
@@ -36,7 +36,7 @@ def make_search(
         Seeds the approximate search.
     n_jobs : int, default=None
         Number of threads. It does not change the lists: with a ``random_state``,
-        :class:`~.descent.DescentSearch`, whose lists would depend on it, takes one thread.
+        ``DescentSearch``, whose lists would depend on it, takes one thread.
     verbose : int, default=0
         Whether to print progress.
 

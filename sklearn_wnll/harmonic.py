@@ -242,27 +242,23 @@ def _cluster_deflation(A, B, cluster):
     Where the clusters are regions of the graph, what varies little over it is near such a
     function, and would else take many iterations. Where weak edges alone tie a cluster to the
     rest, they add so little to the residual that the solver could end before it has seen them.
+    A single point that labels hold fast needs neither.
     """
-    n_points, n_clusters = len(cluster), cluster.max() + 1
-    if n_clusters == 1 and B.sum() > _WEAK * A.diagonal().sum():
+    n_points, to_labels = len(cluster), B.sum(axis=1)
+    held = (np.bincount(cluster) == 1)[cluster] & (to_labels > _WEAK * A.diagonal())
+    numbers, group = np.unique(cluster[~held], return_inverse=True)
+    if not len(numbers) or (len(numbers) == 1 and B.sum() > _WEAK * A.diagonal().sum()):
         return None
-    basis = sparse.csr_array((np.ones(n_points), cluster, np.arange(n_points + 1)))
-    to_labels = basis.T @ B.sum(axis=1)
+    indptr = np.append(0, np.cumsum(~held))
+    basis = sparse.csr_array((np.ones(len(group)), group, indptr), shape=(n_points, len(numbers)))
 
     def factorize(summed):
         """Factorize the system summed over clusters."""
-        # The diagonal is summed anew, from weights to other clusters and to labels: nothing
-        # cancels in them.
-        summed, diagonal = summed.tocoo(), np.arange(n_clusters)
-        between = summed.row != summed.col
-        row, column, data = summed.row[between], summed.col[between], summed.data[between]
-        total = to_labels + np.bincount(row, weights=-data, minlength=n_clusters)
-        entries = np.append(row, diagonal), np.append(column, diagonal)
-        factors = splu(sparse.csc_array((np.append(data, total), entries)))
+        factors = splu(summed.tocsc())
         # Column by column: for a block, BLAS starts threads that wait for one another.
         return lambda y: np.column_stack([factors.solve(column) for column in y.T])
 
-    return Deflation(basis, factorize)
+    return Deflation(basis, to_labels, factorize)
 
 
 def _grow_clusters(A):

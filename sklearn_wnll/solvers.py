@@ -20,16 +20,22 @@ _BLOCK_ROWS = 8192
 class Deflation(NamedTuple):
     """A subspace in which :func:`conjugate_gradient` keeps the residual at zero.
 
+    It is that of the vectors that are constant on each of some groups of rows.
+
     Attributes
     ----------
     basis : csr_array of shape (n, k)
-        Basis ``P`` of the subspace, one vector per column.
+        The vectors ``P`` that are 1 on a group: a row holds a single 1, or nothing.
+    row_sums : ndarray of shape (n,)
+        Sum of each row of ``A``. Where groups hang together by little, what is left of
+        larger numbers that cancel would be rounding alone; so it is given.
     factorize : callable
         Called with the csr_array ``E = P^T A P``; gives a function that gives ``E^-1 y`` for
         ``y`` of shape (k, c).
     """
 
     basis: sparse.csr_array
+    row_sums: np.ndarray
     factorize: Callable
 
 
@@ -160,7 +166,10 @@ class _Iterates:
 
         def cut(rows):
             scaled = _scaled(A[rows], inverse_root[rows], inverse_root)
-            return _Block(rows, x, root, scaled, B[rows].take(active, axis=1), basis)
+            block = _Block(rows, x, root, scaled, B[rows].take(active, axis=1))
+            if deflation is not None:
+                block.deflate(deflation, basis, root)
+            return block
 
         starts = range(0, len(x), _BLOCK_ROWS)
         self.blocks = list(self.map(cut, [slice(i, i + _BLOCK_ROWS) for i in starts]))
@@ -223,7 +232,7 @@ class _Iterates:
 class _Block:
     """The rows of one block: of the scaled system, and of the vectors but ``p``."""
 
-    def __init__(self, rows, x, root, A, b, basis):
+    def __init__(self, rows, x, root, A, b):
         self.rows, self.solution = rows, x[rows]
         self.root = root[rows, None]
         self.diagonal = root[rows] ** 2
@@ -231,10 +240,24 @@ class _Block:
         self.x = np.zeros(b.shape)
         self.r = b / self.root
         self.basis = None
-        if basis is not None:
-            self.basis, self.image = basis[rows], self.A @ basis
-            self.touched = np.unique(self.image.indices)
-            self.image_transposed = self.image[:, self.touched].T
+
+    def deflate(self, deflation, basis, root):
+        """Take a basis of groups, and compute its image without cancellation."""
+        self.basis, others = basis[self.rows], self.A @ basis
+        group = np.full(len(root), -1)
+        group[np.diff(basis.indptr) > 0] = basis.indices
+        own = group[self.rows]
+        others.data[others.indices == np.repeat(own, np.diff(others.indptr))] = 0
+        outside = group[self.A.indices] != np.repeat(own, np.diff(self.A.indptr))
+        weights = sparse.csr_array(
+            (self.A.data * outside, self.A.indices, self.A.indptr), shape=self.A.shape
+        )
+        inside = (deflation.row_sums[self.rows] / self.root[:, 0] - weights @ root)[own >= 0]
+        self.image = others + sparse.csr_array(
+            (inside, self.basis.indices, self.basis.indptr), shape=others.shape
+        )
+        self.touched = np.unique(self.image.indices)
+        self.image_transposed = self.image[:, self.touched].T
 
     def start(self, p):
         """Make ``r`` the residual of ``p``; give its inner products with the basis."""

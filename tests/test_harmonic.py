@@ -101,7 +101,7 @@ def test_weakly_joined_clusters_get_their_values_at_the_default_tolerance(weak, 
     assert abs(result.u[9, 0] - 0.9) > 0.2
 
 
-@pytest.mark.parametrize("tie", [1e-2, 1e-5, 1e-8])
+@pytest.mark.parametrize("tie", [1e-2, 1e-5, 1e-8, 1e-10, 1e-12])
 def test_a_cluster_tied_weakly_to_its_labels_gets_their_mean_at_the_default_tolerance(tie):
     W = np.ones((12, 12)) - np.eye(12)
     W[:2] = W[:, :2] = 0
@@ -109,7 +109,29 @@ def test_a_cluster_tied_weakly_to_its_labels_gets_their_mean_at_the_default_tole
     result = harmonic_extension(
         sparse.csr_array(W), np.arange(12) < 2, np.eye(2), np.array([0.9, 0.1]), mu=1.0
     )
-    np.testing.assert_allclose(result.u[2:], np.tile([0.25, 0.75], (10, 1)), atol=tie)
+    np.testing.assert_allclose(result.u[2:], np.tile([0.25, 0.75], (10, 1)), atol=max(tie, 1e-3))
+
+
+@pytest.mark.parametrize("mu", [1e-12, 1e-9, 1e-4, 1.0, 1e4])
+def test_two_cliques_tied_by_little_get_the_mean_of_their_labels(mu):
+    W = np.kron(np.eye(2), np.ones((6, 6))) - np.eye(12)
+    W[0, 6] = W[6, 0] = 1e-4
+    W = np.pad(W, ((2, 0), (2, 0)))
+    W[0, 3], W[1, 9] = 1, 3  # from the labelled points
+    labeled = np.arange(14) < 2
+    result = harmonic_extension(sparse.csr_array(W), labeled, np.eye(2), np.full(2, 0.5), mu=mu)
+    assert result.converged
+    expected = dense_extension(W, labeled, np.eye(2), mu)
+    np.testing.assert_allclose(result.u, expected, atol=1e-3)
+
+
+def test_points_that_labels_hold_fast_are_not_deflated():
+    W, labeled, g = problem(300, 0)
+    A, B = harmonic_system(sparse.csr_array(W), labeled, ~labeled, g, 1e6)
+    cluster = harmonic._grow_clusters(A)
+    deflation = harmonic._cluster_deflation(A, B, cluster)
+    assert cluster.max() > 30
+    assert deflation is None or deflation.basis.shape[1] < 20
 
 
 def test_only_edges_that_leave_a_labelled_point_carry_the_extra_weight():

@@ -1,15 +1,17 @@
 """Work on blocks of rows in threads, with the same result for any number of them."""
 
+import os
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from contextvars import ContextVar
-from functools import cache, partial
+from functools import cache
 from itertools import pairwise
+from threading import Lock
 
-from joblib import cpu_count, effective_n_jobs
+from joblib import cpu_count
 from threadpoolctl import ThreadpoolController
 
-__all__ = ["equal_blocks", "in_threads", "n_threads", "single_thread"]
+__all__ = ["equal_blocks", "in_threads", "n_threads", "single_blas_thread", "single_thread"]
 
 _single = ContextVar("single", default=False)
 
@@ -20,7 +22,8 @@ def n_threads(n_jobs):
     Parameters
     ----------
     n_jobs : int or None
-        As in joblib, but None is all cores.
+        As in joblib (-1 is all cores, -2 all but one), but None is all cores, or as many as
+        the environment variable ``OMP_NUM_THREADS`` says; joblib sets it in its processes.
 
     Returns
     -------
@@ -29,7 +32,10 @@ def n_threads(n_jobs):
     """
     if _single.get():
         return 1
-    return cpu_count() if n_jobs is None else effective_n_jobs(n_jobs)
+    if n_jobs is None:
+        limit = os.environ.get("OMP_NUM_THREADS", "")
+        return min(cpu_count(), int(limit)) if limit.isdigit() and int(limit) else cpu_count()
+    return n_jobs if n_jobs > 0 else max(1, cpu_count() + 1 + n_jobs)
 
 
 @contextmanager
@@ -69,7 +75,7 @@ def equal_blocks(n, size, multiple=1):
     return [slice(start, end) for start, end in pairwise(edges)]
 
 
-def in_threads(function, tasks, n_jobs=None):
+def in_threads(function, tasks, n_jobs=None, callback=None):
     """Call a function for each task, in threads.
 
     BLAS and OpenMP keep to one thread meanwhile: many small products gain more from threads
@@ -83,20 +89,61 @@ def in_threads(function, tasks, n_jobs=None):
         What to call it with.
     n_jobs : int, default=None
         Number of threads, as in :func:`n_threads`.
+    callback : callable, default=None
+        Called with each result as it comes.
 
-    Yields
-    ------
-    object
+    Returns
+    -------
+    list
         The results, in the order of the tasks.
     """
-    with _controller().limit(limits=1):
-        if len(tasks) < 2 or n_threads(n_jobs) == 1:
-            yield from map(function, tasks)
-            return
-        # OpenMP keeps a limit for each thread.
-        limit = partial(_controller().limit, limits=1, user_api="openmp")
-        with ThreadPoolExecutor(n_threads(n_jobs), initializer=limit) as pool:
-            yield from pool.map(function, tasks)
+    count = min(n_threads(n_jobs), len(tasks))
+    results = []
+    with single_blas_thread(), ExitStack() as stack:
+        run = map
+        if count > 1:
+            pool = ThreadPoolExecutor(count, initializer=_limit_openmp)
+            run = stack.enter_context(pool).map
+        for result in run(function, tasks):
+            results.append(result)
+            if callback is not None:
+                callback(result)
+    return results
+
+
+@contextmanager
+def single_blas_thread():
+    """Keep BLAS, and OpenMP in this thread, to one thread.
+
+    The limit of BLAS is that of the whole process: of several that set it, the first sets it
+    and the last lifts it.
+    """
+    with _lock:
+        if not _blas.users:
+            _blas.limit = _controller().limit(limits=1, user_api="blas")
+        _blas.users += 1
+    try:
+        with _limit_openmp():
+            yield
+    finally:
+        with _lock:
+            _blas.users -= 1
+            if not _blas.users:
+                _blas.limit.restore_original_limits()
+
+
+class _Blas:
+    """The limit that is set, and by how many."""
+
+    users, limit = 0, None
+
+
+_blas, _lock = _Blas(), Lock()
+
+
+def _limit_openmp():
+    """Limit OpenMP in this thread, which has a limit of its own."""
+    return _controller().limit(limits=1, user_api="openmp")
 
 
 @cache

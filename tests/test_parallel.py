@@ -23,7 +23,7 @@ def test_blocks_hold_every_row_once_and_are_nearly_equal(n, size, multiple):
 
 @pytest.mark.parametrize("n_jobs", [None, 1, 2, 7])
 def test_results_come_in_the_order_of_the_tasks(n_jobs):
-    assert list(in_threads(lambda x: x * x, range(50), n_jobs)) == [x * x for x in range(50)]
+    assert in_threads(lambda x: x * x, range(50), n_jobs) == [x * x for x in range(50)]
 
 
 def test_threads_meet_and_blas_keeps_to_one():
@@ -34,13 +34,13 @@ def test_threads_meet_and_blas_keeps_to_one():
         return max(library["num_threads"] for library in threadpool_info())
 
     before = [library["num_threads"] for library in threadpool_info()]
-    assert list(in_threads(task, range(2), 2)) == [1, 1]
+    assert in_threads(task, range(2), 2) == [1, 1]
     assert [library["num_threads"] for library in threadpool_info()] == before
 
 
 def test_an_error_in_a_thread_is_raised():
     with pytest.raises(ZeroDivisionError):
-        list(in_threads(lambda x: 1 / x, [1, 0, 2], 2))
+        in_threads(lambda x: 1 / x, [1, 0, 2], 2)
 
 
 def test_a_job_beside_others_takes_one_thread():

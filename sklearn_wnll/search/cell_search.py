@@ -130,13 +130,13 @@ class CellSearch(NeighborSearch):
             distances = _distances(queries, self.points, rows, candidates)
             nearest = NeighborLists(candidates, distances).nearest(k)
             found.indices[rows], found.distances[rows] = nearest
-            return len(rows)
+            return part.stop
 
-        done = 0
-        for count in in_threads(search, parts, self.n_jobs):
-            done += count
+        def report(done):
             progress.update(done / len(queries), f"{done:,} of {len(queries):,} points")
-        progress.finish(f"{done:,} points searched approximately")
+
+        in_threads(search, parts, self.n_jobs, report)
+        progress.finish(f"{len(queries):,} points searched approximately")
         return found
 
     def _repaired(self, found, queries, own):

@@ -61,7 +61,7 @@ class Cells:
             z[:, d] = half_squares(z[:, :d])
             z[:, d + 1] = 1
 
-        list(in_threads(place, equal_blocks(n, _BLOCK), n_jobs))
+        in_threads(place, equal_blocks(n, _BLOCK), n_jobs)
 
     def points(self, part):
         """Give the coordinates of points in single precision.

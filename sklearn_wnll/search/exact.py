@@ -87,10 +87,12 @@ class ExactSearch(NeighborSearch):
             found.distances[part], found.indices[part] = self._index.kneighbors(queries[part], k)
             return part.stop
 
+        def report(done):
+            progress.update(done / n_queries, f"{done:,} of {n_queries:,} points")
+
         # Blocks of a fixed size, a thread for each: which of equally near points scikit-learn
         # returns may depend on the number of threads at work on a block.
-        for done in in_threads(search, equal_blocks(n_queries, _BLOCK), self.n_jobs):
-            progress.update(done / n_queries, f"{done:,} of {n_queries:,} points")
+        in_threads(search, equal_blocks(n_queries, _BLOCK), self.n_jobs, report)
         progress.finish(f"{n_queries:,} points searched exactly")
         if self.metric == "euclidean" and self._index.algorithm == "brute":
             if self._squares is None:

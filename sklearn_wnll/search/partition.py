@@ -48,13 +48,17 @@ class Partition:
     def __init__(self, points, size, seed, n_jobs=None):
         rng = np.random.default_rng(seed)
         n_cells = max(1, round(len(points) / size))
-        if n_cells <= _FLAT:
-            centers = _k_means(points, n_cells, rng)
-            home = _nearest_centers(points, centers, n_jobs)
-            regions = centers.mean(axis=0, keepdims=True)
-        else:
-            regions = _k_means(points, round(n_cells**0.5), rng)
-            centers, home = _divide(points, regions, size, rng, n_jobs)
+        with warnings.catch_warnings():
+            # Points that are equal in single precision may make fewer cells.
+            warnings.simplefilter("ignore", ConvergenceWarning)
+            if n_cells <= _FLAT:
+                centers = _k_means(points, n_cells, rng)
+                home = _nearest_centers(points, centers, n_jobs)
+                regions = centers.mean(axis=0, keepdims=True)
+            else:
+                regions = _k_means(points, round(n_cells**0.5), rng)
+                centers, home = _divide(points, regions, size, rng, n_jobs)
+        if n_cells > _FLAT:
             for _ in range(_ROUNDS):
                 home = _nearest_around(points, home, centers, _around(centers, n_jobs), n_jobs)
                 centers, home = _means(points, home)
@@ -150,10 +154,7 @@ def _k_means(points, n_clusters, rng):
     model = KMeans(
         n_clusters, init="random", n_init=1, max_iter=6, random_state=int(rng.integers(2**31))
     )
-    with warnings.catch_warnings():
-        # Cells of points that are equal in single precision may be as few as they like.
-        warnings.simplefilter("ignore", ConvergenceWarning)
-        (model,) = in_threads(model.fit, [points[sample].astype(np.float32)])
+    (model,) = in_threads(model.fit, [points[sample].astype(np.float32)])
     return model.cluster_centers_
 
 
@@ -169,7 +170,7 @@ def _divide(points, regions, size, rng, n_jobs):
         centers = _k_means(inside, count, np.random.default_rng(seed))
         return centers, _nearest_centers(inside, centers, 1)
 
-    parts = list(in_threads(divide, list(zip(members, seeds, strict=True)), n_jobs))
+    parts = in_threads(divide, list(zip(members, seeds, strict=True)), n_jobs)
     home, offset = np.empty(len(points), dtype=np.intp), 0
     for rows, (centers, inside) in zip(members, parts, strict=True):
         home[rows] = offset + inside
@@ -184,7 +185,7 @@ def _nearest_centers(points, centers, n_jobs):
     def nearest(block):
         return _compare(points[block], centers).argmin(axis=1)
 
-    return np.concatenate(list(in_threads(nearest, blocks, n_jobs)))
+    return np.concatenate(in_threads(nearest, blocks, n_jobs))
 
 
 def _around(centers, n_jobs):
@@ -195,7 +196,7 @@ def _around(centers, n_jobs):
         count = min(_AROUND, D.shape[1])
         return np.argpartition(D, count - 1, axis=1)[:, :count].astype(np.int32)
 
-    return np.vstack(list(in_threads(nearest, equal_blocks(len(centers), 256), n_jobs)))
+    return np.vstack(in_threads(nearest, equal_blocks(len(centers), 256), n_jobs))
 
 
 def _nearest_around(points, home, centers, around, n_jobs):
@@ -207,7 +208,7 @@ def _nearest_around(points, home, centers, around, n_jobs):
         near = around[cell]
         nearest[rows] = near[_compare(points[rows], centers[near]).argmin(axis=1)]
 
-    list(in_threads(settle, list(groups(home)), n_jobs))
+    in_threads(settle, list(groups(home)), n_jobs)
     return nearest
 
 

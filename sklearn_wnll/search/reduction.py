@@ -79,9 +79,9 @@ def fit_reduction(points, sample, neighbors, n_candidates, recall, *, seed, n_jo
     parts, start, end = [], 0, _FIRST
     while end <= min(d // 2, axes.shape[1]):
         part = Reduction(mean, axes[:, start:end])
-        parts.append(np.vstack(list(in_threads(
+        parts.append(np.vstack(in_threads(
             lambda block, part=part: part.transform(points[block]), equal_blocks(n, _BLOCK), n_jobs
-        ))))  # fmt: skip
+        )))  # fmt: skip
         _add_squares(squares, parts[-1], sample, n_jobs)
         if _kept(squares, neighbors, n_candidates, n_jobs) >= recall:
             return Reduction(mean, axes[:, :end]), np.hstack(parts)
@@ -111,7 +111,7 @@ def _add_squares(squares, coordinates, sample, n_jobs):
         products += _squares(left)[:, None]
         squares[:, block] += products
 
-    list(in_threads(add, equal_blocks(len(coordinates), _BLOCK), n_jobs))
+    in_threads(add, equal_blocks(len(coordinates), _BLOCK), n_jobs)
 
 
 def _kept(squares, neighbors, n_candidates, n_jobs):
@@ -122,7 +122,7 @@ def _kept(squares, neighbors, n_candidates, n_jobs):
         # Of points at equal distance, any may be missed.
         return (squares[row, neighbors[row]] < largest).mean()
 
-    return np.mean(list(in_threads(kept, range(len(neighbors)), n_jobs)))
+    return np.mean(in_threads(kept, range(len(neighbors)), n_jobs))
 
 
 def _squares(X):

@@ -73,9 +73,9 @@ class WNLLClassifier(ClassifierMixin, BaseEstimator):
         two classes, which a warning says. Any other value is the marker itself (NaN stands
         for all missing values); None says that every row is labelled.
     template_size : int, default=None
-        Number of rows that make one graph, at most; None is all. If there are more, they are
-        dealt to several templates (the paper's Algorithm 2): labelled rows are in every
-        template while they fill at most half of it, else each has its part of them, with
+        Number of distinct rows that make one graph, at most; None is all. If there are more,
+        they are dealt to several templates (the paper's Algorithm 2): labelled rows are in
+        every template while they fill at most half of it, else each has its part of them, with
         the classes in proportion; unlabelled rows are in one template each. New rows are
         predicted by every template, and the distributions averaged. A way to spread work
         over processes or a cluster, and to bound memory; it costs accuracy where labels are few.
@@ -296,6 +296,13 @@ class WNLLClassifier(ClassifierMixin, BaseEstimator):
         check_is_fitted(self)
         self._validate_params()
         X = self._validate_X(X, reset=False)
+        self._templates.configure(
+            query_size=self.query_size,
+            n_jobs=self.n_jobs,
+            verbose=self.verbose,
+            tol=self.tol,
+            max_iter=self.max_iter,
+        )
         inductive = self.predict_mode == "inductive"
         result = self._templates.predict(X, inductive=inductive)
         self._warn_if_not_converged(result)
@@ -365,7 +372,7 @@ class WNLLClassifier(ClassifierMixin, BaseEstimator):
 
     def _validate_X(self, X, *, reset):
         """Check X, leaving float32 and float64 as they are."""
-        if self.scale_neighbor > self.n_neighbors:
+        if reset and self.scale_neighbor > self.n_neighbors:
             raise ValueError(
                 f"scale_neighbor={self.scale_neighbor} is larger than n_neighbors="
                 f"{self.n_neighbors}. Lower scale_neighbor or raise n_neighbors."

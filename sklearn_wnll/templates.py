@@ -136,8 +136,31 @@ class Templates:
         self.fitted = list(self._run(fit, tasks, len(self.rows), "templates"))
         total = _Sum(len(codes), frequencies)
         for rows, template in zip(self.rows, self.fitted, strict=True):
-            total.add(rows, template.at(template.graph.point_index_), template.extension)
+            u, reached = template.at(template.graph.point_index_)
+            fresh = total.count[rows, 0] == 0  # labelled rows are in several templates
+            total.add(rows[fresh], (u[fresh], reached[fresh]), template.extension)
         return total.result()
+
+    def configure(self, *, query_size, n_jobs, verbose, tol, max_iter):
+        """Take parameters that may have changed since the fit.
+
+        Parameters
+        ----------
+        query_size : int or None
+            New rows that are predicted together, at most.
+        n_jobs : int or None
+            Number of jobs.
+        verbose : int
+            Whether to print progress.
+        tol : float
+            Relative residual at which the solver ends.
+        max_iter : int
+            Largest number of iterations.
+        """
+        self.query_size, self.n_jobs, self.verbose = query_size, n_jobs, verbose
+        for template in self.fitted:
+            template.n_jobs, template.verbose = n_jobs, verbose
+            template.tol, template.max_iter = tol, max_iter
 
     def predict(self, X, *, inductive):
         """Predict rows: fitted ones have their values, others the mean over the templates.
@@ -155,17 +178,20 @@ class Templates:
             Distribution of each query, and how it was found.
         """
         total = _Sum(X.shape[0], self._frequencies)
-        rows = np.arange(X.shape[0])
+        rows, left = np.arange(X.shape[0]), X
         for template in self.fitted:
-            point = template.graph.place(X[rows]).point
+            point = template.graph.place(left).point
             fitted = point < template.graph.n_points_
-            total.add(rows[fitted], template.at(point[fitted]))
-            rows, point = rows[~fitted], point[~fitted]
-        if len(rows):
-            # Equal rows are one point, and must not part.
-            _, first, inverse = np.unique(point, return_index=True, return_inverse=True)
-            new = self._predict_new(X[rows[first]], inductive)
-            total.add(rows, (new.u[inverse], new.reached[inverse]), new)
+            if fitted.any():
+                total.add(rows[fitted], template.at(point[fitted]))
+                rows, point = rows[~fitted], point[~fitted]
+                left = X[rows]
+            if not len(rows):
+                return total.result()
+        # Equal rows are one point, and must not part.
+        _, first, inverse = np.unique(point, return_index=True, return_inverse=True)
+        new = self._predict_new(left if len(first) == len(rows) else left[first], inductive)
+        total.add(rows, (new.u[inverse], new.reached[inverse]), new)
         return total.result()
 
     def _deal(self, X, codes):
@@ -190,12 +216,20 @@ class Templates:
         if self.query_size is not None and n > self.query_size:
             order = np.random.RandomState(self.seed).permutation(n)
             batches = [np.sort(order[part]) for part in equal_blocks(n, self.query_size)]
-        pairs = [(batch, template) for batch in batches for template in self.fitted]
-        tasks = ((template, X if len(batches) == 1 else X[batch]) for batch, template in pairs)
+        # A job takes several batches, for each of which it would else fit its search anew.
+        parallel = effective_n_jobs(self.n_jobs) > 1
+        shares = equal_blocks(len(batches), -(-len(batches) // effective_n_jobs(self.n_jobs)))
+        shares = [batches[share] for share in shares] if parallel else [[b] for b in batches]
+        pairs = [(template, share) for template in self.fitted for share in shares]
+        tasks = (
+            (template, [X if len(batches) == 1 else X[batch] for batch in share])
+            for template, share in pairs
+        )
         results = self._run(partial(_predict, inductive), tasks, len(pairs), "batches")
         total = _Sum(n, self._frequencies)
-        for (batch, _), result in zip(pairs, results, strict=True):
-            total.add(batch, (result.u, result.reached), result)
+        for (_, share), found in zip(pairs, results, strict=True):
+            for batch, result in zip(share, found, strict=True):
+                total.add(batch, (result.u, result.reached), result)
         return total.result()
 
     def _run(self, function, tasks, count, name):
@@ -243,9 +277,9 @@ def _fit(transduction, frequencies, task):
 
 
 def _predict(inductive, task):
-    """Predict a batch by a template."""
-    template, X = task
-    return template.predict(X, inductive=inductive)
+    """Predict batches by a template."""
+    template, batches = task
+    return [template.predict(X, inductive=inductive) for X in batches]
 
 
 def _alone(call):

@@ -582,3 +582,17 @@ def test_approximate_neighbors_cost_little_accuracy(digits):
     }
     assert accuracy["exact"] > 0.9
     assert accuracy["approximate"] > accuracy["exact"] - 0.01
+
+
+def test_parameters_of_predict_may_change_after_fit(digits):
+    X, _, few = digits
+    model = WNLLClassifier(max_iter=1000).fit(X[:1000], few[:1000])
+    model.set_params(max_iter=1, n_neighbors=3)  # the graph is fitted already
+    with pytest.warns(ConvergenceWarning, match="max_iter=1 iterations"):
+        model.predict(X[1000:])
+    model.set_params(max_iter=1000, query_size=100)
+    assert np.abs(model.predict_proba(X[1000:]) - one_batch(model, X[1000:])).max() > 1e-6
+
+
+def one_batch(model, X):
+    return model.set_params(query_size=None).predict_proba(X)

@@ -15,7 +15,7 @@ from pathlib import Path
 import numpy as np
 
 sys.path.insert(0, str(Path(__file__).parent))
-from measure import in_new_process, machine, recall, table, write_page
+from measure import in_new_process, machine, measured, recall, table, write_page
 
 from sklearn_wnll import WNLLClassifier
 from sklearn_wnll.datasets import hide_labels, load_mnist
@@ -175,6 +175,8 @@ def main():
     """Measure all, or the job that is asked for."""
     parser = argparse.ArgumentParser(description=__doc__.split("\n\n")[1])
     parser.add_argument("--data-home", help="folder of mnist.npz")
+    sections = ["approximate", "compare"]
+    parser.add_argument("--only", nargs="+", choices=sections, default=sections)
     parser.add_argument("--job", help=argparse.SUPPRESS)
     parser.add_argument("--options", type=json.loads, help=argparse.SUPPRESS)
     args = parser.parse_args()
@@ -183,13 +185,17 @@ def main():
         job = {"compare": compare, "approximate": approximate}[args.job]
         print(json.dumps(job(**args.options)))
         return
-    rates, recall = approximated(args.data_home)
-    write_page("accuracy.md", PAGE_TEXT.format(
-        machine=machine(), seeds=SEEDS, rates=rates, recall=recall, rows=compared(args.data_home)
-    ))  # fmt: skip
+    sections = []
+    if "approximate" in args.only:
+        rates, found = approximated(args.data_home)
+        sections.append(APPROXIMATE.format(rates=rates, recall=found, measured=measured()))
+    if "compare" in args.only:
+        rows = compared(args.data_home)
+        sections.append(COMPARE.format(rows=rows, measured=measured()))
+    write_page("accuracy.md", HEAD.format(machine=machine(), seeds=SEEDS), sections)
 
 
-PAGE_TEXT = """\
+HEAD = """\
 # Accuracy of WNLLClassifier on MNIST
 
 All methods start from the same float32 rows (70,000 x 784, values between 0 and 1) and use 15
@@ -197,17 +203,23 @@ neighbours. Accuracy in %, on the queries or on the rows without a label; ± is 
 deviation over {seeds} draws of the labels.
 
 Command: `python examples/benchmarks/bench_accuracy.py`. {machine}
-
-## Beside LabelSpreading
-
-{rows}
-
+"""
+APPROXIMATE = """\
 ## Approximate neighbours beside exact ones
 
 All 70,000 images; the same labels with both searches, the difference for each draw. The
 approximate lists hold {recall} % of the exact ones.
 
 {rates}
+
+{measured}
+"""
+COMPARE = """\
+## Beside LabelSpreading
+
+{rows}
+
+{measured}
 """
 
 if __name__ == "__main__":

@@ -6,6 +6,7 @@ What the benchmarks share: a process for each run, what it took, and how pages a
 import json
 import os
 import platform
+import re
 import resource
 import subprocess
 import sys
@@ -25,14 +26,15 @@ def peak_memory():
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1e6
 
 
-def in_new_process(script, job, **options):
+def in_new_process(script, job, *, may_fail=False, **options):
     """Run a job of a script in a process of its own; its last line is what it measured."""
     command = [sys.executable, script, "--job", job, "--options", json.dumps(options)]
     start = time.perf_counter()
-    done = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=False)
+    done = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=not may_fail)
+    wall = time.perf_counter() - start
     if done.returncode:
-        return {"failed": f"exit status {done.returncode}", "wall": time.perf_counter() - start}
-    return {**json.loads(done.stdout.splitlines()[-1]), "wall": time.perf_counter() - start}
+        return {"failed": f"exit status {done.returncode}", "wall": wall}
+    return {**json.loads(done.stdout.splitlines()[-1]), "wall": wall}
 
 
 def median(results, key):
@@ -46,7 +48,7 @@ def recall(exact, found):
 
 
 def machine(*more):
-    """Date, processor, cores and versions."""
+    """Processor, cores and versions."""
     info = Path("/proc/cpuinfo")
     lines = info.read_text().splitlines() if info.exists() else []
     names = [line.split(":")[1].strip() for line in lines if line.startswith("model name")]
@@ -57,7 +59,7 @@ def machine(*more):
         except PackageNotFoundError:
             versions.append(f"{package} not installed")
     return (
-        f"Date: {date.today()}. Machine: {(names or [platform.machine()])[0]}, {os.cpu_count()} "
+        f"Machine: {(names or [platform.machine()])[0]}, {os.cpu_count()} "
         f"cores; Python {platform.python_version()}, {', '.join(versions)}."
     )
 
@@ -68,7 +70,15 @@ def table(header, rows):
     return "\n".join("| " + " | ".join(line) + " |" for line in lines)
 
 
-def write_page(name, text):
-    """Write a page of the documentation."""
+def write_page(name, head, sections):
+    """Write a page; sections that are not given stay as they were measured."""
     PAGES.mkdir(parents=True, exist_ok=True)
-    (PAGES / name).write_text(text)
+    page = PAGES / name
+    before = re.split(r"(?m)^(?=## )", page.read_text())[1:] if page.exists() else []
+    merged = {text.splitlines()[0]: text.strip() for text in [*before, *sections]}
+    page.write_text("\n\n".join([head.strip(), *merged.values()]) + "\n")
+
+
+def measured():
+    """The line that says when a section was measured."""
+    return f"Measured on {date.today()}."

@@ -71,4 +71,4 @@ def make_search(
         return CellSearch(seed, n_jobs, verbose)
     from .descent import DescentSearch
 
-    return DescentSearch(metric, seed, n_jobs if random_state is None else 1, verbose)
+    return DescentSearch(metric, seed, n_jobs, verbose, repeatable=random_state is not None)

@@ -1,5 +1,7 @@
 """Approximate Euclidean neighbours of dense rows, by comparing cells in blocks."""
 
+from typing import NamedTuple
+
 import numpy as np
 
 from .._parallel import equal_blocks, in_threads
@@ -8,7 +10,7 @@ from ..neighbors import NeighborLists
 from .base import NeighborSearch
 from .cells import Cells
 from .exact import ExactSearch, exact_seconds
-from .partition import half_squares
+from .partition import half_squares, stable_order
 from .reduction import fit_reduction
 
 __all__ = ["CellSearch"]
@@ -20,6 +22,7 @@ _CELL = 300  # points in a cell
 _SAMPLE = 100  # points whose neighbours are searched exactly, to choose dimensions and probes
 _FEW_FEATURES = 128  # up to which principal components are not worth it
 _GROUP = 2**16  # queries that are compared with a cell together, at most
+_QUERIES = 8192  # queries from outside, at most
 _BLOCK_BYTES = 2**20  # differences that are in work at a time
 _QUICK = 0.5  # seconds that an exact search among new points may take
 
@@ -79,10 +82,14 @@ class CellSearch(NeighborSearch):
         if self._is_small():
             return self._exact.cross(queries, k)
         index = self._fitted_index(k)
-        order = np.argsort(index.home_of(queries), kind="stable")
+        return self._cross(queries, k, index.locate(queries, self.n_jobs))
+
+    def _cross(self, queries, k, located):
+        """:meth:`cross` of queries whose cells are known."""
+        index = self._index
         found = self._search(
-            queries, k, order, equal_blocks(len(order), _GROUP),
-            lambda part: index.candidates(queries[order[part]], k),
+            queries, k, located.order, equal_blocks(len(queries), _QUERIES, 4),
+            lambda part: index.candidates(located, part, k),
         )  # fmt: skip
         return self._repaired(found, queries, None)
 
@@ -91,33 +98,31 @@ class CellSearch(NeighborSearch):
         if self._is_small():
             return self._exact.extend(lists, queries, k)
         n_points, n_queries = self.points.shape[0], queries.shape[0]
-        to_points = self.cross(queries, min(k, n_points))
+        located = self._fitted_index(k).locate(queries, self.n_jobs)
+        to_points = self._cross(queries, k, located)
         if n_queries > 1:
             quick = min(exact_seconds(n_queries, *queries.shape, "euclidean")) < _QUICK
             among = (self._exact if quick else self).fitted_like(queries)
             own = among.lists(min(k, n_queries - 1)).shifted(n_points)
             to_points = to_points.beside(own, k)
-        return self._with_new(lists, queries, k).above(to_points)
+        return self._with_new(lists, queries, k, located).above(to_points)
 
     def _is_small(self):
         """Whether the points would make but one cell."""
         return len(self.points) <= _CELL
 
-    def _with_new(self, lists, queries, k):
+    def _with_new(self, lists, queries, k, located):
         """Lists in which queries that are nearer than the last neighbour have taken a place."""
-        index, n_points = self._fitted_index(k), self.points.shape[0]
-        full = lists.indices.shape[1] == k
+        n_points, full = len(self.points), lists.indices.shape[1] == k
         radius = lists.distances[:, -1] if full else np.full(n_points, np.inf)
-        order = np.argsort(index.home_of(queries), kind="stable")
 
         def reach(part):
-            rows = order[part]
-            query, point = index.within(queries[rows], radius)
-            distances = _distances(queries, self.points, rows[query], point[:, None])[:, 0]
+            query, point = self._index.within(located, part, radius)
+            distances = _distances(queries, self.points, query, point[:, None])[:, 0]
             near = distances < radius[point]
-            return point[near], n_points + rows[query[near]], distances[near]
+            return point[near], n_points + query[near], distances[near]
 
-        parts = in_threads(reach, equal_blocks(len(order), _GROUP, 2), self.n_jobs)
+        parts = in_threads(reach, equal_blocks(len(queries), _QUERIES, 4), self.n_jobs)
         return lists.joined(*map(np.concatenate, zip(*parts, strict=True)), k)
 
     def _search(self, queries, k, order, parts, candidates_of):
@@ -179,9 +184,18 @@ class _Index:
         enough = 1 + int(np.quantile(ranks, _NEAR, method="higher"))
         self.n_probes = min(enough, _MOST_PROBES)
 
-    def home_of(self, queries):
-        """Give the cell that each query would be in."""
-        return self.cells.home_of(self._reduced(queries))
+    def locate(self, queries, n_jobs):
+        """Find the cells of queries."""
+
+        def locate(part):
+            reduced = queries[part]
+            if self._reduction is not None:
+                reduced = self._reduction.transform(reduced)
+            return reduced, self.cells.home_of(reduced)
+
+        parts = in_threads(locate, equal_blocks(len(queries), _QUERIES, 4), n_jobs)
+        reduced, home = map(np.concatenate, zip(*parts, strict=True))
+        return _Located(reduced, home, stable_order(home))
 
     def others(self, part, k):
         """Give points among which are about the k nearest others of the points in some places."""
@@ -191,21 +205,27 @@ class _Index:
         own = np.arange(part.start, part.stop)
         return self._nearest(points, self.cells.home[members], k, own)
 
-    def candidates(self, queries, k):
-        """Give points among which are about the k nearest of each query."""
-        reduced = self._reduced(queries)
-        return self._nearest(reduced, self.cells.home_of(reduced), k)
+    def candidates(self, located, part, k):
+        """Give points among which are about the k nearest of queries in a part of their order."""
+        rows = located.order[part]
+        return self._nearest(located.reduced[rows], located.home[rows], k)
 
-    def within(self, queries, radius):
+    def within(self, located, part, radius):
         """Give pairs of queries and points that may be closer than the point's radius."""
-        reduced = self._reduced(queries)
-        return self.cells.within(reduced, self.cells.home_of(reduced), self.n_probes, radius)
+        rows = located.order[part]
+        found = self.cells.within(located.reduced[rows], located.home[rows], self.n_probes, radius)
+        return rows[found[0]], found[1]
 
     def _nearest(self, points, home, k, own=None):
         return self.cells.nearest(points, home, self.n_probes, max(k, self.n_candidates), own)
 
-    def _reduced(self, queries):
-        return queries if self._reduction is None else self._reduction.transform(queries)
+
+class _Located(NamedTuple):
+    """Queries as they are compared, their cells, and an order in which near ones are close."""
+
+    reduced: np.ndarray
+    home: np.ndarray
+    order: np.ndarray
 
 
 def _neighbors_of_sample(points, sample, k, n_jobs):
@@ -224,7 +244,7 @@ def _neighbors_of_sample(points, sample, k, n_jobs):
         return NeighborLists(block.start + columns, np.take_along_axis(D, columns, axis=1))
 
     found = NeighborLists.empty(len(sample), 0)
-    for part in in_threads(nearest, equal_blocks(len(points), _GROUP // 8), n_jobs):
+    for part in in_threads(nearest, equal_blocks(len(points), _QUERIES), n_jobs):
         found = found.beside(part, count)
     distances = _distances(points, points, sample, found.indices)
     return NeighborLists(found.indices, distances).nearest(k + 1).without_self(sample).indices

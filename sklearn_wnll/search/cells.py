@@ -12,6 +12,7 @@ from .partition import Partition, groups, half_squares, stable_order
 __all__ = ["Cells"]
 
 _BLOCK = 4096  # points placed at a time
+_ENTRIES = 2**23  # distances that one thread compares at a time
 
 
 class Cells:
@@ -139,20 +140,32 @@ class Cells:
 
     def _blocks(self, queries, query, cells, own=None):
         """Compare queries with cells: where a cell begins, its queries, half squared distances."""
-        d = queries.shape[1]
         for cell, entries in groups(cells):
-            rows = query[entries]
             first, end = self._edges[cell], self._edges[cell + 1]
-            left = np.empty((len(rows), d + 2), dtype=np.float32)
-            left[:, :d] = self._centers[cell] - queries[rows]
-            left[:, d] = 1
-            left[:, d + 1] = half_squares(left[:, :d])
+            for rows in self._pieces(query[entries], end - first):
+                yield first, rows, self._compare(queries, rows, cell, own)
+
+    @staticmethod
+    def _pieces(rows, size):
+        """Cut the queries of a cell, so that what is compared at a time has a bound."""
+        step = max(1, _ENTRIES // size)
+        return (rows[start : start + step] for start in range(0, len(rows), step))
+
+    def _compare(self, queries, rows, cell, own):
+        """Half squared distances between some queries and the points of a cell."""
+        first, end = self._edges[cell], self._edges[cell + 1]
+        d = queries.shape[1]
+        left = np.empty((len(rows), d + 2), dtype=np.float32)
+        left[:, :d] = self._centers[cell] - queries[rows]
+        left[:, d] = 1
+        left[:, d + 1] = half_squares(left[:, :d])
+        with np.errstate(invalid="ignore"):  # BLAS may compute with more than the rows it is given
             D = left @ self._rows[first:end].T
-            if own is not None:
-                column = own[rows] - first
-                here = np.flatnonzero((column >= 0) & (column < end - first))
-                D[here, column[here]] = np.inf
-            yield first, rows, D
+        if own is not None:
+            column = own[rows] - first
+            here = np.flatnonzero((column >= 0) & (column < end - first))
+            D[here, column[here]] = np.inf
+        return D
 
 
 class _Candidates:

@@ -24,10 +24,12 @@ class DescentSearch(NeighborSearch):
     seed : int
         Seed of the search.
     n_jobs : int, default=None
-        Number of threads; None is all cores. pynndescent's lists depend on it: for the same
-        lists on any machine, take 1.
+        Number of threads; None is all cores.
     verbose : int, default=0
         Whether to print progress.
+    repeatable : bool, default=True
+        Whether the lists may not depend on the number of threads: pynndescent, whose lists do,
+        then takes one.
 
     Notes
     -----
@@ -37,8 +39,9 @@ class DescentSearch(NeighborSearch):
 
     _QUICK = 40  # seconds that an exact search may take instead
 
-    def __init__(self, metric, seed, n_jobs=None, verbose=0):
+    def __init__(self, metric, seed, n_jobs=None, verbose=0, repeatable=True):
         self.metric, self.seed, self.n_jobs, self.verbose = metric, seed, n_jobs, verbose
+        self.repeatable = repeatable
 
     def fit(self, points):
         """Take the points to search among."""
@@ -97,7 +100,7 @@ class DescentSearch(NeighborSearch):
                 metric=self.metric,
                 n_neighbors=k,
                 random_state=self.seed,
-                n_jobs=_numba_threads(self.n_jobs),
+                n_jobs=1 if self.repeatable else _numba_threads(self.n_jobs),
                 verbose=bool(self.verbose),
             )
         return self._index

@@ -205,7 +205,6 @@ def main():
         result = JOBS[args.job](**args.options)
         print(json.dumps({**result, "peak": peak_memory()}))
         return
-    sections = [f"{SECTIONS[name](args.data_home)}\n{measured()}" for name in args.only]
     head = f"""\
 # What WNLLClassifier costs
 
@@ -214,7 +213,9 @@ imports (about 0.2 GB) and the data.
 
 Command: `python examples/benchmarks/bench_classifier.py`. {machine("graphlearning", "faiss-cpu")}
 """
-    write_page("classifier.md", head, sections)
+    for name in args.only:
+        section = f"{SECTIONS[name](args.data_home)}\n{measured()}"
+        write_page("classifier.md", head, [section])  # what is measured is safe at once
 
 
 if __name__ == "__main__":

@@ -293,5 +293,6 @@ def _smallest(D, count):
 
 def _compare(queries, centers):
     """Half squared distances to centers, less what depends on the query alone."""
-    D = queries.astype(np.float32, copy=False) @ centers.T
+    with np.errstate(invalid="ignore"):  # BLAS may compute with more than the rows it is given
+        D = queries.astype(np.float32, copy=False) @ centers.T
     return np.subtract(half_squares(centers), D, out=D)

@@ -1,10 +1,11 @@
 """Work on blocks of rows in threads, with the same result for any number of them."""
 
 import os
+import sys
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
 from contextvars import ContextVar
-from functools import cache
+from functools import lru_cache
 from itertools import pairwise
 from threading import Lock
 
@@ -146,7 +147,12 @@ def _limit_openmp():
     return _controller().limit(limits=1, user_api="openmp")
 
 
-@cache
 def _controller():
-    """The libraries that are loaded: finding them takes milliseconds."""
+    """The libraries that are loaded."""
+    return _libraries(len(sys.modules))
+
+
+@lru_cache(maxsize=1)
+def _libraries(n_modules):
+    """Look for libraries, which takes milliseconds, when modules may have brought more."""
     return ThreadpoolController()

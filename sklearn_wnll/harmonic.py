@@ -337,7 +337,8 @@ def weighted_mean(W, labeled, reached, u, fallback, *, mu):
     neighbors = W.indices
     weights = W.data * np.where(labeled[neighbors], mu, 1.0) * reached[neighbors]
     weighted = sparse.csr_array((weights, neighbors, W.indptr), shape=W.shape)
-    total = weighted.sum(axis=1)[:, None]
+    # Summed as the values are, so that a mean of equal values is that value.
+    total = (weighted @ np.ones(W.shape[1]))[:, None]
     mean = np.tile(fallback, (W.shape[0], 1))
     np.divide(weighted @ u, total, out=mean, where=total > 0)
     return mean, total[:, 0] > 0

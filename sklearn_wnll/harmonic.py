@@ -8,6 +8,7 @@ from scipy import sparse
 from scipy.sparse.csgraph import connected_components
 from scipy.sparse.linalg import splu
 
+from .points import with_narrow_indices
 from .solvers import Deflation, conjugate_gradient
 
 __all__ = ["HarmonicExtension", "harmonic_extension", "harmonic_system", "label_weight_value",
@@ -193,7 +194,7 @@ def harmonic_extension(W, labeled, g, fallback, *, mu, start=None, tol=1e-6, max
            [0.5, 0.5],
            [0. , 1. ]])
     """
-    W = _narrow(W)
+    W = with_narrow_indices(W)
     u = np.tile(fallback, (W.shape[0], 1)) if start is None else np.array(start)
     reached = reached_points(W, labeled)
     u[labeled] = g
@@ -226,14 +227,6 @@ def harmonic_extension(W, labeled, g, fallback, *, mu, start=None, tol=1e-6, max
         residual=float(result.residual.max()),
         converged=bool(result.converged.all()),
     )
-
-
-def _narrow(W):
-    """Give the matrix with indices of 32 bits where they suffice."""
-    if max(W.nnz, *W.shape) > np.iinfo(np.int32).max:
-        return W
-    indices, indptr = W.indices.astype(np.int32), W.indptr.astype(np.int32)
-    return sparse.csr_array((W.data, indices, indptr), shape=W.shape)
 
 
 def _cluster_deflation(A, B, cluster):

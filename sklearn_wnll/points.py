@@ -12,6 +12,7 @@ __all__ = [
     "equal_rows",
     "first_of_equal_rows",
     "row_keys",
+    "with_narrow_indices",
 ]
 
 # Searched as Euclidean distances: of the rows scaled and shifted, or of unit vectors.
@@ -305,14 +306,30 @@ def canonical_rows(X):
     csr_array of shape (n_rows, n_features)
         The rows, with sorted indices and no entry twice; ``X`` is left as it is.
     """
-    X = sparse.csr_array(X)
-    if X.nnz <= np.iinfo(np.int32).max:  # some searches take no other indices
-        indices, indptr = X.indices.astype(np.int32), X.indptr.astype(np.int32)
-        X = sparse.csr_array((X.data, indices, indptr), shape=X.shape)
+    X = with_narrow_indices(sparse.csr_array(X))  # some searches take no other indices
     if not X.has_canonical_format:
         X = X.copy()
         X.sum_duplicates()
     return X
+
+
+def with_narrow_indices(X):
+    """Give a sparse matrix with indices of 32 bits where they suffice.
+
+    Parameters
+    ----------
+    X : csr_array of shape (n_rows, n_columns)
+        Matrix; it is left as it is.
+
+    Returns
+    -------
+    csr_array of shape (n_rows, n_columns)
+        The same entries.
+    """
+    if max(X.nnz, *X.shape) > np.iinfo(np.int32).max:
+        return X
+    indices, indptr = X.indices.astype(np.int32), X.indptr.astype(np.int32)
+    return sparse.csr_array((X.data, indices, indptr), shape=X.shape)
 
 
 def row_keys(X):

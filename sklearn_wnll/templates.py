@@ -217,9 +217,9 @@ class Templates:
             order = np.random.RandomState(self.seed).permutation(n)
             batches = [np.sort(order[part]) for part in equal_blocks(n, self.query_size)]
         # A job takes several batches, for each of which it would else fit its search anew.
-        parallel = effective_n_jobs(self.n_jobs) > 1
-        shares = equal_blocks(len(batches), -(-len(batches) // effective_n_jobs(self.n_jobs)))
-        shares = [batches[share] for share in shares] if parallel else [[b] for b in batches]
+        n_jobs = effective_n_jobs(self.n_jobs)
+        size = 1 if n_jobs == 1 else -(-len(batches) // n_jobs)
+        shares = [batches[share] for share in equal_blocks(len(batches), size)]
         pairs = [(template, share) for template in self.fitted for share in shares]
         tasks = (
             (template, [X if len(batches) == 1 else X[batch] for batch in share])

@@ -58,10 +58,10 @@ class Partition:
             else:
                 regions = _k_means(points, round(n_cells**0.5), rng)
                 centers, home = _divide(points, regions, size, rng, n_jobs)
-        if n_cells > _FLAT:
-            for _ in range(_ROUNDS):
-                home = _nearest_around(points, home, centers, _around(centers, n_jobs), n_jobs)
-                centers, home = _means(points, home)
+                for _ in range(_ROUNDS):
+                    around = _around(centers, n_jobs)
+                    home = _nearest_around(points, home, centers, around, n_jobs)
+                    centers, home = _means(points, home)
         self._number(regions, *_without_empty(centers, home))
         self._around = None
         if len(self.centers) > _AROUND:

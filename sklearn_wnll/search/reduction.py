@@ -4,6 +4,7 @@ import numpy as np
 from sklearn.decomposition import PCA
 
 from .._parallel import equal_blocks, in_threads
+from .partition import half_squares
 
 __all__ = ["Reduction", "fit_reduction"]
 
@@ -100,15 +101,13 @@ def _principal_components(points, seed):
 
 
 def _add_squares(squares, coordinates, sample, n_jobs):
-    """Add the squared distances, along some axes, between the sample and all points."""
+    """Add half the squared distances, along some axes, between the sample and all points."""
     left = coordinates[sample]
 
     def add(block):
         right = coordinates[block]
-        products = left @ right.T
-        products *= -2
-        products += _squares(right)
-        products += _squares(left)[:, None]
+        products = half_squares(right) - left @ right.T
+        products += half_squares(left)[:, None]
         squares[:, block] += products
 
     in_threads(add, equal_blocks(len(coordinates), _BLOCK), n_jobs)
@@ -123,8 +122,3 @@ def _kept(squares, neighbors, n_candidates, n_jobs):
         return (squares[row, neighbors[row]] < largest).mean()
 
     return np.mean(in_threads(kept, range(len(neighbors)), n_jobs))
-
-
-def _squares(X):
-    """Squared length of each row."""
-    return np.einsum("ij,ij->i", X, X)

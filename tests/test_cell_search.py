@@ -39,10 +39,14 @@ def test_all_cells_together_hold_the_nearest_points(n, d, k, seed):
     rng = np.random.default_rng(seed)
     points, queries = rng.normal(size=(n, d)), rng.normal(size=(7, d))
     index = Cells(points, 20, seed % 1000)
-    found = index.nearest(queries, index.home_of(queries), index.n_cells, k)
-    exact = ExactSearch("euclidean").fit(points).cross(queries, min(k, n)).indices
-    assert (np.sort(found, axis=1)[:, -exact.shape[1] :] == np.sort(exact, axis=1)).all()
+    found = np.sort(index.nearest(queries, index.home_of(queries), index.n_cells, k), axis=1)
     assert ((found < 0).sum(axis=1) == max(0, k - n)).all()
+    found = found[:, max(0, k - n) :]
+    assert (np.diff(found, axis=1) > 0).all()
+    # Single precision may take one of two points for the other that are nearly as near.
+    distances = np.sort(np.linalg.norm(queries[:, None] - points[found], axis=2), axis=1)
+    exact = ExactSearch("euclidean").fit(points).cross(queries, min(k, n)).distances
+    np.testing.assert_allclose(distances**2, exact**2, atol=1e-5)
 
 
 @given(st.integers(1, 200), st.integers(1, 6), st.integers(0, 2**32 - 1))
@@ -51,9 +55,12 @@ def test_all_cells_together_hold_the_points_whose_radius_reaches_a_query(n, d, s
     points, queries, radius = rng.normal(size=(n, d)), rng.normal(size=(7, d)), rng.random(n)
     index = Cells(points, 20, seed % 1000)
     query, point = index.within(queries, index.home_of(queries), index.n_cells, radius)
-    distances = np.linalg.norm(queries[:, None] - points, axis=2)
-    reached = np.nonzero(distances < radius)
-    assert set(zip(query, point, strict=True)) == set(zip(*reached, strict=True))
+    reached = np.zeros((7, n), dtype=bool)
+    reached[query, point] = True
+    margin = radius**2 - ((queries[:, None] - points) ** 2).sum(axis=2)
+    assert len(query) == reached.sum()
+    assert (margin[reached] > -1e-5).all()  # what single precision may confuse
+    assert (margin[~reached] < 1e-5).all()
 
 
 def test_cells_divide_the_points(levels):

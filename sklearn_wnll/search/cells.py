@@ -159,7 +159,7 @@ class Cells:
         left[:, :d] = self._centers[cell] - queries[rows]
         left[:, d] = 1
         left[:, d + 1] = half_squares(left[:, :d])
-        with np.errstate(invalid="ignore"):  # BLAS may compute with more than the rows it is given
+        with np.errstate(invalid="ignore"):  # BLAS may say so of finite rows (numpy issue 24067)
             D = left @ self._rows[first:end].T
         if own is not None:
             column = own[rows] - first

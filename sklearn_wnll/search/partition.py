@@ -293,6 +293,6 @@ def _smallest(D, count):
 
 def _compare(queries, centers):
     """Half squared distances to centers, less what depends on the query alone."""
-    with np.errstate(invalid="ignore"):  # BLAS may compute with more than the rows it is given
+    with np.errstate(invalid="ignore"):  # BLAS may say so of finite rows (numpy issue 24067)
         D = queries.astype(np.float32, copy=False) @ centers.T
     return np.subtract(half_squares(centers), D, out=D)

@@ -421,7 +421,8 @@ class WNLLClassifier(ClassifierMixin, BaseEstimator):
         if self.metric == "precomputed":
             return PrecomputedGraph(self.n_neighbors, self.scale_neighbor)
         # A transformer sees the rows as they are.
-        space = FeatureSpace(self.metric if isinstance(self.neighbors, str) else None)
+        metric = self.metric if isinstance(self.neighbors, str) else None
+        space = FeatureSpace(metric, self.n_jobs)
         search = make_search(
             self.neighbors,
             (min(X.shape[0], self.template_size or X.shape[0]), X.shape[1]),

@@ -3,6 +3,8 @@
 import numpy as np
 from scipy import sparse
 
+from ._parallel import equal_blocks, in_threads
+
 __all__ = [
     "METRICS",
     "SPARSE_METRICS",
@@ -35,6 +37,7 @@ METRICS = (
 SPARSE_METRICS = (*_LENGTH_METRICS, *_CITY_BLOCK_METRICS, "cosine")
 
 _BLOCK = 2048  # rows that a pass over the data takes at a time
+_NUMBERS = 2**18  # numbers that a thread scales at a time
 _FAR = 1e15  # in units of the data's scale; beyond it all distances are alike
 
 
@@ -51,6 +54,8 @@ class FeatureSpace:
     ----------
     metric : str or None
         Name of the distance; None leaves rows and distances as they are.
+    n_jobs : int, default=None
+        Number of threads.
 
     Attributes
     ----------
@@ -58,8 +63,8 @@ class FeatureSpace:
         Name of the distance between the points that :meth:`transform` returns.
     """
 
-    def __init__(self, metric):
-        self.metric = metric
+    def __init__(self, metric, n_jobs=None):
+        self.metric, self.n_jobs = metric, n_jobs
         self.search_metric = metric
         if metric in _LENGTH_METRICS + _ANGULAR_METRICS:
             self.search_metric = "euclidean"
@@ -138,17 +143,23 @@ class FeatureSpace:
             return X
         if self.metric in _RATIO_METRICS:
             return X / X.dtype.type(self.unit_)
-        with np.errstate(over="ignore"):
-            if sparse.issparse(X):
-                points = X.copy()
-                values = points.data
-                values /= self.unit_
-            else:
-                points = values = X / X.dtype.type(self.unit_)
-                values -= self.shift_.astype(X.dtype)
-            values /= self.scale_
-        np.clip(values, -_FAR, _FAR, out=values)
+        if sparse.issparse(X):
+            points = X.copy()
+            self._scale(points.data, None, points.data)
+            return points
+        points, shift = np.empty_like(X, order="C"), self.shift_.astype(X.dtype)
+        blocks = equal_blocks(len(X), max(1, _NUMBERS // X.shape[1]))
+        in_threads(lambda rows: self._scale(X[rows], shift, points[rows]), blocks, self.n_jobs)
         return points
+
+    def _scale(self, values, shift, out):
+        """Write values in other units, and from another origin, to ``out``."""
+        with np.errstate(over="ignore"):
+            np.divide(values, values.dtype.type(self.unit_), out=out)
+            if shift is not None:
+                out -= shift
+            out /= self.scale_
+        np.clip(out, -_FAR, _FAR, out=out)
 
     def distance(self, searched):
         """Turn distances of points into the metric's.

@@ -12,7 +12,7 @@ from .base import NeighborSearch
 
 __all__ = ["ExactSearch", "exact_seconds"]
 
-_BLOCK = 2048  # queries searched at a time
+_BLOCK = 1024  # queries searched at a time
 _TREE_METRICS = ("euclidean", "manhattan", "chebyshev")
 
 

@@ -8,7 +8,7 @@ from .partition import half_squares
 
 __all__ = ["Reduction", "fit_reduction"]
 
-_FIRST = 64  # components tried first, then half as many again, and so on
+_FIRST = 64  # components tried first, then twice as many, and so on
 _ROWS = 2048  # random rows that the components are learned from
 _WIDE = 1000  # features from which a full decomposition takes longer than a partial one
 _BLOCK = 2048
@@ -67,26 +67,21 @@ def fit_reduction(points, sample, neighbors, n_candidates, recall, *, seed, n_jo
     Returns
     -------
     reduction : Reduction or None
-        The fewest components out of 64, 96, 144, ... that do; None if more than half as
+        The fewest components out of 64, 128, 256, ... that do; None if more than half as
         many as there are features would be needed.
     reduced : ndarray of float32 of shape (n_points, n_components) or None
         The points' coordinates.
     """
-    n, d = points.shape
     pca = _principal_components(points, seed)
     axes = np.ascontiguousarray(pca.components_.T, dtype=np.float32)
     mean = pca.mean_.astype(points.dtype)
-    squares = np.zeros((len(sample), n), dtype=np.float32)
-    parts, start, end = [], 0, _FIRST
-    while end <= min(d // 2, axes.shape[1]):
-        part = Reduction(mean, axes[:, start:end])
-        parts.append(np.vstack(in_threads(
-            lambda block, part=part: part.transform(points[block]), equal_blocks(n, _BLOCK), n_jobs
-        )))  # fmt: skip
-        _add_squares(squares, parts[-1], sample, n_jobs)
-        if _kept(squares, neighbors, n_candidates, n_jobs) >= recall:
-            return Reduction(mean, axes[:, :end]), np.hstack(parts)
-        start, end = end, end + end // 2
+    end = _FIRST
+    while end <= min(points.shape[1] // 2, axes.shape[1]):
+        reduction = Reduction(mean, axes[:, :end])
+        reduced = _transformed(reduction, points, n_jobs)
+        if _kept(reduced, sample, neighbors, n_candidates, n_jobs) >= recall:
+            return reduction, reduced
+        end *= 2
     return None, None
 
 
@@ -100,25 +95,29 @@ def _principal_components(points, seed):
     return pca
 
 
-def _add_squares(squares, coordinates, sample, n_jobs):
-    """Add half the squared distances, along some axes, between the sample and all points."""
-    left = coordinates[sample]
+def _transformed(reduction, points, n_jobs):
+    """The points' coordinates along all axes of a reduction."""
+    reduced = np.empty((len(points), reduction.axes.shape[1]), dtype=np.float32)
 
-    def add(block):
-        right = coordinates[block]
-        products = half_squares(right) - left @ right.T
-        products += half_squares(left)[:, None]
-        squares[:, block] += products
+    def transform(block):
+        reduced[block] = reduction.transform(points[block])
 
-    in_threads(add, equal_blocks(len(coordinates), _BLOCK), n_jobs)
+    in_threads(transform, equal_blocks(len(points), _BLOCK), n_jobs)
+    return reduced
 
 
-def _kept(squares, neighbors, n_candidates, n_jobs):
+def _kept(reduced, sample, neighbors, n_candidates, n_jobs):
     """Part of the neighbours that are surely among the nearest points, after the sample's own."""
+    left = reduced[sample]
 
-    def kept(row):
-        largest = np.partition(squares[row], n_candidates)[n_candidates]
-        # Of points at equal distance, any may be missed.
-        return (squares[row, neighbors[row]] < largest).mean()
+    def nearest(block):
+        right = reduced[block]
+        D = half_squares(right) - left @ right.T
+        return np.partition(D, min(n_candidates, D.shape[1] - 1), axis=1)[:, : n_candidates + 1]
 
-    return np.mean(in_threads(kept, range(len(neighbors)), n_jobs))
+    parts = in_threads(nearest, equal_blocks(len(reduced), _BLOCK), n_jobs)
+    # Of points at equal distance, any may be missed.
+    bound = np.partition(np.hstack(parts), n_candidates, axis=1)[:, n_candidates]
+    found = reduced[neighbors]
+    own = np.einsum("ijk,ijk->ij", found, found / 2 - left[:, None])
+    return (own < bound[:, None]).mean()

@@ -1,8 +1,22 @@
 """Progress of a long step, printed now and then."""
 
 import time
+from contextlib import contextmanager
+from contextvars import ContextVar
 
 _WIDTH = 20  # characters of the bar
+
+_silent = ContextVar("silent", default=False)
+
+
+@contextmanager
+def silent():
+    """Print no progress: this is one of several jobs, whose bars would run into each other."""
+    token = _silent.set(True)
+    try:
+        yield
+    finally:
+        _silent.reset(token)
 
 
 class Progress:
@@ -17,7 +31,7 @@ class Progress:
     """
 
     def __init__(self, name, enabled):
-        self._name, self._enabled = name, enabled
+        self._name, self._enabled = name, enabled and not _silent.get()
         self._start = self._last = time.monotonic()
 
     def update(self, part, message):

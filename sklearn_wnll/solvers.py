@@ -205,7 +205,7 @@ class _Iterates:
 
     def _tiled(self, factors):
         """Repeat the factors for each row of a block: one long product beats many short."""
-        return np.broadcast_to(factors, (min(_BLOCK_ROWS, len(self.p)), len(factors))).ravel()
+        return np.tile(factors, min(_BLOCK_ROWS, len(self.p)))
 
     def _sum(self, step):
         """Sum over the blocks, always in their order, what a step gives on each."""

@@ -10,7 +10,7 @@ import numpy as np
 from joblib import Parallel, delayed, effective_n_jobs
 
 from ._parallel import equal_blocks, single_thread
-from ._progress import Progress
+from ._progress import Progress, silent
 from .harmonic import HarmonicExtension
 
 __all__ = ["Templates", "deal_templates"]
@@ -289,5 +289,5 @@ def _alone(call):
     backend, and what is scattered to a worker is lost with it.
     """
     function, task = call
-    with single_thread():
+    with single_thread(), silent():
         return function(task)

@@ -133,13 +133,18 @@ def test_query_batches_of_precomputed_distances():
     np.testing.assert_allclose(proba.sum(axis=1), 1)
 
 
-def test_progress_of_templates_is_printed(digits, capsys):
+@pytest.mark.parametrize("n_jobs", [None, 2])
+def test_progress_of_templates_is_printed(digits, capfd, n_jobs):
     X, _, few = digits
-    model = WNLLClassifier(template_size=600, query_size=100, verbose=1, random_state=0)
+    model = WNLLClassifier(
+        template_size=600, query_size=100, verbose=1, random_state=0, n_jobs=n_jobs
+    )
     model.fit(X[:1500], few[:1500]).predict(X[1500:])
-    printed = capsys.readouterr().out
+    printed = capfd.readouterr().out
     assert "[wnll] templates [====================] 3 solved" in printed
-    assert "[wnll] batches [====================] 9 solved" in printed
+    assert f"[wnll] batches [====================] {6 if n_jobs else 9} solved" in printed
+    # Bars of jobs that run side by side would run into each other.
+    assert ("[wnll] solver" in printed) == (n_jobs is None)
 
 
 class FragileNeighbors(KNeighborsTransformer):

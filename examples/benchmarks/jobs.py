@@ -84,16 +84,6 @@ def job_mnist(data_home, method):
     return {"cold": imported + first, "warm": second, "accuracy": accuracy}
 
 
-def job_digits(method):
-    """Import, load the digits and fit; the time is that of the whole process."""
-    model = make(method)
-    from sklearn.datasets import load_digits
-
-    X, y = load_digits(return_X_y=True)
-    model.fit(X, hide_all_but(y, [10] * 10))
-    return {}
-
-
 def job_solver(data_home):
     """Extend labels on a given graph of MNIST, by graphlearning and by us, in turn."""
     from scipy import sparse
@@ -208,7 +198,6 @@ SEARCHES = {
 }
 JOBS = {
     "mnist": job_mnist,
-    "digits": job_digits,
     "solver": job_solver,
     "rows": job_rows,
     "queries": job_queries,

@@ -152,7 +152,7 @@ def compared(data_home):
     for job in JOBS:
         for method in METHODS:
             result = in_new_process(
-                __file__, "compare", data_home=data_home, job=job, method=method
+                __file__, "compare", data_home=data_home, rows=job, method=method
             )
             rows.append([job, method, mean_and_spread(result["accuracy"])])
             print(*rows[-1], flush=True)
@@ -185,14 +185,14 @@ def main():
         job = {"compare": compare, "approximate": approximate}[args.job]
         print(json.dumps(job(**args.options)))
         return
-    sections = []
+    head = HEAD.format(machine=machine(), seeds=SEEDS)
     if "approximate" in args.only:
         rates, found = approximated(args.data_home)
-        sections.append(APPROXIMATE.format(rates=rates, recall=found, measured=measured()))
+        section = APPROXIMATE.format(rates=rates, recall=found, measured=measured())
+        write_page("accuracy.md", head, [section])  # what is measured is safe at once
     if "compare" in args.only:
-        rows = compared(args.data_home)
-        sections.append(COMPARE.format(rows=rows, measured=measured()))
-    write_page("accuracy.md", HEAD.format(machine=machine(), seeds=SEEDS), sections)
+        section = COMPARE.format(rows=compared(args.data_home), measured=measured())
+        write_page("accuracy.md", head, [section])
 
 
 HEAD = """\

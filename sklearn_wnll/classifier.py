@@ -4,16 +4,15 @@ from numbers import Integral, Real
 
 import numpy as np
 from scipy import sparse
-from sklearn.base import BaseEstimator, ClassifierMixin, _fit_context
+from sklearn.base import BaseEstimator, _fit_context
 from sklearn.exceptions import ConvergenceWarning
-from sklearn.metrics import accuracy_score
-from sklearn.utils import check_consistent_length, check_random_state
+from sklearn.utils import check_random_state
 from sklearn.utils._param_validation import HasMethods, Interval, StrOptions
 from sklearn.utils.validation import check_is_fitted, validate_data
 
-from .exceptions import FewLabelsWarning, UnreachedPointsWarning, warn_user
+from .base import PartlyLabeledClassifierMixin
+from .exceptions import UnreachedPointsWarning, warn_user
 from .graph import FeatureGraph, PrecomputedGraph
-from .labels import as_label_array, encode_labels, is_unlabeled, required_labels
 from .points import METRICS, SPARSE_METRICS, FeatureSpace, canonical_rows
 from .search import make_search
 from .templates import Templates
@@ -22,7 +21,7 @@ from .transduction import Transduction
 __all__ = ["WNLLClassifier"]
 
 
-class WNLLClassifier(ClassifierMixin, BaseEstimator):
+class WNLLClassifier(PartlyLabeledClassifierMixin, BaseEstimator):
     """Classification with few labels by the weighted nonlocal Laplacian (WNLL).
 
     The labels of some rows are extended to all rows along a nearest-neighbour graph: the
@@ -250,19 +249,8 @@ class WNLLClassifier(ClassifierMixin, BaseEstimator):
             If an argument is invalid: the message names it and the cure.
         """
         X = self._validate_X(X, reset=True)
-        if y is None:
-            raise ValueError(
-                "This WNLLClassifier estimator requires y to be passed, but the target y is None."
-            )
-        self.classes_, codes = encode_labels(y, self.unlabeled)
-        if len(codes) != X.shape[0]:
-            raise ValueError(
-                f"Inconsistent numbers of samples: X has {X.shape[0]} rows and y {len(codes)} "
-                "entries. y needs an entry for every row of X; the marker `unlabeled` (-1 among "
-                "numbers, None among strings) says that a row has no label."
-            )
+        self.classes_, codes = self._encode(X, y)
         known = np.flatnonzero(codes >= 0)
-        self._warn_if_few(len(known))
         self._class_frequencies = np.bincount(codes[known]) / len(known)
 
         self._templates = self._make_templates(X)
@@ -308,56 +296,6 @@ class WNLLClassifier(ClassifierMixin, BaseEstimator):
         self._warn_if_not_converged(result)
         self._warn_if_unreached(np.count_nonzero(~result.reached), "queries")
         return result.u
-
-    def predict(self, X):
-        """Give the most likely class of each row.
-
-        Parameters
-        ----------
-        X : {array-like, sparse matrix} of shape (n_queries, n_features)
-            Rows to predict, as for :meth:`predict_proba`.
-
-        Returns
-        -------
-        ndarray of shape (n_queries,)
-            Labels.
-        """
-        probabilities = self.predict_proba(X)
-        return self.classes_[probabilities.argmax(axis=1)]
-
-    def score(self, X, y, sample_weight=None):
-        """Give the accuracy on the rows that ``y`` labels.
-
-        Parameters
-        ----------
-        X : {array-like, sparse matrix} of shape (n_queries, n_features)
-            Rows to predict. On rows that were fitted with their labels the score is 1 by
-            construction: score on held-out rows.
-        y : array-like of shape (n_queries,)
-            True labels. Unlabelled rows join the graph but are not scored. (A ``scoring=`` of
-            scikit-learn's would score them as a class of their own.)
-        sample_weight : array-like of shape (n_queries,), default=None
-            Weights of the rows.
-
-        Returns
-        -------
-        float
-            Fraction of the labelled rows, by weight, that are predicted right.
-
-        Raises
-        ------
-        ValueError
-            If no row is labelled.
-        """
-        predicted, y = self.predict(X), as_label_array(y)
-        check_consistent_length(predicted, y, sample_weight)
-        labeled = ~is_unlabeled(y, self.unlabeled, self.classes_)
-        if not labeled.any():
-            raise ValueError("Every row of y is unlabelled: there is nothing to score.")
-        if sample_weight is not None:
-            sample_weight = np.asarray(sample_weight)[labeled]
-        truth = as_label_array(y[labeled])
-        return accuracy_score(truth, predicted[labeled], sample_weight=sample_weight)
 
     def __sklearn_tags__(self):
         tags = super().__sklearn_tags__()
@@ -441,16 +379,6 @@ class WNLLClassifier(ClassifierMixin, BaseEstimator):
                 f"residual of {result.residual:.1e}, above tol={self.tol:g}. Raise max_iter or "
                 "tol.",
                 ConvergenceWarning,
-            )
-
-    def _warn_if_few(self, n_labeled):
-        required = required_labels(len(self.classes_))
-        if n_labeled < required:
-            warn_user(
-                f"{n_labeled} rows are labelled. If they were drawn at random, it takes about "
-                f"{required} to see each of {len(self.classes_)} classes once; make sure that "
-                "none is missing.",
-                FewLabelsWarning,
             )
 
     def _warn_if_unreached(self, count, what):

@@ -1,0 +1,93 @@
+"""What the classifiers have in common: labels of which some are missing."""
+
+import numpy as np
+from sklearn.base import ClassifierMixin
+from sklearn.metrics import accuracy_score
+from sklearn.utils import check_consistent_length
+
+from .exceptions import FewLabelsWarning, warn_user
+from .labels import as_label_array, encode_labels, is_unlabeled, required_labels
+
+__all__ = ["PartlyLabeledClassifierMixin"]
+
+
+class PartlyLabeledClassifierMixin(ClassifierMixin):
+    """A classifier with ``predict_proba``, whose ``y`` marks rows as unlabelled."""
+
+    def predict(self, X):
+        """Give the most likely class of each row.
+
+        Parameters
+        ----------
+        X : {array-like, sparse matrix} of shape (n_queries, n_features)
+            Rows to predict, as for :meth:`predict_proba`.
+
+        Returns
+        -------
+        ndarray of shape (n_queries,)
+            Labels.
+        """
+        probabilities = self.predict_proba(X)
+        return self.classes_[probabilities.argmax(axis=1)]
+
+    def score(self, X, y, sample_weight=None):
+        """Give the accuracy on the rows that ``y`` labels.
+
+        Parameters
+        ----------
+        X : {array-like, sparse matrix} of shape (n_queries, n_features)
+            Rows to predict. On rows that were fitted with their labels the score is 1 by
+            construction: score on held-out rows.
+        y : array-like of shape (n_queries,)
+            True labels. Unlabelled rows join the graph but are not scored. (A ``scoring=`` of
+            scikit-learn's would score them as a class of their own.)
+        sample_weight : array-like of shape (n_queries,), default=None
+            Weights of the rows.
+
+        Returns
+        -------
+        float
+            Fraction of the labelled rows, by weight, that are predicted right.
+
+        Raises
+        ------
+        ValueError
+            If no row is labelled.
+        """
+        predicted, y = self.predict(X), as_label_array(y)
+        check_consistent_length(predicted, y, sample_weight)
+        labeled = ~is_unlabeled(y, self.unlabeled, self.classes_)
+        if not labeled.any():
+            raise ValueError("Every row of y is unlabelled: there is nothing to score.")
+        if sample_weight is not None:
+            sample_weight = np.asarray(sample_weight)[labeled]
+        truth = as_label_array(y[labeled])
+        return accuracy_score(truth, predicted[labeled], sample_weight=sample_weight)
+
+    def _encode(self, X, y):
+        """Give the classes in ``y``, and the code of each row: -1 where it has no label."""
+        if y is None:
+            raise ValueError(
+                f"This {type(self).__name__} estimator requires y to be passed, but the target y "
+                "is None."
+            )
+        classes, codes = encode_labels(y, self.unlabeled)
+        if len(codes) != X.shape[0]:
+            raise ValueError(
+                f"Inconsistent numbers of samples: X has {X.shape[0]} rows and y {len(codes)} "
+                "entries. y needs an entry for every row of X; the marker `unlabeled` (-1 among "
+                "numbers, None among strings) says that a row has no label."
+            )
+        self._warn_if_few(np.count_nonzero(codes >= 0), len(classes))
+        return classes, codes
+
+    @staticmethod
+    def _warn_if_few(n_labeled, n_classes):
+        required = required_labels(n_classes)
+        if n_labeled < required:
+            warn_user(
+                f"{n_labeled} rows are labelled. If they were drawn at random, it takes about "
+                f"{required} to see each of {n_classes} classes once; make sure that "
+                "none is missing.",
+                FewLabelsWarning,
+            )

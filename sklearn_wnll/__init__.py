@@ -3,5 +3,18 @@
 from .classifier import WNLLClassifier
 from .labels import required_labels
 
-__all__ = ["WNLLClassifier", "required_labels"]
+__all__ = ["DeepWNLLClassifier", "WNLLClassifier", "required_labels"]
 __version__ = "0.1.0.dev0"
+
+
+def __getattr__(name):
+    # torch takes seconds to import: only who asks for it waits.
+    if name == "DeepWNLLClassifier":
+        from .deep import DeepWNLLClassifier
+
+        return DeepWNLLClassifier
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+
+
+def __dir__():
+    return [*globals(), "DeepWNLLClassifier"]

@@ -7,6 +7,7 @@ __all__ = [
     "AmbiguousLabelsWarning",
     "FewLabelsWarning",
     "ShortNeighborListsWarning",
+    "TrainingInterruptedWarning",
     "UnreachedPointsWarning",
 ]
 
@@ -25,6 +26,10 @@ class AmbiguousLabelsWarning(UserWarning):
 
 class ShortNeighborListsWarning(UserWarning):
     """A given neighbour graph holds fewer neighbours than ``n_neighbors`` asks for."""
+
+
+class TrainingInterruptedWarning(UserWarning):
+    """A training was interrupted; what it had reached is kept."""
 
 
 def warn_user(message, category):

@@ -13,7 +13,7 @@ from ._parallel import equal_blocks, single_thread
 from ._progress import Progress, silent
 from .harmonic import HarmonicExtension
 
-__all__ = ["Templates", "deal_templates"]
+__all__ = ["Templates", "deal_templates", "interleaved"]
 
 
 def deal_templates(codes, template_size, rng):
@@ -59,7 +59,7 @@ def deal_templates(codes, template_size, rng):
     count = -(-m // part)
     if len(unlabeled):
         count = max(count, -(-len(unlabeled) // (template_size - part)))
-    labeled = labeled[_interleaved(codes[labeled], rng)]
+    labeled = labeled[interleaved(codes[labeled], rng)]
     rest = np.array_split(rng.permutation(unlabeled), count)
     return [
         np.sort(
@@ -69,8 +69,28 @@ def deal_templates(codes, template_size, rng):
     ]
 
 
-def _interleaved(codes, rng):
-    """Shuffle points so that any piece of the order holds the classes in proportion."""
+def interleaved(codes, rng):
+    """Shuffle points so that any piece of the order holds the classes in proportion.
+
+    Parameters
+    ----------
+    codes : ndarray of shape (n_points,)
+        Class of each point, not negative.
+    rng : RandomState
+        Where the order comes from.
+
+    Returns
+    -------
+    ndarray of shape (n_points,)
+        The points in their new order.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> codes = np.array([0, 0, 0, 0, 1, 1])
+    >>> codes[interleaved(codes, np.random.RandomState(0))]
+    array([0, 1, 0, 0, 1, 0])
+    """
     order = rng.permutation(len(codes))
     shuffled = codes[order]
     counts = np.bincount(shuffled)

@@ -1,0 +1,16 @@
+"""Deep learning with the weighted nonlocal Laplacian; needs torch and skorch."""
+
+try:
+    import skorch  # noqa: F401
+    import torch  # noqa: F401
+except ImportError as error:
+    raise ImportError(
+        f"{error.name} is not installed. sklearn_wnll.deep needs torch and skorch: "
+        'pip install "sklearn-wnll[deep]".'
+    ) from error
+
+from .augmentation import crop_and_flip
+from .classifier import DeepWNLLClassifier
+from .interpolation import wnll_interpolate
+
+__all__ = ["DeepWNLLClassifier", "crop_and_flip", "wnll_interpolate"]

@@ -1,0 +1,71 @@
+"""What happens around an epoch: its seed, its learning rate, its record."""
+
+import numpy as np
+import torch
+from skorch.callbacks import Callback
+
+__all__ = ["EpochSeed", "KeepRecord", "StepHalving"]
+
+
+class EpochSeed(Callback):
+    """Seed torch before each epoch, so that an epoch depends on the state before it alone.
+
+    Parameters
+    ----------
+    seed : int
+        Seed of the training.
+    step : int
+        Number of the step.
+    """
+
+    def __init__(self, seed, step):
+        self.seed, self.step = seed, step
+
+    def on_epoch_begin(self, net, **kwargs):
+        """Seed the epoch that begins."""
+        epoch = len(net.history)
+        torch.manual_seed((self.seed * 1_000_003 + self.step * 100_003 + epoch) % 2**63)
+
+
+class StepHalving(Callback):
+    """Halve the learning rate at regular steps.
+
+    Parameters
+    ----------
+    every : int or None
+        Number of epochs after which it is halved; None leaves it as it is.
+    """
+
+    def __init__(self, every):
+        self.every = every
+
+    def on_epoch_begin(self, net, **kwargs):
+        """Set the learning rate of the epoch that begins."""
+        halvings = (len(net.history) - 1) // self.every if self.every else 0
+        for group in net.optimizer_.param_groups:
+            group["lr"] = net.lr / 2**halvings
+        net.history.record("lr", net.lr / 2**halvings)
+
+
+class KeepRecord(Callback):
+    """Hand on what an epoch recorded.
+
+    Parameters
+    ----------
+    keep : callable
+        Called after each epoch with the net and a dict of the epoch's numbers.
+    """
+
+    def __init__(self, keep):
+        self.keep = keep
+
+    def on_epoch_end(self, net, **kwargs):
+        """Hand on the epoch that ends."""
+        row = {key: _plain(value) for key, value in net.history[-1].items()}
+        self.keep(net, {key: value for key, value in row.items() if value is not None})
+
+
+def _plain(value):
+    """Give a number as Python's own, None for everything else."""
+    value = value.item() if isinstance(value, np.generic) else value
+    return value if isinstance(value, bool | int | float) else None

@@ -1,0 +1,65 @@
+"""Training that goes on where it was cut off."""
+
+import os
+from pathlib import Path
+
+import torch
+
+__all__ = ["Checkpoint"]
+
+
+class Checkpoint:
+    """The state of a training after its last whole epoch, in a file.
+
+    Parameters
+    ----------
+    folder : str or path or None
+        Where the file is; made if it is not there. None keeps nothing.
+    fingerprint : str
+        Of the data and the parameters that a training may be gone on with.
+    """
+
+    def __init__(self, folder, fingerprint):
+        self.path = None if folder is None else Path(folder) / "training.pt"
+        self.fingerprint = fingerprint
+
+    def load(self):
+        """Read the state.
+
+        Returns
+        -------
+        dict or None
+            What :meth:`save` was given last; None if there is nothing.
+
+        Raises
+        ------
+        ValueError
+            If it is the state of another training.
+        """
+        if self.path is None or not self.path.exists():
+            return None
+        state = torch.load(self.path, map_location="cpu", weights_only=True)
+        if state["fingerprint"] != self.fingerprint:
+            raise ValueError(
+                f"{self.path} is the checkpoint of a training with other data or parameters. "
+                "Pass those, or another checkpoint_dir, or remove the file."
+            )
+        return state
+
+    def save(self, **state):
+        """Write a state; a process that dies meanwhile leaves the one before.
+
+        Parameters
+        ----------
+        **state
+            Tensors, numbers and strings, in dicts and lists.
+        """
+        if self.path is None:
+            return
+        self.path.parent.mkdir(parents=True, exist_ok=True)
+        partial = self.path.with_suffix(".partial")
+        with open(partial, "wb") as file:
+            torch.save({"fingerprint": self.fingerprint, **state}, file)
+            file.flush()
+            os.fsync(file.fileno())
+        os.replace(partial, self.path)

@@ -1,0 +1,447 @@
+"""The estimator: checks its input, trains the network, asks the WNLL on its features."""
+
+from copy import deepcopy
+from inspect import signature
+
+import numpy as np
+import torch
+from sklearn.base import BaseEstimator, _fit_context
+from sklearn.utils import check_random_state
+from sklearn.utils.validation import check_is_fitted, validate_data
+from torch import nn
+
+from ..base import PartlyLabeledClassifierMixin
+from ..classifier import WNLLClassifier
+from ..exceptions import TrainingInterruptedWarning, warn_user
+from .augmentation import crop_and_flip
+from .backbones import mlp, resnet20
+from .batches import Samples
+from .checkpoint import Checkpoint
+from .head import WNLLHead
+from .inputs import Standardizer, as_samples
+from .network import WNLLNetwork, features_of
+from .parameters import CONSTRAINTS, fingerprint
+from .training import Training
+
+__all__ = ["DeepWNLLClassifier"]
+
+
+class DeepWNLLClassifier(PartlyLabeledClassifierMixin, BaseEstimator):
+    """Neural network with the weighted nonlocal Laplacian (WNLL) as its output layer.
+
+    A backbone, a buffer block and two heads: a linear one, and the WNLL, which interpolates the
+    labels of the training samples on the nearest-neighbour graph of the buffer's features.
+    They are trained in stages. In each, a *linear step* trains all layers by the linear
+    head's cross entropy; then a *WNLL step* trains the buffer block by that of the interpolation,
+    with the rest frozen.
+
+    Parameters
+    ----------
+    module : callable or torch.nn.Module, default=None
+        Backbone: called with ``module_params``, and ``in_channels`` (images) or
+        ``in_features`` (rows) if it takes that, it returns a module that gives features of shape
+        ``(n, n_features)``. None is :func:`~sklearn_wnll.deep.backbones.mlp` for rows and
+        :func:`~sklearn_wnll.deep.backbones.resnet20` for images. A module that is given is
+        copied, with its weights.
+    module_params : dict, default=None
+        Arguments of ``module``.
+    buffer : callable, default=None
+        Called with the width of the features, returns the buffer block. None is a fully
+        connected layer of that width and ReLU.
+    n_stages : int, default=2
+        Number of stages.
+    max_epochs : int, default=100
+        Epochs of each linear step.
+    wnll_epochs : int, default=5
+        Epochs of each WNLL step.
+    batch_size : int, default=128
+        Samples in a batch of a linear step.
+    lr : float, default=0.05
+        Learning rate of the linear step in the first stage.
+    wnll_lr : float, default=0.01
+        Learning rate of the WNLL step in the first stage.
+    lr_halving : int or None, default=50
+        Epochs after which the rate of a linear step is halved; None is never.
+    stage_lr_factor : float, default=0.2
+        What both rates are multiplied with from stage to stage.
+    momentum : float, default=0.9
+        Nesterov momentum.
+    weight_decay : float, default=5e-4
+        Weight decay.
+    augment : {"auto"}, callable or None, default="auto"
+        Changes a batch of network inputs at random in training. ``"auto"`` is
+        :func:`~sklearn_wnll.deep.crop_and_flip` for images and nothing for rows.
+    standardize : bool, default=True
+        Whether to scale each channel, or feature, to mean 0 and variance 1 over the fitted samples.
+        If not, images of uint8 are divided by 255.
+    template_fraction : float, default=0.2
+        Part of the labelled samples that are templates in an epoch of a WNLL step; the others
+        are its queries.
+    n_template_batches : int, default=5
+        Batches that the templates are cut into; fewer, where they would hold less than
+        ``n_neighbors`` samples.
+    n_query_batches : int, default=10
+        Batches that the queries are cut into.
+    n_neighbors : int, default=15
+        Number of nearest other points that each point is joined with.
+    scale_neighbor : int, default=8
+        Which neighbour's distance is the length scale of a point's weights.
+    label_weight : {"wnll", "laplace"} or float, default="wnll"
+        Factor on the energy of labelled points, as in :class:`~sklearn_wnll.WNLLClassifier`.
+    gradient : {"surrogate", "exact"}, default="surrogate"
+        How the WNLL step goes backward: ``"surrogate"`` is the paper's rule, through the linear
+        head; ``"exact"`` differentiates the interpolation.
+    head : {"wnll", "linear"}, default="wnll"
+        Which head predicts. ``"linear"`` is the network's softmax, also on fitted samples.
+    predict_mode : {"transductive", "inductive"}, default="transductive"
+        How the WNLL predicts new samples, as in :class:`~sklearn_wnll.WNLLClassifier`: joined
+        to the graph, or each alone. In both, a sample that equals a fitted one takes
+        that one's fitted value.
+    template_size : int or None, default=5000
+        Number of fitted samples in one graph when predicting, at most; more are dealt to several
+        templates, whose distributions are averaged. None is one graph of all.
+    query_size : int or None, default=1000
+        Number of new samples that join a graph together, at most; None is all. Which come
+        together depends on the samples and on ``random_state``, not on their order.
+    unlabeled : object, default="auto"
+        What marks the unlabelled samples in ``y``, as in :class:`~sklearn_wnll.WNLLClassifier`.
+    callbacks : list of skorch.callbacks.Callback, default=None
+        Copied for each step. What a callback remembers is not part of a checkpoint.
+    checkpoint_dir : str or path, default=None
+        Folder to which the training is saved after each epoch. The same call goes on from there,
+        and on the CPU ends with the weights of an unbroken training.
+    device : str, default="auto"
+        Where to train and predict, such as ``"cpu"`` or ``"cuda"``. ``"auto"`` is CUDA where
+        there is a device.
+    random_state : int, RandomState instance or None, default=None
+        Seeds weights, batches and augmentation.
+    n_jobs : int, default=None
+        Number of jobs of the WNLL when it predicts, as in :class:`~sklearn_wnll.WNLLClassifier`.
+        torch has its own threads.
+    verbose : int, default=0
+        If positive, print skorch's table and progress bars.
+
+    Attributes
+    ----------
+    classes_ : ndarray of shape (n_classes,)
+        The distinct labels, sorted.
+    network_ : WNLLNetwork
+        The trained network, on the CPU.
+    history_ : list of dict
+        The numbers of every epoch of every step: its ``stage``, ``step``, ``epoch``,
+        ``train_loss``, ``lr``, ``dur`` (seconds), and what callbacks record.
+    transduction_ : ndarray of shape (n_samples,)
+        WNLL's label of each fitted sample, labelled and unlabelled ones.
+    label_distributions_ : ndarray of shape (n_samples, n_classes)
+        Its distribution over the classes.
+    reached_ : ndarray of bool of shape (n_samples,)
+        False where no label reaches a sample.
+    n_features_in_ : int
+        Number of features, or of channels times height times width.
+    feature_names_in_ : ndarray of shape (n_features_in_,)
+        Names of the features, if ``X`` has string names for all of them.
+
+    Warns
+    -----
+    FewLabelsWarning
+        If fewer samples are labelled than it takes on average to see every class once.
+    TrainingInterruptedWarning
+        If the training was interrupted: the estimator is fitted with the weights so far.
+
+    See Also
+    --------
+    sklearn_wnll.WNLLClassifier : The WNLL on any features.
+
+    Notes
+    -----
+    ``predict(X)`` on the fitted samples equals ``transduction_``; so the score on fitted
+    labelled samples is 1 by construction and says nothing: score on held-out samples, or with
+    ``head="linear"``.
+
+    References
+    ----------
+    B. Wang, X. Luo, Z. Li, W. Zhu, Z. Shi and S. J. Osher, "Deep Learning with Data Dependent
+    Implicit Activation Function", arXiv 1802.00168 (2018): algorithms 1 and 2.
+
+    Examples
+    --------
+    >>> from sklearn.datasets import load_digits
+    >>> from sklearn_wnll.deep import DeepWNLLClassifier
+    >>> X, y = load_digits(return_X_y=True)
+    >>> model = DeepWNLLClassifier(max_epochs=10, n_stages=1, random_state=0)
+    >>> model.fit(X[:1000], y[:1000]).score(X[1000:], y[1000:]) > 0.9
+    True
+    """
+
+    _parameter_constraints: dict = CONSTRAINTS
+
+    def __init__(
+        self,
+        module=None,
+        *,
+        module_params=None,
+        buffer=None,
+        n_stages=2,
+        max_epochs=100,
+        wnll_epochs=5,
+        batch_size=128,
+        lr=0.05,
+        wnll_lr=0.01,
+        lr_halving=50,
+        stage_lr_factor=0.2,
+        momentum=0.9,
+        weight_decay=5e-4,
+        augment="auto",
+        standardize=True,
+        template_fraction=0.2,
+        n_template_batches=5,
+        n_query_batches=10,
+        n_neighbors=15,
+        scale_neighbor=8,
+        label_weight="wnll",
+        gradient="surrogate",
+        head="wnll",
+        predict_mode="transductive",
+        template_size=5000,
+        query_size=1000,
+        unlabeled="auto",
+        callbacks=None,
+        checkpoint_dir=None,
+        device="auto",
+        random_state=None,
+        n_jobs=None,
+        verbose=0,
+    ):
+        self.module = module
+        self.module_params = module_params
+        self.buffer = buffer
+        self.n_stages = n_stages
+        self.max_epochs = max_epochs
+        self.wnll_epochs = wnll_epochs
+        self.batch_size = batch_size
+        self.lr = lr
+        self.wnll_lr = wnll_lr
+        self.lr_halving = lr_halving
+        self.stage_lr_factor = stage_lr_factor
+        self.momentum = momentum
+        self.weight_decay = weight_decay
+        self.augment = augment
+        self.standardize = standardize
+        self.template_fraction = template_fraction
+        self.n_template_batches = n_template_batches
+        self.n_query_batches = n_query_batches
+        self.n_neighbors = n_neighbors
+        self.scale_neighbor = scale_neighbor
+        self.label_weight = label_weight
+        self.gradient = gradient
+        self.head = head
+        self.predict_mode = predict_mode
+        self.template_size = template_size
+        self.query_size = query_size
+        self.unlabeled = unlabeled
+        self.callbacks = callbacks
+        self.checkpoint_dir = checkpoint_dir
+        self.device = device
+        self.random_state = random_state
+        self.n_jobs = n_jobs
+        self.verbose = verbose
+
+    @_fit_context(prefer_skip_nested_validation=True)
+    def fit(self, X, y):
+        """Train the network, and fit the WNLL to its features.
+
+        Parameters
+        ----------
+        X : array-like or tensor of shape (n_samples, n_features), (n_samples, c, h, w) or \
+                (n_samples, h, w, c)
+            Rows of features or images, of any type of number; what is not uint8 becomes float32.
+        y : array-like of shape (n_samples,)
+            Labels, with the marker ``unlabeled`` where a sample has none. At least two
+            samples are labelled.
+
+        Returns
+        -------
+        DeepWNLLClassifier
+            The fitted estimator.
+
+        Raises
+        ------
+        ValueError
+            If an argument is invalid: the message names it and the cure.
+        """
+        X = self._validate_X(X, reset=True)
+        self.classes_, codes = self._encode(X, y)
+        n_labeled = np.count_nonzero(codes >= 0)
+        if n_labeled < 2:
+            raise ValueError(
+                f"y labels {n_labeled} sample of n_samples={len(codes)}, too few for a template "
+                "batch and a query batch: training needs at least 2 labelled samples, better "
+                "several of each class. Label more, or use WNLLClassifier, which does not train."
+            )
+        device = self._find_device()
+        self._seed = int(check_random_state(self.random_state).randint(2**31 - 1))
+        with torch.random.fork_rng([device] if device.type == "cuda" else []):
+            torch.manual_seed(self._seed)
+            self._prepare = Standardizer(X, self.standardize)
+            self.network_ = self._make_network(X).to(device)
+            training = self._make_training(X, codes, device)
+            try:
+                training.run(Samples(X, codes))
+            except KeyboardInterrupt:
+                warn_user(
+                    f"The training was interrupted after {len(training.history)} whole epochs. The "
+                    "estimator is fitted with the weights so far.",
+                    TrainingInterruptedWarning,
+                )
+        self.history_ = training.history
+        self._head = WNLLHead(self._make_head()).fit(X, codes, self._features)
+        self.label_distributions_ = self._head.label_distributions
+        self.reached_ = self._head.reached
+        self.transduction_ = self.classes_[self.label_distributions_.argmax(axis=1)]
+        return self
+
+    def predict_proba(self, X):
+        """Give the distribution over the classes for each sample.
+
+        Parameters
+        ----------
+        X : array-like or tensor of shape (n_queries, ...)
+            Samples, of the same shape as the fitted ones.
+
+        Returns
+        -------
+        ndarray of shape (n_queries, n_classes)
+            Rows in [0, 1] that sum to 1; classes in the order of ``classes_``.
+        """
+        check_is_fitted(self)
+        self._validate_params()
+        X = self._validate_X(X, reset=False)
+        if self.head == "linear":
+            logits = features_of(self.network_, X, self._prepare, self._find_device(), linear=True)
+            return logits.double().softmax(dim=1).numpy()
+        self._head.classifier.set_params(
+            predict_mode=self.predict_mode,
+            query_size=self.query_size,
+            n_jobs=self.n_jobs,
+            verbose=self.verbose,
+        )
+        return self._head.predict_proba(X, self._features)
+
+    def _validate_X(self, X, *, reset):
+        """Check X: images become (n, c, h, w), all but uint8 becomes float32."""
+        X = as_samples(X)
+        shape = X.shape[1:] if getattr(X, "ndim", 2) == 4 else None
+        if reset:
+            self._image_shape = shape
+            if self.scale_neighbor > self.n_neighbors:
+                raise ValueError(
+                    f"scale_neighbor={self.scale_neighbor} is larger than n_neighbors="
+                    f"{self.n_neighbors}. Lower scale_neighbor or raise n_neighbors."
+                )
+        elif shape != self._image_shape:
+            raise ValueError(
+                f"X holds {_shape_name(shape)}, but the estimator was fitted to "
+                f"{_shape_name(self._image_shape)}. Pass samples of that shape."
+            )
+        rows = X if shape is None else X.reshape(len(X), -1)
+        rows = validate_data(self, rows, reset=reset, dtype=[np.float32, np.uint8])
+        return np.ascontiguousarray(rows).reshape(len(rows), *(shape or rows.shape[1:]))
+
+    def _find_device(self):
+        """The device that is asked for."""
+        if self.device == "auto":
+            return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+        try:
+            device = torch.device(self.device)
+            torch.empty(0, device=device)
+        except (RuntimeError, AssertionError) as error:
+            raise ValueError(
+                f"device={self.device!r} cannot be used: {error}. Pass 'auto' or 'cpu', or install "
+                "a torch that is built for the device."
+            ) from error
+        return device
+
+    def _make_network(self, X):
+        """Make a new network for the samples."""
+        params, name = (
+            dict(self.module_params or {}),
+            "in_features" if X.ndim == 2 else "in_channels",
+        )
+        module = self.module or (mlp if X.ndim == 2 else resnet20)
+        if isinstance(module, nn.Module):
+            backbone = deepcopy(module)
+        else:
+            if name in signature(module).parameters:
+                params.setdefault(name, X.shape[1])
+            backbone = module(**params)
+        if not isinstance(backbone, nn.Module):
+            raise ValueError(
+                f"module must return a torch.nn.Module, got {type(backbone).__name__}."
+            )
+        sample = self._prepare(torch.from_numpy(X[:2].copy()))
+        return WNLLNetwork(backbone, sample, len(self.classes_), self.buffer)
+
+    def _make_training(self, X, codes, device):
+        """Make what trains the network, with this estimator's parameters."""
+        augment = self.augment
+        if augment == "auto":
+            augment = crop_and_flip if X.ndim == 4 else None
+        return Training(
+            self.network_,
+            self._prepare,
+            augment,
+            self._seed,
+            n_stages=self.n_stages,
+            epochs={"linear": self.max_epochs, "wnll": self.wnll_epochs},
+            lr={"linear": self.lr, "wnll": self.wnll_lr},
+            stage_lr_factor=self.stage_lr_factor,
+            halve_every=self.lr_halving,
+            optimizer={
+                "momentum": self.momentum,
+                "nesterov": self.momentum > 0,
+                "weight_decay": self.weight_decay,
+            },
+            batch_size=self.batch_size,
+            batches={
+                "template_fraction": self.template_fraction,
+                "n_template_batches": self.n_template_batches,
+                "n_query_batches": self.n_query_batches,
+                "min_template": self.n_neighbors,
+            },
+            interpolation={
+                "n_neighbors": self.n_neighbors,
+                "scale_neighbor": self.scale_neighbor,
+                "label_weight": self.label_weight,
+                "gradient": self.gradient,
+            },
+            callbacks=self.callbacks or [],
+            checkpoint=Checkpoint(
+                self.checkpoint_dir,
+                fingerprint(self.get_params(deep=False), X, codes),
+            ),
+            device=str(device),
+            verbose=self.verbose,
+        )
+
+    def _make_head(self):
+        """Make the WNLL on the features."""
+        return WNLLClassifier(
+            self.n_neighbors,
+            scale_neighbor=self.scale_neighbor,
+            label_weight=self.label_weight,
+            unlabeled=-1,
+            template_size=self.template_size,
+            random_state=self._seed,
+            n_jobs=self.n_jobs,
+            verbose=self.verbose,
+        )
+
+    def _features(self, X):
+        """The buffer's features of samples."""
+        return features_of(self.network_, X, self._prepare, self._find_device()).numpy()
+
+
+def _shape_name(shape):
+    if shape is None:
+        return "rows of features"
+    return "images of {} channels, height {} and width {}".format(*shape)

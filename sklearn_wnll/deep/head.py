@@ -1,0 +1,111 @@
+"""The WNLL head at prediction: voting over template batches (Algorithm 2 of the paper)."""
+
+import warnings
+
+import numpy as np
+
+from ..exceptions import FewLabelsWarning
+from ..points import RowIndex, row_keys
+
+__all__ = ["WNLLHead", "sample_keys"]
+
+_BLOCK = 2048  # samples whose bytes are read at a time
+
+
+class WNLLHead:
+    """A :class:`~sklearn_wnll.WNLLClassifier` on a network's features.
+
+    Parameters
+    ----------
+    classifier : WNLLClassifier
+        What to fit to the features.
+
+    Attributes
+    ----------
+    label_distributions : ndarray of shape (n_samples, n_classes)
+        Distribution of each fitted sample.
+    reached : ndarray of bool of shape (n_samples,)
+        Whether a label reaches it.
+    """
+
+    def __init__(self, classifier):
+        self.classifier = classifier
+
+    def fit(self, X, codes, features):
+        """Fit the samples' features.
+
+        Parameters
+        ----------
+        X : ndarray of shape (n_samples, ...)
+            Samples.
+        codes : ndarray of shape (n_samples,)
+            Class of each, -1 where it is not known.
+        features : callable
+            Gives the features of samples.
+
+        Returns
+        -------
+        WNLLHead
+            Itself.
+        """
+        keys, first, inverse = np.unique(sample_keys(X), return_index=True, return_inverse=True)
+        # Equal samples have equal features, bit for bit, and so are one point.
+        Z = features(X[first])[inverse]
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", FewLabelsWarning)  # has been said of the samples
+            self.classifier.fit(Z, codes)
+        self.label_distributions = self.classifier.label_distributions_
+        self.reached = self.classifier.reached_
+        self._index, self._first = RowIndex(keys), first
+        return self
+
+    def predict_proba(self, X, features):
+        """Give the distribution of each sample.
+
+        Parameters
+        ----------
+        X : ndarray of shape (n_queries, ...)
+            Samples. A fitted one has its fitted value, the others are predicted in an order
+            that depends on them alone, not on the one in which they come.
+        features : callable
+            Gives the features of samples.
+
+        Returns
+        -------
+        ndarray of shape (n_queries, n_classes)
+            Distributions.
+        """
+        keys = sample_keys(X)
+        place = self._index.find(keys)
+        proba = self.label_distributions[self._first[place]]
+        new = np.flatnonzero(place < 0)
+        if len(new):
+            _, first, inverse = np.unique(keys[new], return_index=True, return_inverse=True)
+            proba[new] = self.classifier.predict_proba(features(X[new[first]]))[inverse]
+        return proba
+
+
+def sample_keys(X):
+    """Hash samples by their bytes as float32.
+
+    Parameters
+    ----------
+    X : ndarray of shape (n_samples, ...)
+        Samples.
+
+    Returns
+    -------
+    ndarray of uint64 of shape (n_samples,)
+        One key per sample; equal samples have equal keys, and different ones have different keys
+        but for a chance of about 1 in 2^64.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> keys = sample_keys(np.array([[1, 2], [1, 2], [2, 1]]))
+    >>> keys[0] == keys[1], keys[0] == keys[2]
+    (np.True_, np.False_)
+    """
+    rows = X.reshape(len(X), -1)
+    blocks = (rows[start : start + _BLOCK] for start in range(0, len(X), _BLOCK))
+    return np.concatenate([row_keys(block.astype(np.float32)) for block in blocks])

@@ -1,0 +1,96 @@
+"""Arrays as an estimator takes them, and as a network does."""
+
+import numpy as np
+import torch
+
+__all__ = ["Standardizer", "as_samples"]
+
+_CHANNELS = 1, 3, 4  # numbers of channels by which the last axis is known for them
+_BLOCK = 4096
+
+
+def as_samples(X):
+    """Bring images to channels first; leave everything else as it is.
+
+    Parameters
+    ----------
+    X : array-like or tensor
+        Rows of features, or images of shape (n, c, h, w) or (n, h, w, c). The last axis holds
+        the channels if it has 1, 3 or 4 entries and the second does not.
+
+    Returns
+    -------
+    array-like
+        An ndarray of shape (n, c, h, w), or ``X`` itself.
+
+    Raises
+    ------
+    ValueError
+        If ``X`` has three dimensions, or more than four.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> as_samples(np.zeros((10, 32, 32, 3))).shape
+    (10, 3, 32, 32)
+    """
+    if isinstance(X, torch.Tensor):
+        X = X.detach().cpu().numpy()
+    if getattr(X, "ndim", 2) == 3 or getattr(X, "ndim", 2) > 4:
+        raise ValueError(
+            f"X has shape {np.shape(X)}. Pass rows of features, (n, n_features), or images, "
+            "(n, channels, height, width) or (n, height, width, channels); X[:, None] makes grey "
+            "images of (n, height, width)."
+        )
+    if getattr(X, "ndim", 2) != 4:
+        return X
+    last = X.shape[3] in _CHANNELS and X.shape[1] not in _CHANNELS
+    return X.transpose(0, 3, 1, 2) if last else X
+
+
+class Standardizer:
+    """Shift and scale samples to mean 0 and variance 1, each channel or feature of its own.
+
+    Parameters
+    ----------
+    X : ndarray of shape (n, n_features) or (n, c, h, w)
+        Samples to learn mean and scale from.
+    enabled : bool
+        Whether to shift and scale at all; images of integers are then divided by 255.
+
+    Attributes
+    ----------
+    mean, scale : tensor of float32
+        What is subtracted, and divided by.
+    """
+
+    def __init__(self, X, enabled=True):
+        axes = (0, 2, 3) if X.ndim == 4 else (0,)
+        mean, scale = np.zeros(X.shape[1]), np.ones(X.shape[1])
+        if enabled:
+            mean = X.mean(axis=axes, dtype=np.float64)
+            scale = X.std(axis=axes, dtype=np.float64)
+            # What is left of a constant feature is rounding.
+            scale[scale <= 1e-6 * np.abs(mean)] = 1.0
+            scale[scale == 0] = 1.0
+        elif X.dtype == np.uint8:
+            scale[:] = 255
+        shape = (1, -1, 1, 1) if X.ndim == 4 else (1, -1)
+        self.mean = torch.tensor(mean, dtype=torch.float32).reshape(shape)
+        self.scale = torch.tensor(scale, dtype=torch.float32).reshape(shape)
+
+    def __call__(self, samples):
+        """Give samples to a network.
+
+        Parameters
+        ----------
+        samples : tensor of shape (n, ...)
+            Samples of any type of number.
+
+        Returns
+        -------
+        tensor of float32 of shape (n, ...)
+            The samples in units of their spread.
+        """
+        device = samples.device
+        return (samples.to(torch.float32) - self.mean.to(device)) / self.scale.to(device)

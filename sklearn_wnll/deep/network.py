@@ -1,0 +1,156 @@
+"""The paper's network: backbone, buffer block, and a linear head beside the WNLL one."""
+
+import torch
+from torch import nn
+
+__all__ = ["WNLLNetwork", "count_features", "features_of"]
+
+_BLOCK = 500  # samples that go through a network at a time
+
+
+class WNLLNetwork(nn.Module):
+    """Backbone, buffer block and linear head.
+
+    The other head, the weighted nonlocal Laplacian, has no weights: it interpolates on what
+    :meth:`features` gives.
+
+    Parameters
+    ----------
+    backbone : torch.nn.Module
+        Gives features of shape ``(n, n_features)``.
+    sample : tensor of shape (n, ...)
+        A few inputs, from which the widths of the layers are found.
+    n_classes : int
+        Number of classes.
+    buffer : callable, default=None
+        Called with the width of the features, gives the buffer block. None is a fully
+        connected layer of that width and ReLU.
+    """
+
+    def __init__(self, backbone, sample, n_classes, buffer=None):
+        super().__init__()
+        n_features = count_features(backbone, sample)
+        self.backbone = backbone
+        self.buffer = (buffer or _fully_connected)(n_features)
+        n_features = count_features(nn.Sequential(backbone, self.buffer), sample)
+        self.linear = nn.Linear(n_features, n_classes)
+
+    def features(self, x):
+        """Give the buffer block's output.
+
+        Parameters
+        ----------
+        x : tensor of shape (n, ...)
+            Inputs.
+
+        Returns
+        -------
+        tensor of shape (n, n_features)
+            What both heads see.
+        """
+        return self.buffer(self.backbone(x))
+
+    def forward(self, x):
+        """Give the linear head's logits.
+
+        Parameters
+        ----------
+        x : tensor of shape (n, ...)
+            Inputs.
+
+        Returns
+        -------
+        tensor of shape (n, n_classes)
+            Logits.
+        """
+        return self.linear(self.features(x))
+
+    def train_buffer_only(self):
+        """Freeze all but the buffer block; batch normalization keeps its statistics."""
+        self.eval()
+        self.buffer.train()
+        for name, parameter in self.named_parameters():
+            parameter.requires_grad_(name.startswith("buffer."))
+
+    def train_all(self):
+        """Let every layer learn."""
+        self.train()
+        self.requires_grad_(True)
+
+
+def _fully_connected(n_features):
+    """The paper's buffer block."""
+    return nn.Sequential(nn.Linear(n_features, n_features), nn.ReLU())
+
+
+def count_features(backbone, sample):
+    """Find the width of a backbone's features, by one dry forward pass.
+
+    Parameters
+    ----------
+    backbone : torch.nn.Module
+        The backbone.
+    sample : tensor of shape (n, ...)
+        A few inputs.
+
+    Returns
+    -------
+    int
+        The width.
+
+    Raises
+    ------
+    ValueError
+        If the module fails on the inputs, or does not give one row of features for each.
+    """
+    backbone.eval()
+    try:
+        with torch.no_grad():
+            features = backbone(sample)
+    except RuntimeError as error:
+        raise ValueError(
+            f"module fails on inputs of shape {tuple(sample.shape)}: {error}. Pass inputs of the "
+            "shape that it takes, or another module or module_params."
+        ) from error
+    if not isinstance(features, torch.Tensor) or features.ndim != 2 or len(features) != len(sample):
+        got = tuple(features.shape) if isinstance(features, torch.Tensor) else type(features)
+        raise ValueError(
+            f"module must return features of shape (n, n_features), got {got} for inputs of shape "
+            f"{tuple(sample.shape)}. Leave out its last layer, and end it with pooling and "
+            "torch.nn.Flatten()."
+        )
+    return features.shape[1]
+
+
+@torch.no_grad()
+def features_of(network, X, prepare, device, *, linear=False):
+    """Give the buffer's features of samples, or the linear head's logits.
+
+    Parameters
+    ----------
+    network : WNLLNetwork
+        A trained network; it is on the CPU afterwards.
+    X : ndarray of shape (n, ...)
+        Samples.
+    prepare : callable
+        Turns samples into what the network takes.
+    device : torch.device
+        Where to compute.
+    linear : bool, default=False
+        Whether to give the logits.
+
+    Returns
+    -------
+    tensor of float32 of shape (n, n_features) or (n, n_classes)
+        Features or logits, on the CPU.
+    """
+    network.eval().to(device)
+    forward = network if linear else network.features
+    try:
+        parts = [
+            forward(prepare(torch.tensor(X[start : start + _BLOCK]).to(device))).cpu()
+            for start in range(0, len(X), _BLOCK)
+        ]
+    finally:
+        network.cpu()
+    return torch.cat(parts)

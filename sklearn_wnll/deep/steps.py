@@ -1,0 +1,151 @@
+"""The two steps of a stage (Algorithm 1 of the paper), as skorch nets."""
+
+from skorch import NeuralNet
+from skorch.utils import to_device
+from torch import nn
+
+from .interpolation import wnll_interpolate
+
+__all__ = ["LinearStep", "WNLLStep"]
+
+# Part of the uniform distribution that is mixed to WNLL's before the logarithm: a query
+# whose class no template near it has would else have an infinite loss.
+_UNIFORM = 0.01
+
+
+class _Step(NeuralNet):
+    """A step of a stage: a skorch net that trains a part of a :class:`WNLLNetwork`.
+
+    Parameters
+    ----------
+    module : WNLLNetwork
+        The network, which is trained in place.
+    prepare : callable
+        Turns a batch of samples into what the network takes.
+    augment : callable or None
+        Changes a prepared batch at random.
+    **kwargs
+        As for :class:`skorch.NeuralNet`.
+    """
+
+    def __init__(self, module, *, prepare, augment=None, criterion=nn.NLLLoss, **kwargs):
+        self.prepare, self.augment = prepare, augment
+        super().__init__(module, criterion, train_split=None, **kwargs)
+
+    def inputs(self, samples):
+        """Give a batch of samples to the network.
+
+        Parameters
+        ----------
+        samples : tensor of shape (n, ...)
+            Samples.
+
+        Returns
+        -------
+        tensor of float32 of shape (n, ...)
+            Prepared, on the device, and changed at random if that is asked for.
+        """
+        batch = self.prepare(to_device(samples, self.device))
+        return batch if self.augment is None else self.augment(batch)
+
+    def run(self, samples, epochs):
+        """Train for some epochs; unlike skorch's ``fit``, an interrupt is not swallowed.
+
+        Parameters
+        ----------
+        samples : Samples
+            The training samples.
+        epochs : int
+            Number of epochs.
+        """
+        self.notify("on_train_begin", X=samples, y=None)
+        self.fit_loop(samples, epochs=epochs)
+        self.notify("on_train_end", X=samples, y=None)
+
+
+class LinearStep(_Step):
+    """Linear step: every layer learns, by back-propagation from the linear head."""
+
+    def train_step_single(self, batch, **fit_params):
+        """Go forward and backward with a batch of labelled samples.
+
+        Parameters
+        ----------
+        batch : tuple of (X, codes)
+            Samples and their classes.
+        **fit_params
+            Not used.
+
+        Returns
+        -------
+        dict
+            The loss and the prediction.
+        """
+        X, codes = batch
+        self.module_.train_all()
+        logits = self.module_(self.inputs(X))
+        loss = self.get_loss(logits.log_softmax(dim=1), to_device(codes, self.device))
+        loss.backward()
+        return {"loss": loss, "y_pred": logits}
+
+
+class WNLLStep(_Step):
+    """WNLL step: the buffer block learns, the backbone and the linear head are frozen.
+
+    Parameters
+    ----------
+    module : WNLLNetwork
+        The network, which is trained in place.
+    interpolation : dict
+        Parameters of :func:`~sklearn_wnll.deep.wnll_interpolate`, ``gradient`` among them.
+    **kwargs
+        As for :class:`LinearStep`.
+    """
+
+    def __init__(self, module, *, interpolation, **kwargs):
+        self.interpolation = interpolation
+        super().__init__(module, **kwargs)
+
+    def train_step_single(self, batch, **fit_params):
+        """Interpolate a template batch's labels to a query batch; go backward from the loss.
+
+        Parameters
+        ----------
+        batch : tuple of (query, template), each a tuple of (X, codes)
+            Two batches. A query may have no label, -1: it joins the graph, not the loss.
+        **fit_params
+            Not used.
+
+        Returns
+        -------
+        dict
+            The loss and the prediction.
+        """
+        (query, query_codes), (template, template_codes) = batch
+        self.module_.train_buffer_only()
+        z_template = self.module_.features(self.inputs(template))
+        z_query = self.module_.features(self.inputs(query))
+        u = self._interpolate(z_template, to_device(template_codes, self.device), z_query)
+        codes = to_device(query_codes, self.device)
+        labeled = codes >= 0
+        if labeled.any():
+            mixed = (1 - _UNIFORM) * u[labeled] + _UNIFORM / u.shape[1]
+            loss = self.get_loss(mixed.log(), codes[labeled])
+        else:
+            loss = 0 * u.sum()
+        loss.backward()
+        return {"loss": loss, "y_pred": u}
+
+    def _interpolate(self, z_template, codes, z_query):
+        stand_in = None
+        if self.interpolation["gradient"] == "surrogate":
+            stand_in = self.module_.linear(z_query).softmax(dim=1)
+        n_classes = self.module_.linear.out_features
+        return wnll_interpolate(
+            z_template,
+            codes,
+            z_query,
+            surrogate=stand_in,
+            n_classes=n_classes,
+            **self.interpolation,
+        )

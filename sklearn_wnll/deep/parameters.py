@@ -95,7 +95,7 @@ def _plain(value):
         weights = value.state_dict().items()
         return str(value), [(name, np.asarray(tensor.cpu())) for name, tensor in weights]
     if callable(value):
-        return getattr(value, "__module__", ""), getattr(value, "__qualname__", repr(type(value)))
+        return getattr(value, "__qualname__", type(value).__qualname__)
     if isinstance(value, dict):
         return sorted((name, _plain(item)) for name, item in value.items())
     return str(value) if isinstance(value, Integral | Real) else value

@@ -1,0 +1,152 @@
+"""Training in stages: its record, and what an interruption leaves."""
+
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from sklearn.datasets import load_digits
+from skorch.callbacks import Callback
+
+from sklearn_wnll import DeepWNLLClassifier
+from sklearn_wnll.deep.checkpoint import Checkpoint
+from sklearn_wnll.exceptions import TrainingInterruptedWarning
+
+from . import killed_training
+
+
+class InterruptAt(Callback):
+    """Press Ctrl-C in an epoch, as counted over all steps."""
+
+    def __init__(self, count, seen):
+        self.count, self.seen = count, seen
+
+    def __deepcopy__(self, memo):
+        return InterruptAt(self.count, self.seen)
+
+    def on_epoch_begin(self, net, **kwargs):
+        self.seen.append(net)
+        if len(self.seen) == self.count:
+            raise KeyboardInterrupt
+
+
+def weights(model):
+    return torch.cat([part.flatten() for part in model.network_.state_dict().values()])
+
+
+def rows(history):
+    """The history without its times."""
+    return [{key: value for key, value in row.items() if key != "dur"} for row in history]
+
+
+@pytest.fixture(scope="module")
+def unbroken():
+    return killed_training.model().fit(*killed_training.data())
+
+
+def test_a_killed_training_ends_with_the_weights_of_an_unbroken_one(unbroken, tmp_path):
+    for stage, step, epoch in [(1, "linear", 2), (1, "wnll", 1), (2, "linear", 3), (2, "wnll", 2)]:
+        done = subprocess.run(
+            [sys.executable, "-m", "tests.killed_training", tmp_path, str(stage), step, str(epoch)],
+            cwd=Path(__file__).parents[1],
+            capture_output=True,
+            text=True,
+        )
+        assert done.returncode == -signal.SIGKILL, done.stderr
+        history = torch.load(tmp_path / "training.pt", weights_only=True)["history"]
+        expected = rows(unbroken.history_)[: len(history)]
+        assert rows(history) == expected
+        assert (expected[-1]["stage"], expected[-1]["step"]) <= (stage, step)
+    model = killed_training.model(tmp_path).fit(*killed_training.data())
+    assert rows(model.history_) == rows(unbroken.history_)
+    assert torch.equal(weights(model), weights(unbroken))
+    np.testing.assert_array_equal(model.label_distributions_, unbroken.label_distributions_)
+
+
+def test_a_finished_training_is_not_repeated(unbroken, tmp_path):
+    seen = []
+    X, y = killed_training.data()
+    for _ in range(2):
+        model = killed_training.model(tmp_path, [InterruptAt(None, seen)]).fit(X, y)
+        assert len(seen) == 10
+        assert torch.equal(weights(model), weights(unbroken))
+
+
+def test_the_seed_of_a_checkpoint_is_kept(tmp_path):
+    X, y = killed_training.data()
+    model = killed_training.model(tmp_path).set_params(random_state=None)
+    first, again = weights(model.fit(X, y)), weights(model.fit(X, y))
+    assert torch.equal(first, again)
+
+
+def test_a_checkpoint_of_another_training_is_refused(tmp_path):
+    X, y = killed_training.data()
+    model = killed_training.model(tmp_path).set_params(n_stages=1).fit(X, y)
+    for change in (lambda: model.set_params(lr=0.2).fit(X, y), lambda: model.fit(X[1:], y[1:])):
+        with pytest.raises(ValueError, match=r"other data or parameters.*another checkpoint_dir"):
+            change()
+    model.set_params(lr=0.1, verbose=1, callbacks=[], device="cpu").fit(X, y)
+
+
+def test_a_checkpoint_that_is_half_written_does_not_count(tmp_path, monkeypatch):
+    checkpoint = Checkpoint(tmp_path, "this")
+    assert checkpoint.load() is None
+    checkpoint.save(epoch=1)
+
+    def fail(state, file):
+        file.write(b"half")
+        raise OSError("disk full")
+
+    monkeypatch.setattr(torch, "save", fail)
+    with pytest.raises(OSError, match="disk full"):
+        checkpoint.save(epoch=2)
+    assert checkpoint.load()["epoch"] == 1
+
+
+@pytest.mark.parametrize("count", [1, 2, 5])
+def test_an_interrupt_leaves_a_fitted_estimator(count, tmp_path):
+    X, y = killed_training.data()
+    model = killed_training.model(tmp_path, [InterruptAt(count, [])])
+    with pytest.warns(TrainingInterruptedWarning, match=f"after {count - 1} whole epochs"):
+        model.fit(X, y)
+    assert len(model.history_) == count - 1
+    np.testing.assert_array_equal(model.predict(X), model.transduction_)
+    whole = killed_training.model(tmp_path).fit(X, y)
+    assert len(whole.history_) == 10
+
+
+def test_the_history_covers_all_epochs_of_all_stages(unbroken):
+    found = [(row["stage"], row["step"], row["epoch"]) for row in unbroken.history_]
+    assert found == [
+        *((1, "linear", e) for e in (1, 2, 3)), *((1, "wnll", e) for e in (1, 2)),
+        *((2, "linear", e) for e in (1, 2, 3)), *((2, "wnll", e) for e in (1, 2)),
+    ]  # fmt: skip
+    rates = [row["lr"] for row in unbroken.history_]
+    np.testing.assert_allclose(rates, [0.1, 0.1, 0.05, 0.01, 0.01, 0.05, 0.05, 0.025, 0.005, 0.005])
+    assert unbroken.history_[2]["train_loss"] < unbroken.history_[0]["train_loss"]
+
+
+def test_the_wnll_step_trains_the_buffer_alone():
+    X, y = load_digits(return_X_y=True)
+    states = []
+
+    class Watch(Callback):
+        def on_train_begin(self, net, **kwargs):
+            states.append({k: v.clone() for k, v in net.module_.state_dict().items()})
+
+    model = DeepWNLLClassifier(max_epochs=2, n_stages=1, random_state=0, callbacks=[Watch()])
+    after = model.fit(X[:500], y[:500]).network_.state_dict()
+    changed = {name for name, value in after.items() if not torch.equal(value, states[1][name])}
+    assert changed == {"buffer.0.weight", "buffer.0.bias"}
+
+
+def test_verbose_prints_the_table_of_skorch_and_a_bar(capfd):
+    X, y = killed_training.data()
+    killed_training.model().set_params(verbose=1, n_stages=1).fit(X, y)
+    printed = capfd.readouterr()
+    assert "train_loss" in printed.out
+    assert "[wnll] solver" in printed.out
+    assert "it/s" in printed.err

@@ -1,0 +1,272 @@
+import pickle
+import subprocess
+import sys
+
+import joblib
+import numpy as np
+import pytest
+import torch
+from sklearn.base import clone
+from sklearn.datasets import load_digits
+from sklearn.model_selection import GridSearchCV
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import MinMaxScaler
+from torch import nn
+
+from sklearn_wnll import DeepWNLLClassifier
+from sklearn_wnll.deep.backbones import mlp, resnet20
+from sklearn_wnll.exceptions import FewLabelsWarning
+
+QUICK = {"max_epochs": 3, "wnll_epochs": 1, "n_stages": 1, "random_state": 0}
+
+
+class Small(nn.Module):
+    """A convolution and its mean."""
+
+    def __init__(self, in_channels, width=8):
+        super().__init__()
+        self.layers = nn.Sequential(
+            nn.Conv2d(in_channels, width, 3), nn.ReLU(), nn.AdaptiveAvgPool2d(1), nn.Flatten()
+        )
+
+    def forward(self, x):
+        return self.layers(x)
+
+
+def unpooled(in_channels):
+    return nn.Conv2d(in_channels, 2, 3)
+
+
+@pytest.fixture(scope="module")
+def rows():
+    """Digits: 800 rows to fit, of which 300 have no label, and 400 more."""
+    X, y = load_digits(return_X_y=True)
+    few = y[:800].copy()
+    few[::8] = few[1::8] = few[2::8] = -1
+    return X[:800], few, X[800:1200], y[800:1200]
+
+
+@pytest.fixture(scope="module")
+def fitted(rows):
+    return DeepWNLLClassifier(**{**QUICK, "max_epochs": 8}).fit(*rows[:2])
+
+
+@pytest.fixture(scope="module")
+def images():
+    """Digits as colour images of bytes, channels first."""
+    X, y = load_digits(return_X_y=True)
+    grey = (16 * X[:120]).clip(0, 255).astype(np.uint8).reshape(-1, 1, 8, 8)
+    return np.concatenate([grey, 255 - grey, grey // 2], axis=1), y[:120]
+
+
+def test_it_learns(fitted, rows):
+    _, few, new, y = rows
+    assert fitted.score(new, y) > 0.9
+    truth = load_digits().target[:800]
+    assert (fitted.transduction_ == truth)[few == -1].mean() > 0.9
+    assert fitted.set_params(head="linear").score(new, y) > 0.85
+    fitted.set_params(head="wnll")
+    assert fitted.classes_.tolist() == list(range(10))
+
+
+def test_fitted_samples_have_their_fitted_values(fitted, rows):
+    X, few, new, _ = rows
+    labeled = few != -1
+    np.testing.assert_array_equal(fitted.transduction_[labeled], few[labeled])
+    for mode in ("inductive", "transductive"):
+        fitted.set_params(predict_mode=mode)
+        mixed = np.vstack([new[:5], X[::-1]])
+        proba = fitted.predict_proba(mixed)
+        np.testing.assert_array_equal(proba[5:], fitted.label_distributions_[::-1])
+        np.testing.assert_array_equal(fitted.predict(X), fitted.transduction_)
+    assert fitted.reached_.all()
+
+
+@pytest.mark.parametrize("query_size", [None, 37])
+def test_predictions_do_not_depend_on_the_order(fitted, rows, query_size):
+    new, order = rows[2], np.random.default_rng(0).permutation(400)
+    model = clone_fitted(fitted).set_params(query_size=query_size)
+    proba = model.predict_proba(new)
+    np.testing.assert_array_equal(model.predict_proba(new[order]), proba[order])
+    np.testing.assert_allclose(proba.sum(axis=1), 1)
+    assert proba.min() >= 0
+
+
+def clone_fitted(model):
+    return pickle.loads(pickle.dumps(model))
+
+
+def test_inductive_predictions_are_those_of_each_sample_alone(fitted, rows):
+    model = clone_fitted(fitted).set_params(predict_mode="inductive")
+    proba = model.predict_proba(rows[2][:20])
+    alone = np.vstack([model.predict_proba(row[None]) for row in rows[2][:20]])
+    np.testing.assert_allclose(proba, alone, atol=1e-4)
+    assert np.abs(proba - fitted.predict_proba(rows[2][:20])).max() > 1e-3
+
+
+def test_the_linear_head_is_the_softmax_of_the_network(fitted, rows):
+    model = clone_fitted(fitted).set_params(head="linear")
+    with torch.no_grad():
+        inputs = model._prepare(torch.tensor(rows[0], dtype=torch.float32))
+        expected = model.network_.eval()(inputs).softmax(dim=1)
+    np.testing.assert_allclose(model.predict_proba(rows[0]), expected, atol=1e-5)
+
+
+def test_several_templates_vote(rows):
+    X, few, new, y = rows
+    model = DeepWNLLClassifier(**QUICK, template_size=300, query_size=100).fit(X, few)
+    assert len(model._head.classifier.templates_) > 1
+    assert model.score(new, y) > 0.85
+    np.testing.assert_array_equal(model.predict(X), model.transduction_)
+
+
+def test_images_of_any_layout_and_container_are_the_same(images):
+    X, y = images
+    model = DeepWNLLClassifier(Small, **QUICK).fit(X[:100], y[:100])
+    proba = model.predict_proba(X[100:])
+    layouts = {
+        "channels last": X.transpose(0, 2, 3, 1),
+        "float": X.astype(np.float64),
+        "tensor": torch.from_numpy(X),
+    }
+    for name, same in layouts.items():
+        other = DeepWNLLClassifier(Small, **QUICK).fit(same[:100], y[:100])
+        np.testing.assert_allclose(other.predict_proba(same[100:]), proba, atol=1e-3, err_msg=name)
+        np.testing.assert_array_equal(model.predict(same[:100]), y[:100])
+    assert model.n_features_in_ == 3 * 8 * 8
+
+
+def test_a_resnet_is_the_default_for_images(images):
+    X, y = images
+    model = DeepWNLLClassifier(**{**QUICK, "max_epochs": 1}).fit(X, y)
+    names = [name for name, _ in model.network_.backbone.named_parameters()]
+    assert names == [name for name, _ in resnet20().named_parameters()]
+
+
+def test_any_labels_will_do(rows):
+    X, few, new, y = rows
+    names = np.array([None if code == -1 else f"digit {code}" for code in few], dtype=object)
+    model = DeepWNLLClassifier(**QUICK).fit(X, names)
+    numbers = DeepWNLLClassifier(**QUICK).fit(X, few)
+    assert model.predict(new).tolist() == [f"digit {code}" for code in numbers.predict(new)]
+    assert model.score(new, [f"digit {code}" for code in y]) > 0.85
+
+
+def test_a_module_may_be_a_function_a_class_or_a_network(rows, images):
+    X, y = images
+    model = DeepWNLLClassifier(Small, module_params={"width": 5}, **QUICK).fit(X, y)
+    assert model.network_.linear.in_features == 5
+    network = mlp(64)
+    before = network[0].weight.clone()
+    model = DeepWNLLClassifier(network, buffer=lambda width: nn.Linear(width, 7), **QUICK)
+    model.fit(*rows[:2])
+    assert torch.equal(network[0].weight, before)
+    assert model.network_.linear.in_features == 7
+    nothing = DeepWNLLClassifier(mlp, buffer=lambda width: nn.Identity(), **QUICK).fit(*rows[:2])
+    assert {row["step"] for row in nothing.history_} == {"linear"}
+
+
+def test_clones_pickles_and_dumps_work(fitted, rows, tmp_path):
+    proba = fitted.predict_proba(rows[2])
+    assert not hasattr(clone(fitted), "network_")
+    joblib.dump(fitted, tmp_path / "model.joblib")
+    for again in (clone_fitted(fitted), joblib.load(tmp_path / "model.joblib")):
+        np.testing.assert_array_equal(again.predict_proba(rows[2]), proba)
+    # So a model that was fitted on a GPU can be read without one.
+    assert {parameter.device.type for parameter in fitted.network_.parameters()} == {"cpu"}
+
+
+def test_a_grid_search_over_a_pipeline(rows):
+    X, few, new, y = rows
+    labeled = few != -1
+    pipeline = make_pipeline(MinMaxScaler(), DeepWNLLClassifier(**QUICK))
+    grid = {
+        "deepwnllclassifier__lr": [1e-6, 0.1],
+        "deepwnllclassifier__n_neighbors": [8, 12],
+    }
+    search = GridSearchCV(pipeline, grid, cv=2, n_jobs=2).fit(X[labeled], few[labeled])
+    assert search.best_params_["deepwnllclassifier__lr"] == 0.1
+    assert search.score(new, y) > 0.85
+    assert clone_fitted(search).score(new, y) == search.score(new, y)
+
+
+def test_fitting_leaves_the_random_numbers_of_torch_alone(rows):
+    torch.manual_seed(3)
+    expected = torch.rand(5)
+    torch.manual_seed(3)
+    DeepWNLLClassifier(**QUICK).fit(*rows[:2])
+    assert torch.equal(torch.rand(5), expected)
+
+
+def test_the_same_seed_gives_the_same_model(rows):
+    first = DeepWNLLClassifier(**QUICK).fit(*rows[:2]).predict_proba(rows[2])
+    again = DeepWNLLClassifier(**QUICK).fit(*rows[:2]).predict_proba(rows[2])
+    np.testing.assert_array_equal(first, again)
+    other = DeepWNLLClassifier(**{**QUICK, "random_state": 1}).fit(*rows[:2])
+    assert (other.predict_proba(rows[2]) != first).any()
+
+
+@pytest.mark.parametrize(
+    ("params", "message"),
+    [
+        ({"module": unpooled}, r"features of shape \(n, n_features\), got \(2, 2, 6, 6\)"),
+        ({"module": nn.Linear(5, 2)}, r"module fails on inputs of shape \(2, 3, 8, 8\)"),
+        ({"module": lambda in_channels: 3}, r"must return a torch.nn.Module, got int"),
+        ({"device": "cuda:7"}, r"device='cuda:7' cannot be used.*'cpu'"),
+        ({"device": "toaster"}, r"device='toaster' cannot be used"),
+        ({"scale_neighbor": 20}, r"scale_neighbor=20 is larger than n_neighbors=15"),
+        ({"gradient": "none"}, r"'gradient' parameter of DeepWNLLClassifier must be"),
+    ],
+)
+def test_bad_parameters_are_named_with_the_cure(images, params, message):
+    with pytest.raises(ValueError, match=message):
+        DeepWNLLClassifier(**{**QUICK, **params}).fit(*images)
+
+
+def test_samples_of_another_shape_are_refused(images, fitted):
+    X, y = images
+    model = DeepWNLLClassifier(Small, **QUICK).fit(X, y)
+    with pytest.raises(ValueError, match=r"images of 3 channels, height 7 and width 8, but .* 8"):
+        model.predict(X[:, :, 1:])
+    with pytest.raises(ValueError, match="X holds rows of features, but the estimator was fitted"):
+        model.predict(X.reshape(len(X), -1))
+    with pytest.raises(ValueError, match=r"X has shape .* makes grey images"):
+        model.predict(X[:, 0])
+    with pytest.raises(ValueError, match=r"images of .* fitted to rows of features"):
+        fitted.predict(X)
+
+
+@pytest.mark.filterwarnings("ignore")
+def test_too_few_labels_for_a_template_and_a_query_are_refused(rows):
+    few = np.where(np.arange(800) == 7, rows[1], -1)
+    few[7] = 4
+    with pytest.raises(ValueError, match=r"at least 2 labelled samples.*WNLLClassifier"):
+        DeepWNLLClassifier(**QUICK).fit(rows[0], few)
+
+
+def test_few_labels_are_said_once(rows):
+    few = np.full(800, -1)
+    few[:10] = np.arange(10)
+    with pytest.warns(FewLabelsWarning) as caught:
+        DeepWNLLClassifier(**QUICK).fit(rows[0], few)
+    assert len(caught) == 1
+
+
+def test_without_torch_the_error_names_the_extra():
+    code = """
+import sys
+
+class Missing:
+    def find_spec(name, *args):
+        if name == "torch":
+            raise ModuleNotFoundError("No module named 'torch'", name="torch")
+
+sys.meta_path.insert(0, Missing)
+import sklearn_wnll
+sklearn_wnll.WNLLClassifier
+sklearn_wnll.DeepWNLLClassifier
+"""
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    assert 'pip install "sklearn-wnll[deep]"' in done.stderr.splitlines()[-1]
+    code = "import sys, sklearn_wnll; sys.exit('torch' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", code]).returncode == 0

@@ -1,0 +1,228 @@
+"""
+What the interpolation costs, beside the network that it crowns
+===============================================================
+
+Time and memory of ``wnll_interpolate``, forward and backward, for clouds of 600 to 20,000
+points; of a ResNet-20 for as many images; and, with ``--peer FOLDER``, of the published graph
+learning layer (a clone of github.com/jwcalder/GraphLearningLayer, with graphlearning installed).
+Each row is a process of its own. Writes ``docs/benchmarks/interpolation.md``.
+"""
+
+import argparse
+import json
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+
+sys.path.insert(0, str(Path(__file__).parent))
+from measure import in_new_process, machine, measured, peak_memory, table, write_page
+
+CLOUDS = (
+    (500, 100, 64),
+    (1_000, 5_000, 64),
+    (5_000, 1_000, 64),
+    (5_000, 1_000, 512),
+    (5_000, 15_000, 64),
+    (10_000, 10_000, 512),
+)
+PEER_CLOUDS = CLOUDS[1:3]
+REPEATS = 7
+N_CLASSES = 10
+
+
+def cloud(n_template, n_query, width, device):
+    """Features on a sheet of eight dimensions for each class, as a trained network gives."""
+    import torch
+
+    rng = np.random.default_rng(0)
+    n = n_template + n_query
+    codes = rng.integers(0, N_CLASSES, size=n)
+    centers = 2 * rng.normal(size=(N_CLASSES, width))
+    sheets = rng.normal(size=(N_CLASSES, 8, width)) / 2
+    X = np.empty((n, width), dtype=np.float32)
+    for code in range(N_CLASSES):
+        rows = np.flatnonzero(codes == code)
+        X[rows] = centers[code] + rng.normal(size=(len(rows), 8)) @ sheets[code]
+    X += 0.1 * rng.normal(size=X.shape)
+    return torch.tensor(X, device=device), torch.tensor(codes, device=device)
+
+
+def timed(function, device):
+    """Seconds of a call, and what it returns."""
+    import torch
+
+    start = time.perf_counter()
+    result = function()
+    if device != "cpu":
+        torch.cuda.synchronize()
+    return time.perf_counter() - start, result
+
+
+def forward_and_backward(forward, codes, device):
+    """Median seconds of both, and the memory that they took beyond what was there."""
+    before = peak_memory()
+    seconds = []
+    for _ in range(REPEATS):
+        ahead, u = timed(forward, device)
+        loss = -(u.clamp_min(1e-3).log().gather(1, codes[:, None])).mean()
+        back, _ = timed(loss.backward, device)
+        seconds.append((ahead, back))
+    accuracy = 100 * float((u.argmax(dim=1) == codes).float().mean())
+    ahead, back = np.median(seconds, axis=0)
+    return {
+        "forward": ahead,
+        "backward": back,
+        "memory": peak_memory() - before,
+        "accuracy": accuracy,
+    }
+
+
+def job_ours(n_template, n_query, width, device):
+    """Our interpolation, with the exact gradient."""
+    from sklearn_wnll.deep import wnll_interpolate
+
+    X, codes = cloud(n_template, n_query, width, device)
+    template, query = (part.clone().requires_grad_() for part in X.split([n_template, n_query]))
+    small = wnll_interpolate(template[:100], codes[:100], query[:100])
+    small.sum().backward()  # what torch prepares once
+    return forward_and_backward(
+        lambda: wnll_interpolate(template, codes[:n_template], query, n_classes=N_CLASSES),
+        codes[n_template:],
+        device,
+    )
+
+
+def job_peer(n_template, n_query, width, device, folder):
+    """The published layer: 25 neighbours, hard labels, without regularization."""
+    import torch
+
+    sys.path.insert(0, folder)
+    from GLL import LaplaceLearningSparseHard
+
+    X, codes = cloud(n_template, n_query, width, "cpu")
+    X.requires_grad_()
+    labels = torch.eye(N_CLASSES)[codes[:n_template]]
+    return forward_and_backward(
+        lambda: LaplaceLearningSparseHard.apply(X, labels), codes[n_template:], "cpu"
+    )
+
+
+def job_backbone(n_template, n_query, width, device):
+    """ResNet-20 on as many images as there are points, in batches of 128."""
+    import torch
+
+    from sklearn_wnll.deep.backbones import resnet20
+
+    network = resnet20().to(device)
+    images = torch.randn(128, 3, 32, 32, device=device)
+    network(images).sum().backward()
+    seconds = []
+    for _ in range(REPEATS):
+        ahead, features = timed(lambda: network(images), device)
+        back, _ = timed(features.sum().backward, device)
+        seconds.append((ahead, back))
+    ahead, back = np.median(seconds, axis=0) * (n_template + n_query) / len(images)
+    return {"forward": ahead, "backward": back}
+
+
+JOBS = {"ours": job_ours, "peer": job_peer, "backbone": job_backbone}
+
+
+def cost_rows(device):
+    """Rows of the table of costs."""
+    rows = []
+    for n_template, n_query, width in CLOUDS:
+        size = {"n_template": n_template, "n_query": n_query, "width": width, "device": device}
+        ours = in_new_process(__file__, "ours", **size)
+        network = in_new_process(__file__, "backbone", **size)
+        both = network["forward"] + network["backward"]
+        rows.append([
+            f"{n_template:,}", f"{n_query:,}", str(width), f"{ours['forward']:.3f}",
+            f"{ours['backward']:.3f}", f"{ours['memory']:.2f}", f"{ours['accuracy']:.1f}",
+            f"{both:.1f}", f"{100 * (ours['forward'] + ours['backward']) / both:.1f} %",
+        ])  # fmt: skip
+        print(rows[-1], flush=True)
+    return rows
+
+
+def peer_rows(folder):
+    """Rows of the table beside the published layer: three rounds in turn, medians."""
+    rows = []
+    for n_template, n_query, width in PEER_CLOUDS:
+        size = {"n_template": n_template, "n_query": n_query, "width": width, "device": "cpu"}
+        rounds = [
+            (
+                in_new_process(__file__, "ours", **size),
+                in_new_process(__file__, "peer", folder=folder, **size),
+            )
+            for _ in range(3)
+        ]
+        cells = [f"{n_template:,}", f"{n_query:,}"]
+        totals = []
+        for method in (0, 1):
+            ahead, back = (
+                float(np.median([pair[method][key] for pair in rounds]))
+                for key in ("forward", "backward")
+            )
+            totals.append(ahead + back)
+            cells += [f"{ahead:.2f}", f"{back:.2f}", f"{rounds[0][method]['accuracy']:.1f}"]
+        rows.append([*cells, f"{totals[1] / totals[0]:.1f}"])
+        print(rows[-1], flush=True)
+    return rows
+
+
+def main():
+    """Run the job that is asked for, or all."""
+    parser = argparse.ArgumentParser(description=__doc__.split("\n\n")[1])
+    parser.add_argument("--peer", help="folder of a clone of GraphLearningLayer")
+    parser.add_argument("--device", default="cpu")
+    parser.add_argument("--job", choices=JOBS, help=argparse.SUPPRESS)
+    parser.add_argument("--options", type=json.loads, help=argparse.SUPPRESS)
+    args = parser.parse_args()
+    if args.job:
+        print(json.dumps(JOBS[args.job](**args.options)))
+        return
+    header = ["template", "query", "width", "forward, s", "backward, s", "memory, GB",
+              "accuracy, %", "ResNet-20, s", "of it"]  # fmt: skip
+    title = "the CPU" if args.device == "cpu" else args.device
+    sections = [
+        f"""\
+## On {title}
+
+float32, 15 neighbours, 10 classes. *memory* is what the process took beyond its largest before;
+*ResNet-20* is forward and backward for as many images of 32 x 32, in batches of 128; *of it*
+the share of forward and backward together.
+
+{table(header, cost_rows(args.device))}
+
+{measured()}"""
+    ]
+    if args.peer:
+        header = ["template", "query", "ours: forward, s", "backward, s", "accuracy, %",
+                  "layer: forward, s", "backward, s", "accuracy, %", "times as fast"]  # fmt: skip
+        sections.append(f"""\
+## Beside the published graph learning layer
+
+Width 64, on the CPU, in turn, medians of three processes. The layer, `LaplaceLearningSparseHard` of
+[GraphLearningLayer](https://github.com/jwcalder/GraphLearningLayer), has 25 neighbours, the
+graph Laplacian, a sparse direct solver and an approximate search.
+
+{table(header, peer_rows(args.peer))}
+
+{measured()}""")
+    head = f"""\
+# What the differentiable interpolation costs
+
+`wnll_interpolate` with the exact gradient, to template and query points. Medians of {REPEATS}
+calls.
+
+Command: `python examples/benchmarks/bench_interpolation.py --peer GraphLearningLayer`.
+{machine("torch", "graphlearning")}
+"""
+    write_page("interpolation.md", head, sections)
+
+
+if __name__ == "__main__":
+    main()

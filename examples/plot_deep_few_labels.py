@@ -81,7 +81,7 @@ def errors(seed):
 # -----------
 
 
-def draw(history, found):
+def draw(histories[0], found):
     """Plot the training of one draw and the errors of all."""
     figure, (left, right) = plt.subplots(1, 2, figsize=(10, 4), layout="constrained")
     epochs = np.arange(1, len(history) + 1)
@@ -119,12 +119,12 @@ def main():
     parser.add_argument("--seeds", type=int, default=3, help="draws of labels (default: 3)")
     parser.add_argument("--output", default="deep_few_labels.png", help="picture")
     args = parser.parse_args()
-    found = []
+    found, histories = [], []
     for seed in range(args.seeds):
         start = time.perf_counter()
         model, result = errors(seed)
         found.append(result)
-        history = history if seed else model.history_
+        histories.append(model.history_)
         print(
             f"seed {seed}: error of the linear head {result['linear']:.1f} %, of the WNLL head "
             f"{result['wnll']:.1f} % ({time.perf_counter() - start:.0f} s)",
@@ -133,7 +133,7 @@ def main():
     for head, name in (("linear", "linear"), ("wnll", "WNLL")):
         values = [one[head] for one in found]
         print(f"{name} head: {np.mean(values):.1f} ± {np.std(values):.1f} %")
-    draw(history, found).savefig(args.output, dpi=150)
+    draw(histories[0], found).savefig(args.output, dpi=150)
     print(f"Saved the picture as {args.output}")
 
 

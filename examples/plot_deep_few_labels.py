@@ -81,7 +81,7 @@ def errors(seed):
 # -----------
 
 
-def draw(histories[0], found):
+def draw(history, found):
     """Plot the training of one draw and the errors of all."""
     figure, (left, right) = plt.subplots(1, 2, figsize=(10, 4), layout="constrained")
     epochs = np.arange(1, len(history) + 1)

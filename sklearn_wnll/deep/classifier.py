@@ -18,7 +18,7 @@ from .backbones import mlp, resnet20
 from .batches import Samples
 from .checkpoint import Checkpoint
 from .head import WNLLHead
-from .inputs import Standardizer, as_samples
+from .inputs import Standardizer, as_samples, memory_format
 from .network import WNLLNetwork, features_of
 from .parameters import CONSTRAINTS, fingerprint
 from .training import Training
@@ -283,7 +283,7 @@ class DeepWNLLClassifier(PartlyLabeledClassifierMixin, BaseEstimator):
         with torch.random.fork_rng([device] if device.type == "cuda" else []):
             torch.manual_seed(self._seed)
             self._prepare = Standardizer(X, self.standardize)
-            self.network_ = self._make_network(X).to(device)
+            self.network_ = self._make_network(X).to(device, memory_format=memory_format(X.ndim))
             training = self._make_training(X, codes, device)
             try:
                 training.run(Samples(X, codes))

@@ -3,10 +3,9 @@
 import numpy as np
 import torch
 
-__all__ = ["Standardizer", "as_samples"]
+__all__ = ["Standardizer", "as_samples", "memory_format"]
 
 _CHANNELS = 1, 3, 4  # numbers of channels by which the last axis is known for them
-_BLOCK = 4096
 
 
 def as_samples(X):
@@ -90,7 +89,25 @@ class Standardizer:
         Returns
         -------
         tensor of float32 of shape (n, ...)
-            The samples in units of their spread.
+            The samples in units of their spread. In memory, the channels of a pixel lie side by
+            side, which convolutions prefer.
         """
         device = samples.device
-        return (samples.to(torch.float32) - self.mean.to(device)) / self.scale.to(device)
+        scaled = (samples.to(torch.float32) - self.mean.to(device)) / self.scale.to(device)
+        return scaled.contiguous(memory_format=memory_format(scaled.ndim))
+
+
+def memory_format(n_dimensions):
+    """Give the order in which numbers lie in memory.
+
+    Parameters
+    ----------
+    n_dimensions : int
+        Dimensions of the samples, with the first.
+
+    Returns
+    -------
+    torch.memory_format
+        Channels last for images.
+    """
+    return torch.channels_last if n_dimensions == 4 else torch.contiguous_format

@@ -12,7 +12,7 @@ from threading import Lock
 from joblib import cpu_count
 from threadpoolctl import ThreadpoolController
 
-__all__ = ["equal_blocks", "in_threads", "n_threads", "single_blas_thread", "single_thread"]
+__all__ = ["equal_blocks", "in_threads", "n_threads", "single_thread"]
 
 _single = ContextVar("single", default=False)
 
@@ -100,7 +100,7 @@ def in_threads(function, tasks, n_jobs=None, callback=None):
     """
     count = min(n_threads(n_jobs), len(tasks))
     results = []
-    with single_blas_thread(), ExitStack() as stack:
+    with _single_blas_thread(), ExitStack() as stack:
         run = map
         if count > 1:
             pool = ThreadPoolExecutor(count, initializer=_limit_openmp)
@@ -113,7 +113,7 @@ def in_threads(function, tasks, n_jobs=None, callback=None):
 
 
 @contextmanager
-def single_blas_thread():
+def _single_blas_thread():
     """Keep BLAS, and OpenMP in this thread, to one thread.
 
     The limit of BLAS is that of the whole process: of several that set it, the first sets it

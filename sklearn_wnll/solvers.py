@@ -102,9 +102,9 @@ def conjugate_gradient(A, B, *, x0=None, deflation=None, tol=1e-6, max_iter=1000
     References
     ----------
     M. R. Hestenes and E. Stiefel, "Methods of conjugate gradients for solving linear
-    systems", J. Res. Natl. Bur. Stand. 49 (1952). Deflation is algorithm 3.6 of Y. Saad,
-    M. Yeung, J. Erhel and F. Guyomarc'h, "A deflated version of the conjugate gradient
-    algorithm", SIAM J. Sci. Comput. 21 (2000).
+    systems", J. Res. Natl. Bur. Stand. 49 (1952). Deflation: Y. Saad, M. Yeung, J. Erhel and
+    F. Guyomarc'h, "A deflated version of the conjugate gradient algorithm", SIAM J. Sci.
+    Comput. 21 (2000).
 
     Examples
     --------

@@ -236,6 +236,28 @@ def test_samples_of_another_shape_are_refused(images, fitted):
         fitted.predict(X)
 
 
+def test_a_diverged_training_says_so(rows):
+    model = DeepWNLLClassifier(**{**QUICK, "wnll_epochs": 0}, lr=1e12)
+    with pytest.raises(ValueError, match="has diverged"):
+        model.fit(*rows[:2])
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.uint8])
+def test_samples_may_be_read_only(rows, dtype):
+    X = rows[0].astype(dtype)
+    X.setflags(write=False)
+    model = DeepWNLLClassifier(**QUICK).fit(X, rows[1])
+    np.testing.assert_array_equal(model.predict(X), model.transduction_)
+
+
+@pytest.mark.filterwarnings("ignore::sklearn_wnll.exceptions.FewLabelsWarning")
+@pytest.mark.filterwarnings("ignore::sklearn_wnll.exceptions.UnreachedPointsWarning")
+@pytest.mark.parametrize("n", [2, 3, 5])
+def test_a_few_samples_in_small_batches_are_enough(rows, n):
+    model = DeepWNLLClassifier(**QUICK, batch_size=2).fit(rows[2][:n], np.arange(n) % 2)
+    np.testing.assert_array_equal(model.transduction_, np.arange(n) % 2)
+
+
 @pytest.mark.filterwarnings("ignore")
 def test_too_few_labels_for_a_template_and_a_query_are_refused(rows):
     few = np.where(np.arange(800) == 7, rows[1], -1)

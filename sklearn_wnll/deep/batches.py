@@ -5,6 +5,7 @@ import torch
 from torch.utils.data import Dataset
 
 from ..templates import interleaved
+from .inputs import as_tensor
 
 __all__ = ["Batches", "Samples", "TemplateQueryBatches"]
 
@@ -21,7 +22,7 @@ class Samples(Dataset):
     """
 
     def __init__(self, X, codes):
-        self.X, self.codes = torch.from_numpy(X), torch.from_numpy(codes)
+        self.X, self.codes = as_tensor(X), as_tensor(codes)
 
     def __len__(self):
         return len(self.codes)
@@ -52,7 +53,9 @@ class Batches:
     def __iter__(self):
         labeled = torch.nonzero(self.samples.codes >= 0).squeeze(1)
         order = labeled[torch.randperm(len(labeled))]
-        for part in order.tensor_split(-(-len(order) // self.batch_size)):
+        # No batch of one sample, which batch normalization cannot learn from.
+        count = max(1, min(-(-len(order) // self.batch_size), len(order) // 2))
+        for part in order.tensor_split(count):
             yield self.samples[part]
 
 

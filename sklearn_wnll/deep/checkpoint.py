@@ -13,13 +13,13 @@ class Checkpoint:
 
     Parameters
     ----------
-    folder : str or path or None
+    folder : str or path, default=None
         Where the file is; made if it is not there. None keeps nothing.
-    fingerprint : str
+    fingerprint : str, default=None
         Of the data and the parameters that a training may be gone on with.
     """
 
-    def __init__(self, folder, fingerprint):
+    def __init__(self, folder=None, fingerprint=None):
         self.path = None if folder is None else Path(folder) / "training.pt"
         self.fingerprint = fingerprint
 

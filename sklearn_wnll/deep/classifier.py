@@ -18,7 +18,7 @@ from .backbones import mlp, resnet20
 from .batches import Samples
 from .checkpoint import Checkpoint
 from .head import WNLLHead
-from .inputs import Standardizer, as_samples, memory_format
+from .inputs import Standardizer, as_samples, as_tensor, memory_format
 from .network import WNLLNetwork, features_of
 from .parameters import CONSTRAINTS, fingerprint
 from .training import Training
@@ -69,8 +69,9 @@ class DeepWNLLClassifier(PartlyLabeledClassifierMixin, BaseEstimator):
     weight_decay : float, default=5e-4
         Weight decay.
     augment : {"auto"}, callable or None, default="auto"
-        Changes a batch of network inputs at random in training. ``"auto"`` is
-        :func:`~sklearn_wnll.deep.crop_and_flip` for images and nothing for rows.
+        Changes a batch of network inputs at random in training; only torch's random numbers are
+        seeded. ``"auto"`` is :func:`~sklearn_wnll.deep.crop_and_flip` for images and nothing
+        for rows.
     standardize : bool, default=True
         Whether to scale each channel, or feature, to mean 0 and variance 1 over the fitted samples.
         If not, images of uint8 are divided by 255.
@@ -378,14 +379,18 @@ class DeepWNLLClassifier(PartlyLabeledClassifierMixin, BaseEstimator):
             raise ValueError(
                 f"module must return a torch.nn.Module, got {type(backbone).__name__}."
             )
-        sample = self._prepare(torch.from_numpy(X[:2].copy()))
+        sample = self._prepare(as_tensor(X[:2]))
         return WNLLNetwork(backbone, sample, len(self.classes_), self.buffer)
 
     def _make_training(self, X, codes, device):
         """Make what trains the network, with this estimator's parameters."""
         augment = self.augment
-        if augment == "auto":
+        if isinstance(augment, str):
             augment = crop_and_flip if X.ndim == 4 else None
+        checkpoint = Checkpoint()
+        if self.checkpoint_dir is not None:
+            known = fingerprint(self.get_params(deep=False), X, codes)
+            checkpoint = Checkpoint(self.checkpoint_dir, known)
         return Training(
             self.network_,
             self._prepare,
@@ -415,10 +420,7 @@ class DeepWNLLClassifier(PartlyLabeledClassifierMixin, BaseEstimator):
                 "gradient": self.gradient,
             },
             callbacks=self.callbacks or [],
-            checkpoint=Checkpoint(
-                self.checkpoint_dir,
-                fingerprint(self.get_params(deep=False), X, codes),
-            ),
+            checkpoint=checkpoint,
             device=str(device),
             verbose=self.verbose,
         )

@@ -1,9 +1,11 @@
 """Arrays as an estimator takes them, and as a network does."""
 
+import warnings
+
 import numpy as np
 import torch
 
-__all__ = ["Standardizer", "as_samples", "memory_format"]
+__all__ = ["Standardizer", "as_samples", "as_tensor", "memory_format"]
 
 _CHANNELS = 1, 3, 4  # numbers of channels by which the last axis is known for them
 
@@ -45,6 +47,24 @@ def as_samples(X):
         return X
     last = X.shape[3] in _CHANNELS and X.shape[1] not in _CHANNELS
     return X.transpose(0, 3, 1, 2) if last else X
+
+
+def as_tensor(array):
+    """Give an array as a tensor that shares its memory, for reading.
+
+    Parameters
+    ----------
+    array : ndarray
+        The array; it may be read-only, as what joblib maps into memory is.
+
+    Returns
+    -------
+    tensor
+        The tensor.
+    """
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", message="The given NumPy array is not writable")
+        return torch.from_numpy(array)
 
 
 class Standardizer:

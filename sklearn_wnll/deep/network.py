@@ -3,6 +3,8 @@
 import torch
 from torch import nn
 
+from .inputs import as_tensor
+
 __all__ = ["WNLLNetwork", "count_features", "features_of"]
 
 _BLOCK = 500  # samples that go through a network at a time
@@ -143,14 +145,25 @@ def features_of(network, X, prepare, device, *, linear=False):
     -------
     tensor of float32 of shape (n, n_features) or (n, n_classes)
         Features or logits, on the CPU.
+
+    Raises
+    ------
+    ValueError
+        If they are not finite.
     """
     network.eval().to(device)
     forward = network if linear else network.features
     try:
         parts = [
-            forward(prepare(torch.tensor(X[start : start + _BLOCK]).to(device))).cpu()
+            forward(prepare(as_tensor(X[start : start + _BLOCK]).to(device))).cpu()
             for start in range(0, len(X), _BLOCK)
         ]
     finally:
         network.cpu()
-    return torch.cat(parts)
+    found = torch.cat(parts)
+    if not found.isfinite().all():
+        raise ValueError(
+            "The network gives NaN or infinity: its training has diverged. Lower lr or wnll_lr, or "
+            "keep standardize=True."
+        )
+    return found

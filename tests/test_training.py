@@ -1,5 +1,6 @@
 """Training in stages: its record, and what an interruption leaves."""
 
+import os
 import signal
 import subprocess
 import sys
@@ -52,6 +53,7 @@ def test_a_killed_training_ends_with_the_weights_of_an_unbroken_one(unbroken, tm
         done = subprocess.run(
             [sys.executable, "-m", "tests.killed_training", tmp_path, str(stage), step, str(epoch)],
             cwd=Path(__file__).parents[1],
+            env={**os.environ, "OMP_NUM_THREADS": str(torch.get_num_threads())},
             capture_output=True,
             text=True,
         )

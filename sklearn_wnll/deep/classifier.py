@@ -110,7 +110,7 @@ class DeepWNLLClassifier(PartlyLabeledClassifierMixin, BaseEstimator):
         Copied for each step. What a callback remembers is not part of a checkpoint.
     checkpoint_dir : str or path, default=None
         Folder to which the training is saved after each epoch. The same call goes on from there,
-        and on the CPU ends with the weights of an unbroken training.
+        and on the CPU, with as many threads, ends with the weights of an unbroken training.
     device : str, default="auto"
         Where to train and predict, such as ``"cpu"`` or ``"cuda"``. ``"auto"`` is CUDA where
         there is a device.

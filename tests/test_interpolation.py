@@ -158,6 +158,15 @@ def test_many_equal_points_have_finite_values_and_gradients():
     torch.testing.assert_close(all_equal, targets[:1].expand(35, -1))
 
 
+@pytest.mark.parametrize("n_template", [1, 2])
+@pytest.mark.parametrize("n_query", [0, 1])
+def test_the_smallest_clouds_have_values(n_template, n_query):
+    template, targets, query = cloud(n_template, n_query)
+    u = wnll_interpolate(template, targets, query)
+    assert u.shape == (n_query, 3)
+    np.testing.assert_allclose(u.sum(dim=1).detach(), 1)
+
+
 def test_lists_are_those_of_an_exact_search(monkeypatch):
     monkeypatch.setattr(graph, "_ENTRIES", 5000)  # several blocks
     X = np.random.default_rng(0).normal(size=(700, 5))

@@ -144,6 +144,8 @@ def wnll_interpolate(template, template_targets, query, *, n_neighbors=15, scale
         )
     if gradient not in GRADIENTS:
         raise ValueError(f"gradient must be one of {sorted(GRADIENTS)}, got {gradient!r}.")
+    if not len(query):
+        return targets[:0]
     solved = Interpolation(
         template.detach(),
         targets.detach(),

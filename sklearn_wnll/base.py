@@ -6,7 +6,13 @@ from sklearn.metrics import accuracy_score
 from sklearn.utils import check_consistent_length
 
 from .exceptions import FewLabelsWarning, warn_user
-from .labels import as_label_array, encode_labels, is_unlabeled, required_labels
+from .labels import (
+    as_label_array,
+    check_no_missing,
+    encode_labels,
+    is_unlabeled,
+    required_labels,
+)
 
 __all__ = ["PartlyLabeledClassifierMixin"]
 
@@ -62,6 +68,7 @@ class PartlyLabeledClassifierMixin(ClassifierMixin):
         if sample_weight is not None:
             sample_weight = np.asarray(sample_weight)[labeled]
         truth = as_label_array(y[labeled])
+        check_no_missing(truth, self.unlabeled)
         return accuracy_score(truth, predicted[labeled], sample_weight=sample_weight)
 
     def _encode(self, X, y):
@@ -71,13 +78,14 @@ class PartlyLabeledClassifierMixin(ClassifierMixin):
                 f"This {type(self).__name__} estimator requires y to be passed, but the target y "
                 "is None."
             )
-        classes, codes = encode_labels(y, self.unlabeled)
-        if len(codes) != X.shape[0]:
+        y = as_label_array(y)
+        if len(y) != X.shape[0]:
             raise ValueError(
-                f"Inconsistent numbers of samples: X has {X.shape[0]} rows and y {len(codes)} "
+                f"Inconsistent numbers of samples: X has {X.shape[0]} rows and y {len(y)} "
                 "entries. y needs an entry for every row of X; the marker `unlabeled` (-1 among "
                 "numbers, None among strings) says that a row has no label."
             )
+        classes, codes = encode_labels(y, self.unlabeled)
         self._warn_if_few(np.count_nonzero(codes >= 0), len(classes))
         return classes, codes
 

@@ -108,7 +108,7 @@ def encode_labels(y, unlabeled="auto"):
             "label, or pass unlabeled=None if the marker is a class."
         )
     known = as_label_array(y[labeled])
-    _check_no_missing(known, unlabeled)
+    check_no_missing(known, unlabeled)
     if known.dtype.kind == "f":
         assert_all_finite(known, input_name="y")
     try:
@@ -262,6 +262,8 @@ def as_label_array(y):
     >>> as_label_array([1, None])
     array([1, None], dtype=object)
     """
+    if hasattr(y, "detach"):  # a tensor of torch
+        y = y.detach().cpu().numpy()
     if isinstance(y, (list, tuple)):
         # np.asarray would turn the NaN of ["a", nan] into the string "nan".
         y = np.array(y, dtype=object)
@@ -316,7 +318,7 @@ def _equals(y, value):
     return np.full(len(y), False) if np.isscalar(equal) else np.asarray(equal, dtype=bool)
 
 
-def _check_no_missing(known, unlabeled):
+def check_no_missing(known, unlabeled):
     """Reject missing values that the marker does not cover."""
     if _missing(known).any():
         raise ValueError(

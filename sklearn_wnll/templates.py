@@ -47,9 +47,9 @@ def deal_templates(codes, template_size, rng):
     >>> codes = np.array([0, 1, -1, -1, -1, -1, -1, -1])
     >>> for template in deal_templates(codes, 4, np.random.RandomState(0)):
     ...     print(template)
-    [0 1 4 6]
-    [0 1 3 5]
-    [0 1 2 7]
+    [0 1 2 4]
+    [0 1 3 6]
+    [0 1 5 7]
     """
     labeled, unlabeled = np.flatnonzero(codes >= 0), np.flatnonzero(codes < 0)
     n, m = len(codes), len(labeled)
@@ -97,7 +97,9 @@ def interleaved(codes, rng):
     by_class = np.argsort(shuffled, kind="stable")
     rank = np.empty(len(codes))
     rank[by_class] = np.arange(len(codes)) - np.repeat(np.cumsum(counts) - counts, counts)
-    return order[np.argsort((rank + 0.5) / counts[shuffled], kind="stable")]
+    # Each class begins at a random place, so that no two keep step, and a rare one may come first.
+    offset = rng.random_sample(len(counts))
+    return order[np.argsort((rank + offset[shuffled]) / counts[shuffled], kind="stable")]
 
 
 class Templates:

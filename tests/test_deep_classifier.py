@@ -128,9 +128,11 @@ def test_images_of_any_layout_and_container_are_the_same(images):
         "channels last": X.transpose(0, 2, 3, 1),
         "float": X.astype(np.float64),
         "tensor": torch.from_numpy(X),
+        "list": list(X),
     }
     for name, same in layouts.items():
-        other = DeepWNLLClassifier(Small, **QUICK).fit(same[:100], y[:100])
+        labels = torch.from_numpy(y[:100]) if name == "tensor" else y[:100]
+        other = DeepWNLLClassifier(Small, **QUICK).fit(same[:100], labels)
         np.testing.assert_allclose(other.predict_proba(same[100:]), proba, atol=1e-3, err_msg=name)
         np.testing.assert_array_equal(model.predict(same[:100]), y[:100])
     assert model.n_features_in_ == 3 * 8 * 8
@@ -162,6 +164,8 @@ def test_a_module_may_be_a_function_a_class_or_a_network(rows, images):
     model.fit(*rows[:2])
     assert torch.equal(network[0].weight, before)
     assert model.network_.linear.in_features == 7
+    model = DeepWNLLClassifier(nn.Sequential(), **QUICK).fit(*rows[:2])  # ready features
+    assert model.network_.linear.in_features == 64
     nothing = DeepWNLLClassifier(mlp, buffer=lambda width: nn.Identity(), **QUICK).fit(*rows[:2])
     assert {row["step"] for row in nothing.history_} == {"linear"}
 
@@ -211,6 +215,8 @@ def test_the_same_seed_gives_the_same_model(rows):
     [
         ({"module": unpooled}, r"features of shape \(n, n_features\), got \(2, 2, 6, 6\)"),
         ({"module": nn.Linear(5, 2)}, r"module fails on inputs of shape \(2, 3, 8, 8\)"),
+        ({"module": nn.Flatten(), "module_params": {"x": 1}}, r"module_params cannot be used"),
+        ({"module": mlp}, r"module cannot be made for X, which holds images.*in_features"),
         ({"module": lambda in_channels: 3}, r"must return a torch.nn.Module, got int"),
         ({"device": "cuda:7"}, r"device='cuda:7' cannot be used.*'cpu'"),
         ({"device": "toaster"}, r"device='toaster' cannot be used"),

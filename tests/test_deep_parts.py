@@ -35,6 +35,8 @@ def pairs(data, **params):
         ((5, 8, 9, 3), (5, 3, 8, 9)),
         ((5, 8, 9, 1), (5, 1, 8, 9)),
         ((5, 3, 9, 3), (5, 3, 9, 3)),
+        ((5, 6, 4, 4), (5, 6, 4, 4)),
+        ((5, 8, 1, 1), (5, 8, 1, 1)),
         ((5, 12, 9, 8), (5, 12, 9, 8)),
         ((5, 8), (5, 8)),
     ],
@@ -43,6 +45,7 @@ def test_images_get_their_channels_first(shape, expected):
     X = np.random.default_rng(0).random(shape)
     assert as_samples(X).shape == expected
     assert as_samples(torch.tensor(X)).shape == expected
+    assert np.shape(as_samples(list(X))) == expected
 
 
 @pytest.mark.parametrize("shape", [(5, 8, 8), (5, 1, 3, 8, 8)])
@@ -71,7 +74,7 @@ def test_images_of_bytes_are_brought_to_one_if_not_standardized():
 def test_cropping_and_flipping_moves_pixels():
     images = torch.zeros(400, 2, 11, 11)
     images[:, 0, 5, 5] = images[:, 1, 5, 6] = 1
-    changed = crop_and_flip(images)
+    changed = crop_and_flip(images, padding=4)
     assert changed.shape == images.shape
     # Each image still holds both points, side by side, in one of 9 x 9 places and either order.
     (_, row, column), (_, other_row, other_column) = (
@@ -80,6 +83,9 @@ def test_cropping_and_flipping_moves_pixels():
     assert torch.equal(row, other_row)
     assert row.unique().tolist() == column.unique().tolist() == list(range(1, 10))
     assert (other_column - column).unique().tolist() == [-1, 1]
+    # By default, small images are shifted less.
+    rows = torch.nonzero(crop_and_flip(images)[:, 0])[:, 1]
+    assert rows.unique().tolist() == [4, 5, 6]
 
 
 def test_batches_hold_every_labeled_sample_once():
@@ -106,22 +112,52 @@ def test_every_query_meets_every_template_batch():
         assert np.bincount(codes + 1).min() >= 3
 
 
+@pytest.mark.parametrize("n_per_class", [1, 2, 3, 7])
+def test_every_query_batch_has_labels(n_per_class):
+    for seed in range(5):
+        torch.manual_seed(seed)
+        found = pairs(samples([n_per_class] * 10, n_unlabeled=300))
+        counts = [int((codes >= 0).sum()) for (_, codes), _ in found]
+        assert min(counts) >= 1
+        assert max(counts) <= min(counts) + 1
+
+
+def test_a_rare_class_is_a_template_now_and_then():
+    data = samples([50, 50, 1])
+    hits = 0
+    for seed in range(40):
+        torch.manual_seed(seed)
+        hits += any((codes == 2).any() for _, (_, codes) in pairs(data))
+    assert 1 < hits < 25  # about 8 of 40
+
+
 def test_there_are_fewer_batches_where_there_are_few_samples():
     found = pairs(samples([10, 10]), min_template=3)
-    assert [len(template[1]) for _, template in found][:1] == [4]
-    assert len(found) == 10
+    assert [len(codes) for _, (_, codes) in found] == [4] * 10
     assert [(len(q[1]), len(t[1])) for q, t in pairs(samples([1, 1]))] == [(1, 1)]
+    assert len(Batches(samples([2, 1]), 2)) == 1
 
 
-def test_the_warm_up_of_a_step_sets_what_learns():
-    network = WNLLNetwork(nn.Sequential(nn.Linear(4, 6), nn.BatchNorm1d(6)), torch.zeros(2, 4), 3)
+def test_a_wnll_step_lets_the_buffer_learn_and_no_batch_normalization():
+    network = WNLLNetwork(
+        nn.Sequential(nn.Linear(4, 6), nn.BatchNorm1d(6)),
+        torch.zeros(2, 4),
+        3,
+        buffer=lambda width: nn.Sequential(nn.Linear(width, 5), nn.BatchNorm1d(5), nn.Dropout()),
+    )
+    network.backbone[0].bias.requires_grad_(False)
     network.train_buffer_only()
-    assert not network.backbone.training
-    learning = [name for name, p in network.named_parameters() if p.requires_grad]
-    assert learning == ["buffer.0.weight", "buffer.0.bias"]
-    network.train_all()
-    assert network.backbone[1].training
-    assert all(p.requires_grad for p in network.parameters())
+    assert {name for name, m in network.named_modules() if m.training} == {
+        "buffer",
+        "buffer.0",
+        "buffer.2",
+    }
+    with network.only_buffer_learns():
+        learning = {name for name, p in network.named_parameters() if p.requires_grad}
+    assert learning == {f"buffer.{i}.{kind}" for i in (0, 1) for kind in ("weight", "bias")}
+    # What a user has frozen stays so.
+    frozen = [name for name, p in network.named_parameters() if not p.requires_grad]
+    assert frozen == ["backbone.0.bias"]
 
 
 def test_finding_the_width_of_features_leaves_the_module_as_it_was():
@@ -140,3 +176,5 @@ def test_keys_tell_samples_apart_by_their_values():
     np.testing.assert_array_equal(keys, sample_keys(X.astype(np.float64)))
     rows = [tuple(row.ravel()) for row in X]
     assert len(np.unique(keys)) == len(set(rows))
+    assert ((keys[:, None] >> np.arange(64, dtype=np.uint64)) & np.uint64(1)).any(axis=0).all()
+    assert sample_keys(np.array([[-0.0]])) == sample_keys(np.array([[0.0]]))

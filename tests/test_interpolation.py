@@ -3,6 +3,7 @@ import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
+from sklearn.exceptions import ConvergenceWarning
 
 from sklearn_wnll import WNLLClassifier
 from sklearn_wnll.deep import gradients, graph, wnll_interpolate
@@ -139,6 +140,43 @@ def test_single_precision_is_enough():
     np.testing.assert_allclose(single, u, atol=1e-4)
 
 
+@pytest.mark.parametrize("gap", [10, 15, 18])
+def test_single_precision_solves_where_little_joins_a_group_to_the_labels(gap):
+    template, targets, query = cloud(40, 12)
+    query.data[6:, 0] += gap
+    u = wnll_interpolate(template, targets, query, n_neighbors=20)
+    single = [part.detach().float().requires_grad_() for part in (template, targets, query)]
+    found = wnll_interpolate(*single, n_neighbors=20)
+    np.testing.assert_allclose(found.detach(), u.detach(), atol=1e-2)
+    np.testing.assert_allclose(found.detach().sum(dim=1), 1, atol=1e-2)
+    for loss in (u[:, 0].square().sum(), found[:, 0].square().sum()):
+        loss.backward()
+    np.testing.assert_allclose(single[2].grad, query.grad, atol=1e-2 * float(query.grad.norm()))
+
+
+@pytest.mark.parametrize("spread", [1e-2, 1e-3, 1e-4])
+def test_single_precision_finds_the_neighbors_in_tight_clusters(spread):
+    rng = np.random.default_rng(0)
+    X = np.repeat(rng.normal(size=(10, 64)), 60, axis=0) + spread * rng.normal(size=(600, 64))
+    X = torch.tensor(X, dtype=torch.float32)
+    neighbors = graph.PointCloud(X, 15).neighbors
+    exact, _ = nearest_neighbors(X.double(), 15)
+    recall = np.mean([np.isin(a, b).mean() for a, b in zip(neighbors, exact, strict=True)])
+    assert recall > 0.999
+
+
+def test_stopping_early_is_said_forward_and_backward():
+    n = 300
+    chain = torch.arange(n, dtype=torch.float64)[:, None].requires_grad_()
+    with pytest.warns(ConvergenceWarning, match="stopped after max_iter=20"):
+        u = wnll_interpolate(
+            chain[[0, -1]], torch.tensor([0, 1]), chain[1:-1], n_neighbors=2, scale_neighbor=1,
+            label_weight="laplace", max_iter=20,
+        )  # fmt: skip
+    with pytest.warns(ConvergenceWarning, match="stopped after max_iter=20"):
+        u[:, 0].sum().backward()
+
+
 def test_hard_targets_are_soft_ones_with_all_weight_on_a_class():
     template, _, query = cloud()
     codes = torch.arange(12) % 3
@@ -185,14 +223,17 @@ def test_a_second_derivative_is_refused():
 
 def test_the_surrogate_has_the_values_and_lends_its_gradient():
     template, targets, query = cloud()
-    stand_in = torch.rand(14, 3, dtype=torch.float64, requires_grad=True)
+    logits = torch.rand(14, 3, dtype=torch.float64, requires_grad=True)
     exact = wnll_interpolate(template, targets, query)
-    u = wnll_interpolate(template, targets, query, gradient="surrogate", surrogate=stand_in)
-    torch.testing.assert_close(u, exact, rtol=0, atol=1e-15)
+    u = wnll_interpolate(template, targets, query, gradient="surrogate", surrogate=logits)
+    assert torch.equal(u, exact)
+    # That of a softmax whose values happen to be those of the interpolation.
+    same = exact.detach().log().requires_grad_()
     weight = torch.rand(14, 3, dtype=torch.float64)
-    gradients = torch.autograd.grad((u * weight).sum(), (stand_in, query), allow_unused=True)
-    assert torch.equal(gradients[0], weight)
-    assert gradients[1] is None
+    found = torch.autograd.grad((u * weight).sum(), (logits, query), allow_unused=True)
+    (expected,) = torch.autograd.grad((same.softmax(dim=1) * weight).sum(), same)
+    torch.testing.assert_close(found[0], expected)
+    assert found[1] is None
 
 
 def test_a_rule_is_added_without_touching_the_forward_pass(monkeypatch):
@@ -218,6 +259,9 @@ def test_a_rule_is_added_without_touching_the_forward_pass(monkeypatch):
         ({"template_targets": torch.zeros(11, 3)}, "for each of the 12 template points"),
         ({"template_targets": torch.zeros(12)}, "classes as integers"),
         ({"template_targets": torch.full((12,), -1)}, "classes as integers from 0 on"),
+        ({"template_targets": torch.arange(12), "n_classes": 5}, "class 11, but n_classes=5"),
+        ({"label_weight": "foo"}, "label_weight must be 'wnll', 'laplace' or a positive number"),
+        ({"label_weight": float("nan")}, "label_weight must be"),
         ({"scale_neighbor": 16}, "scale_neighbor=16 must be between 1 and n_neighbors=15"),
         ({"gradient": "none"}, "gradient must be one of"),
         ({"gradient": "surrogate"}, "needs surrogate="),

@@ -4,16 +4,24 @@ import os
 import signal
 import subprocess
 import sys
+from functools import partial
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
 from sklearn.datasets import load_digits
-from skorch.callbacks import Callback
+from sklearn.exceptions import NotFittedError
+from skorch.callbacks import Callback, EarlyStopping, Freezer, LRScheduler
+from torch import nn
 
 from sklearn_wnll import DeepWNLLClassifier
+from sklearn_wnll.deep import wnll_interpolate
+from sklearn_wnll.deep.backbones import mlp
 from sklearn_wnll.deep.checkpoint import Checkpoint
+from sklearn_wnll.deep.network import WNLLNetwork
+from sklearn_wnll.deep.parameters import fingerprint
+from sklearn_wnll.deep.steps import WNLLStep
 from sklearn_wnll.exceptions import TrainingInterruptedWarning
 
 from . import killed_training
@@ -145,10 +153,121 @@ def test_the_wnll_step_trains_the_buffer_alone():
     assert changed == {"buffer.0.weight", "buffer.0.bias"}
 
 
+class Dull(nn.Module):
+    """A backbone that gives its inputs."""
+
+    def forward(self, x):
+        return x
+
+
+@pytest.mark.parametrize("gradient", ["surrogate", "exact"])
+def test_the_wnll_step_goes_backward_from_the_loss_of_the_labeled_queries(gradient):
+    torch.manual_seed(0)
+    query, template = torch.randn(30, 4), torch.randn(20, 4)
+    query_codes, template_codes = torch.arange(30) % 4 - 1, torch.arange(20) % 3
+    network = WNLLNetwork(Dull(), query, 3)
+    net = WNLLStep(
+        network,
+        batches=None,
+        prepare=lambda x: x,
+        interpolation={"gradient": gradient},
+        verbose=0,
+    ).initialize()
+    step = net.train_step_single(((query, query_codes), (template, template_codes)))
+    gradients = [p.grad.clone() for p in network.buffer.parameters()]
+
+    u = wnll_interpolate(network.features(template), template_codes, network.features(query))
+    known = query_codes >= 0
+    if gradient == "surrogate":
+        # A softmax whose values are those of the interpolation.
+        logits = network(query)
+        u = (logits + (u.log() - logits).detach()).softmax(dim=1)
+    chosen = u[known].gather(1, query_codes[known][:, None])
+    loss = -(0.99 * chosen + 0.01 / 3).log().mean()
+    torch.testing.assert_close(step["loss"], loss)
+    expected = torch.autograd.grad(loss, list(network.buffer.parameters()))
+    for one, other in zip(gradients, expected, strict=True):
+        torch.testing.assert_close(one, other, rtol=1e-3, atol=1e-5)
+        assert one.abs().max() > 1e-3
+
+
+@pytest.mark.parametrize("gradient", ["surrogate", "exact"])
+def test_the_wnll_step_lowers_its_loss(gradient):
+    X, y = load_digits(return_X_y=True)
+    model = DeepWNLLClassifier(
+        max_epochs=1, wnll_epochs=10, wnll_lr=0.05, n_stages=1, gradient=gradient, random_state=0
+    ).fit(X[:600], y[:600])
+    losses = [row["train_loss"] for row in model.history_ if row["step"] == "wnll"]
+    assert losses[-1] < 0.9 * losses[0]
+
+
+def test_early_stopping_ends_a_step_and_not_the_training(tmp_path):
+    X, y = killed_training.data()
+    stop = EarlyStopping(monitor="train_loss", patience=2, threshold=0.9, sink=lambda text: None)
+    model = killed_training.model(tmp_path, [stop]).set_params(max_epochs=8, wnll_epochs=8)
+    history = rows(model.fit(X, y).history_)
+    steps = [(row["stage"], row["step"]) for row in history]
+    assert list(dict.fromkeys(steps)) == [(1, "linear"), (1, "wnll"), (2, "linear"), (2, "wnll")]
+    assert len(history) < 32
+    assert rows(model.fit(X, y).history_) == history
+
+
+def test_callbacks_that_schedule_and_freeze_are_obeyed():
+    X, y = killed_training.data()
+    halve = LRScheduler("StepLR", step_size=1, gamma=0.5)
+    model = killed_training.model(callbacks=[halve, Freezer("backbone*")])
+    model.set_params(n_stages=1, lr_halving=None, module=mlp(64)).fit(X, y)
+    rates = [row["lr"] for row in model.history_]
+    np.testing.assert_allclose(rates, [0.1, 0.05, 0.025, 0.01, 0.005])
+    for name, value in model.module.named_parameters():
+        assert torch.equal(value, model.network_.backbone.get_parameter(name))
+
+
+def test_what_a_callback_records_is_in_the_history():
+    X, y = killed_training.data()
+    model = killed_training.model(callbacks=[Note()]).set_params(n_stages=1).fit(X, y)
+    assert [row["note"] for row in model.history_] == [1, 2, 3, 1, 2]
+
+
+class Note(Callback):
+    """Record a number of numpy's."""
+
+    def on_epoch_end(self, net, **kwargs):
+        net.history.record("note", np.float32(len(net.history)))
+
+
+def test_checkpoints_tell_partial_functions_and_numbers_apart():
+    X, codes = np.zeros((3, 2)), np.arange(3)
+    marks = {
+        fingerprint({"random_state": None, "augment": partial(max, padding=k)}, X, codes)
+        for k in (1, 2)
+    }
+    assert len(marks) == 2
+    marks = {fingerprint({"random_state": seed}, X, codes) for seed in (0, np.int64(0))}
+    assert len(marks) == 1
+
+
+class Fail(Callback):
+    """Fail after an epoch."""
+
+    def on_epoch_end(self, net, **kwargs):
+        raise OSError("disk full")
+
+
+def test_a_failed_fit_leaves_nothing_that_answers():
+    X, y = killed_training.data()
+    model = killed_training.model().set_params(n_stages=1).fit(X, y)
+    with pytest.raises(OSError, match="disk full"):
+        model.set_params(callbacks=[Fail()]).fit(X, y)
+    with pytest.raises(NotFittedError):
+        model.predict(X)
+
+
 def test_verbose_prints_the_table_of_skorch_and_a_bar(capfd):
     X, y = killed_training.data()
     killed_training.model().set_params(verbose=1, n_stages=1).fit(X, y)
     printed = capfd.readouterr()
     assert "train_loss" in printed.out
+    assert "[wnll] stage 1, WNLL step: 2 epochs" in printed.out
     assert "[wnll] solver" in printed.out
     assert "it/s" in printed.err

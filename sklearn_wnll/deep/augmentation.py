@@ -6,15 +6,15 @@ from torch.nn.functional import pad
 __all__ = ["crop_and_flip"]
 
 
-def crop_and_flip(images, padding=4):
-    """Shift each image at random, filling with zeros, and mirror every other one.
+def crop_and_flip(images, padding=None):
+    """Shift each image at random, filling with zeros, and mirror it with probability 1/2.
 
     Parameters
     ----------
     images : tensor of shape (n, n_channels, height, width)
         A batch.
-    padding : int, default=4
-        Largest shift, in pixels.
+    padding : int, default=None
+        Largest shift, in pixels. None is an eighth of the shorter side: 4 for 32 x 32.
 
     Returns
     -------
@@ -29,6 +29,7 @@ def crop_and_flip(images, padding=4):
     torch.Size([5, 3, 8, 8])
     """
     n, _, height, width = images.shape
+    padding = min(height, width) // 8 if padding is None else padding
     device = images.device
     # Drawn on the CPU, so that they are the same on every device.
     top, left = torch.randint(2 * padding + 1, (2, n)).to(device)

@@ -39,7 +39,7 @@ class Batches:
     samples : Samples
         The training samples.
     batch_size : int
-        Samples in a batch, at most.
+        Samples in a batch, at most; a last one of one sample joins the one before.
 
     Yields
     ------
@@ -50,12 +50,15 @@ class Batches:
     def __init__(self, samples, batch_size):
         self.samples, self.batch_size = samples, batch_size
 
+    def __len__(self):
+        n = int((self.samples.codes >= 0).sum())
+        # No batch of one sample, which batch normalization cannot learn from.
+        return max(1, min(-(-n // self.batch_size), n // 2))
+
     def __iter__(self):
         labeled = torch.nonzero(self.samples.codes >= 0).squeeze(1)
         order = labeled[torch.randperm(len(labeled))]
-        # No batch of one sample, which batch normalization cannot learn from.
-        count = max(1, min(-(-len(order) // self.batch_size), len(order) // 2))
-        for part in order.tensor_split(count):
+        for part in order.tensor_split(len(self)):
             yield self.samples[part]
 
 
@@ -63,18 +66,17 @@ class TemplateQueryBatches:
     """All pairs of a template batch and a query batch, dealt anew in each epoch.
 
     The classes are dealt in proportion, so that no batch lacks one for which there are
-    enough samples. Samples without a label are dealt to the query batches.
+    enough samples. Samples without a label are dealt to the query batches, each of which has
+    some with one.
 
     Parameters
     ----------
     samples : Samples
         The training samples.
-    batch_size : None
-        Not used; the numbers of batches say how large they are.
     template_fraction : float
         Part of the labelled samples that are templates.
     n_template_batches, n_query_batches : int
-        Numbers of batches; fewer, where they would hold less than one sample.
+        Numbers of batches; fewer, where they would hold no labelled sample.
     min_template : int
         Samples that a template batch has, at least: where there are too few for that, fewer
         batches are made.
@@ -85,30 +87,27 @@ class TemplateQueryBatches:
         A batch of each.
     """
 
-    def __init__(self, samples, batch_size=None, *, template_fraction, n_template_batches,
-                 n_query_batches, min_template):  # fmt: skip
-        self.samples, self.template_fraction = samples, template_fraction
-        self.n_template_batches, self.n_query_batches = n_template_batches, n_query_batches
-        self.min_template = min_template
+    def __init__(self, samples, *, template_fraction, n_template_batches, n_query_batches,
+                 min_template):  # fmt: skip
+        self.samples = samples
+        n_labeled = int((samples.codes >= 0).sum())
+        self.n_template = min(max(1, round(template_fraction * n_labeled)), n_labeled - 1)
+        self.n_template_batches = max(1, min(n_template_batches, self.n_template // min_template))
+        self.n_query_batches = min(n_query_batches, n_labeled - self.n_template)
+
+    def __len__(self):
+        return self.n_template_batches * self.n_query_batches
 
     def __iter__(self):
         codes = self.samples.codes.numpy()
         rng = np.random.RandomState(int(torch.randint(2**31 - 1, ())))
         labeled, unlabeled = np.flatnonzero(codes >= 0), np.flatnonzero(codes < 0)
+        # Any piece of this order holds the classes in proportion.
         labeled = labeled[interleaved(codes[labeled], rng)]
-        n_template = round(self.template_fraction * len(labeled))
-        n_template = min(max(1, n_template), len(labeled) - 1)
-        templates = self._dealt(labeled[:n_template], self.n_template_batches, self.min_template)
-        rest = np.concatenate([labeled[n_template:], unlabeled])
-        # Unlabelled samples are dealt as one class more.
-        kind = np.where(codes[rest] < 0, codes.max() + 1, codes[rest])
-        queries = self._dealt(rest[interleaved(kind, rng)], self.n_query_batches, 1)
+        templates = np.array_split(labeled[: self.n_template], self.n_template_batches)
+        queries = np.array_split(labeled[self.n_template :], self.n_query_batches)
+        shares = np.array_split(rng.permutation(unlabeled), self.n_query_batches)
+        queries = [np.concatenate(both) for both in zip(queries, shares, strict=True)]
         for template in templates:
             for query in queries:
-                yield self.samples[query], self.samples[template]
-
-    @staticmethod
-    def _dealt(places, count, least):
-        """Cut places into batches; any piece of their order holds the classes in proportion."""
-        count = max(1, min(count, len(places) // least))
-        return [torch.from_numpy(part) for part in np.array_split(places, count)]
+                yield tuple(self.samples[torch.from_numpy(part)] for part in (query, template))

@@ -32,8 +32,8 @@ class StepHalving(Callback):
 
     Parameters
     ----------
-    every : int or None
-        Number of epochs after which it is halved; None leaves it as it is.
+    every : int
+        Number of epochs after which it is halved.
     """
 
     def __init__(self, every):
@@ -41,14 +41,13 @@ class StepHalving(Callback):
 
     def on_epoch_begin(self, net, **kwargs):
         """Set the learning rate of the epoch that begins."""
-        halvings = (len(net.history) - 1) // self.every if self.every else 0
+        halvings = (len(net.history) - 1) // self.every
         for group in net.optimizer_.param_groups:
             group["lr"] = net.lr / 2**halvings
-        net.history.record("lr", net.lr / 2**halvings)
 
 
 class KeepRecord(Callback):
-    """Hand on what an epoch recorded.
+    """Record the learning rate, and hand on what an epoch recorded.
 
     Parameters
     ----------
@@ -58,6 +57,10 @@ class KeepRecord(Callback):
 
     def __init__(self, keep):
         self.keep = keep
+
+    def on_epoch_begin(self, net, **kwargs):
+        """Record the rate of the epoch that begins."""
+        net.history.record("lr", net.optimizer_.param_groups[0]["lr"])
 
     def on_epoch_end(self, net, **kwargs):
         """Hand on the epoch that ends."""

@@ -71,7 +71,8 @@ class DeepWNLLClassifier(PartlyLabeledClassifierMixin, BaseEstimator):
     augment : {"auto"}, callable or None, default="auto"
         Changes a batch of network inputs at random in training; only torch's random numbers are
         seeded. ``"auto"`` is :func:`~sklearn_wnll.deep.crop_and_flip` for images and nothing
-        for rows.
+        for rows. Where a mirrored image is another one, as of digits and letters, pass None or
+        a function of your own.
     standardize : bool, default=True
         Whether to scale each channel, or feature, to mean 0 and variance 1 over the fitted samples.
         If not, images of uint8 are divided by 255.
@@ -111,6 +112,7 @@ class DeepWNLLClassifier(PartlyLabeledClassifierMixin, BaseEstimator):
     checkpoint_dir : str or path, default=None
         Folder to which the training is saved after each epoch. The same call goes on from there,
         and on the CPU, with as many threads, ends with the weights of an unbroken training.
+        Each training needs a folder of its own; so it is not for cross-validation.
     device : str, default="auto"
         Where to train and predict, such as ``"cpu"`` or ``"cuda"``. ``"auto"`` is CUDA where
         there is a device.
@@ -256,6 +258,8 @@ class DeepWNLLClassifier(PartlyLabeledClassifierMixin, BaseEstimator):
         X : array-like or tensor of shape (n_samples, n_features), (n_samples, c, h, w) or \
                 (n_samples, h, w, c)
             Rows of features or images, of any type of number; what is not uint8 becomes float32.
+            The last axis holds the channels of images if it has 1, 3 or 4 entries, fewer than the
+            two before it.
         y : array-like of shape (n_samples,)
             Labels, with the marker ``unlabeled`` where a sample has none. At least two
             samples are labelled.
@@ -270,6 +274,7 @@ class DeepWNLLClassifier(PartlyLabeledClassifierMixin, BaseEstimator):
         ValueError
             If an argument is invalid: the message names it and the cure.
         """
+        vars(self).pop("_head", None)  # of an earlier fit, should this one fail
         X = self._validate_X(X, reset=True)
         self.classes_, codes = self._encode(X, y)
         n_labeled = np.count_nonzero(codes >= 0)
@@ -328,6 +333,9 @@ class DeepWNLLClassifier(PartlyLabeledClassifierMixin, BaseEstimator):
         )
         return self._head.predict_proba(X, self._features)
 
+    def __sklearn_is_fitted__(self):
+        return hasattr(self, "_head")
+
     def _validate_X(self, X, *, reset):
         """Check X: images become (n, c, h, w), all but uint8 becomes float32."""
         X = as_samples(X)
@@ -368,13 +376,27 @@ class DeepWNLLClassifier(PartlyLabeledClassifierMixin, BaseEstimator):
             dict(self.module_params or {}),
             "in_features" if X.ndim == 2 else "in_channels",
         )
-        module = self.module or (mlp if X.ndim == 2 else resnet20)
+        module = self.module
+        if module is None:
+            module = mlp if X.ndim == 2 else resnet20
         if isinstance(module, nn.Module):
+            if params:
+                raise ValueError(
+                    "module_params cannot be used with a module that is made already: pass its "
+                    "class or a function as module, or module_params=None."
+                )
             backbone = deepcopy(module)
         else:
             if name in signature(module).parameters:
                 params.setdefault(name, X.shape[1])
-            backbone = module(**params)
+            try:
+                backbone = module(**params)
+            except TypeError as error:
+                kind = "rows of features" if X.ndim == 2 else "images"
+                raise ValueError(
+                    f"module cannot be made for X, which holds {kind}: {error}. Pass a module for "
+                    f"{kind}, or what it needs in module_params."
+                ) from error
         if not isinstance(backbone, nn.Module):
             raise ValueError(
                 f"module must return a torch.nn.Module, got {type(backbone).__name__}."

@@ -28,6 +28,7 @@ class _Adjoint(torch.autograd.Function):
                 "create_graph=True, or pass gradient='surrogate'."
             )
         solved, system = ctx.solved, ctx.solved.system
+        dtype, gradient = gradient.dtype, gradient.double()
         adjoint = system.adjoint(gradient)
         by_template = by_query = by_targets = None
         if ctx.needs_input_grad[0] or ctx.needs_input_grad[2]:
@@ -35,10 +36,10 @@ class _Adjoint(torch.autograd.Function):
             by_squares = weights_gradient(
                 by_weights, solved.cloud.squares, solved.weights, solved.place
             )
-            by_points = differences_gradient(by_squares, solved.cloud)
+            by_points = differences_gradient(by_squares, solved.cloud).to(dtype)
             by_template, by_query = by_points.tensor_split([system.n_template])
         if ctx.needs_input_grad[1]:
-            by_targets = system.targets_gradient(adjoint, gradient)
+            by_targets = system.targets_gradient(adjoint, gradient).to(dtype)
         return by_template, by_targets, by_query, None
 
 
@@ -50,14 +51,20 @@ def _exact(solved, template, targets, query, surrogate):
 
 
 def _surrogate(solved, template, targets, query, surrogate):
-    """Differentiate what stands in for it: the paper's rule."""
+    """Differentiate a linear head in its place, at its values: the paper's rule.
+
+    The values are left as they are. Their derivative is that of a softmax with these values,
+    ``du = u * (dy - u . dy)``, by the head's logits ``y``; so that of the cross entropy
+    ``-log u_j`` is ``u - e_j``, which is bounded as it is for the head itself.
+    """
     if surrogate is None or surrogate.shape != solved.u.shape:
         raise ValueError(
-            "gradient='surrogate' needs surrogate=, a tensor of the result's shape "
-            f"{tuple(solved.u.shape)} through which gradients flow, such as a linear head's "
-            f"softmax; got {None if surrogate is None else tuple(surrogate.shape)}."
+            "gradient='surrogate' needs surrogate=, the logits of a linear head through which "
+            f"gradients flow, of shape {tuple(solved.u.shape)}; got "
+            f"{None if surrogate is None else tuple(surrogate.shape)}."
         )
-    return solved.u + (surrogate - surrogate.detach())
+    u, change = solved.u, surrogate - surrogate.detach()
+    return u + u * (change - (u * change).sum(dim=1, keepdim=True))
 
 
 GRADIENTS = {"exact": _exact, "surrogate": _surrogate}

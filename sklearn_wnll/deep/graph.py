@@ -12,6 +12,7 @@ __all__ = [
 
 _ENTRIES = 2**23  # distances, or coordinates of differences, that are held at a time
 _MORE = 2  # candidates beside the neighbours, for what products of rounded numbers confuse
+_SURE = 1e3  # errors of a product, within which it may not tell the last neighbour from others
 _SMALLEST_WEIGHT = 1e-12  # as in sklearn_wnll.weights
 
 
@@ -27,9 +28,10 @@ class PointCloud:
 
     Attributes
     ----------
-    points : tensor of shape (n_points, n_features)
+    points : tensor of float64 of shape (n_points, n_features)
         The points from their mean, in units of their largest coordinate: the weights do not
-        depend on these two, rounding does.
+        depend on these two, rounding does. Where little joins a group of points to the others,
+        a solution in single precision would be far off; so all that follows is in double.
     scale : float
         The unit.
     neighbors : tensor of int64 of shape (n_points, k)
@@ -39,46 +41,59 @@ class PointCloud:
     """
 
     def __init__(self, points, n_neighbors):
-        centered = points - points.mean(dim=0)
+        double = points.double()
+        centered = double - double.mean(dim=0)
         self.scale = float(centered.abs().max()) or 1.0
         self.points = centered / self.scale
-        self.neighbors, self.squares = nearest_neighbors(self.points, n_neighbors)
+        self.neighbors, self.squares = nearest_neighbors(self.points, n_neighbors, points.dtype)
 
 
-def nearest_neighbors(points, n_neighbors):
+def nearest_neighbors(points, n_neighbors, dtype=torch.float64):
     """Find the nearest others of each point, by comparing all pairs in blocks.
 
     Parameters
     ----------
-    points : tensor of shape (n_points, n_features)
+    points : tensor of float64 of shape (n_points, n_features)
         The points.
     n_neighbors : int
         Number of neighbours; all others, if there are no more.
+    dtype : torch.dtype, default=torch.float64
+        In which pairs are compared first. Points for which float32 does not tell the nearest
+        from the others are compared again in float64.
 
     Returns
     -------
     neighbors : tensor of int64 of shape (n_points, k)
-        Nearest first; of equally near points the one that comes first.
+        Nearest first.
     squares : tensor of shape (n_points, k)
         Squared distances, computed from differences of coordinates.
     """
-    n, d = points.shape
-    k = min(n_neighbors, n - 1)
-    count = min(k + _MORE, n - 1)
-    half = points.square().sum(dim=1) / 2
+    n, k = len(points), min(n_neighbors, len(points) - 1)
     neighbors = torch.empty((n, k), dtype=torch.long, device=points.device)
     squares = points.new_empty((n, k))
-    step = max(1, _ENTRIES // max(n, count * d))
-    for start in range(0, n, step):
-        block = points[start : start + step]
-        D = torch.addmm(half, block, points.T, alpha=-1)
-        D.diagonal(start).fill_(torch.inf)
-        found = D.topk(count, dim=1, largest=False, sorted=False).indices.sort(dim=1).values
-        exact = (points[found] - block[:, None]).square_().sum(dim=2)
-        ordered = exact.sort(dim=1, stable=True)
-        squares[start : start + step] = ordered.values[:, :k]
-        neighbors[start : start + step] = found.gather(1, ordered.indices[:, :k])
+    rows = torch.arange(n, device=points.device)
+    _search(points, rows, neighbors, squares, dtype)
+    if dtype != torch.float64:
+        error = torch.finfo(dtype).eps * points.square().sum(dim=1).max()
+        unsure = rows[squares[:, -1] < _SURE * error] if k else rows[:0]
+        _search(points, unsure, neighbors, squares, torch.float64)
     return neighbors, squares
+
+
+def _search(points, rows, neighbors, squares, dtype):
+    """Write the lists of some points."""
+    (n, d), k = points.shape, neighbors.shape[1]
+    count = min(k + _MORE, n - 1)
+    compared = points.to(dtype)
+    half = compared.square().sum(dim=1) / 2
+    for part in rows.split(max(1, _ENTRIES // max(n, count * d))):
+        D = torch.addmm(half, compared[part], compared.T, alpha=-1)
+        D[torch.arange(len(part), device=part.device), part] = torch.inf
+        found = D.topk(count, dim=1, largest=False, sorted=False).indices.sort(dim=1).values
+        exact = (points[found] - points[part, None]).square_().sum(dim=2)
+        ordered = exact.sort(dim=1, stable=True)
+        squares[part] = ordered.values[:, :k]
+        neighbors[part] = found.gather(1, ordered.indices[:, :k])
 
 
 def edge_weights(squares, scale_neighbor):

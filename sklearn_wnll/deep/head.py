@@ -1,15 +1,14 @@
 """The WNLL head at prediction: voting over template batches (Algorithm 2 of the paper)."""
 
 import warnings
+from hashlib import blake2b
 
 import numpy as np
 
 from ..exceptions import FewLabelsWarning
-from ..points import RowIndex, row_keys
+from ..points import RowIndex
 
 __all__ = ["WNLLHead", "sample_keys"]
-
-_BLOCK = 2048  # samples whose bytes are read at a time
 
 
 class WNLLHead:
@@ -96,8 +95,8 @@ def sample_keys(X):
     Returns
     -------
     ndarray of uint64 of shape (n_samples,)
-        One key per sample; equal samples have equal keys, and different ones have different keys
-        but for a chance of about 1 in 2^64.
+        One key per sample: equal samples have equal keys, and two others the same one by a chance
+        of 1 in 2^64.
 
     Examples
     --------
@@ -106,6 +105,8 @@ def sample_keys(X):
     >>> keys[0] == keys[1], keys[0] == keys[2]
     (np.True_, np.False_)
     """
-    rows = X.reshape(len(X), -1)
-    blocks = (rows[start : start + _BLOCK] for start in range(0, len(X), _BLOCK))
-    return np.concatenate([row_keys(block.astype(np.float32)) for block in blocks])
+    keys, rows = np.empty(len(X), dtype=np.uint64), X.reshape(len(X), -1)
+    for i, row in enumerate(rows):
+        values = row.astype(np.float32) + np.float32(0)  # -0 is 0
+        keys[i] = int.from_bytes(blake2b(values.tobytes(), digest_size=8).digest(), "little")
+    return keys

@@ -17,7 +17,7 @@ def as_samples(X):
     ----------
     X : array-like or tensor
         Rows of features, or images of shape (n, c, h, w) or (n, h, w, c). The last axis holds
-        the channels if it has 1, 3 or 4 entries and the second does not.
+        the channels if it has 1, 3 or 4 entries, fewer than the two before it.
 
     Returns
     -------
@@ -37,6 +37,8 @@ def as_samples(X):
     """
     if isinstance(X, torch.Tensor):
         X = X.detach().cpu().numpy()
+    elif isinstance(X, list | tuple) and len(X) and np.ndim(X[0]) > 1:
+        X = np.stack([np.asarray(image) for image in X])
     if getattr(X, "ndim", 2) == 3 or getattr(X, "ndim", 2) > 4:
         raise ValueError(
             f"X has shape {np.shape(X)}. Pass rows of features, (n, n_features), or images, "
@@ -45,7 +47,7 @@ def as_samples(X):
         )
     if getattr(X, "ndim", 2) != 4:
         return X
-    last = X.shape[3] in _CHANNELS and X.shape[1] not in _CHANNELS
+    last = X.shape[3] in _CHANNELS and X.shape[3] < min(X.shape[1:3])
     return X.transpose(0, 3, 1, 2) if last else X
 
 
@@ -75,7 +77,7 @@ class Standardizer:
     X : ndarray of shape (n, n_features) or (n, c, h, w)
         Samples to learn mean and scale from.
     enabled : bool
-        Whether to shift and scale at all; images of integers are then divided by 255.
+        Whether to shift and scale at all; what is uint8 is then divided by 255.
 
     Attributes
     ----------

@@ -10,7 +10,7 @@ from .system import HarmonicSystem
 
 __all__ = ["Interpolation", "wnll_interpolate"]
 
-_TOLERANCE = {torch.float64: 1e-12, torch.float32: 1e-6}
+_TOLERANCE = {torch.float64: 1e-12, torch.float32: 1e-8}
 
 
 class Interpolation:
@@ -37,8 +37,10 @@ class Interpolation:
         Edge weights, and which neighbour sets the scale of each point.
     system : HarmonicSystem
         The linear system for the query points.
-    values : tensor of shape (n_template + n_query, n_classes)
+    values : tensor of float64 of shape (n_template + n_query, n_classes)
         Targets, and below them the solution.
+    u : tensor of shape (n_query, n_classes)
+        The solution, as precise as the points are given.
     """
 
     @torch.no_grad()
@@ -50,12 +52,9 @@ class Interpolation:
         mu = label_weight_value(label_weight, n_template + len(query), n_template)
         self.system = HarmonicSystem(self.cloud.neighbors, self.weights, n_template, mu, tol,
                                      max_iter)  # fmt: skip
+        targets = targets.double()
         self.values = torch.cat([targets, self.system.extend(targets)])
-
-    @property
-    def u(self):
-        """The distributions of the query points."""
-        return self.values[self.system.n_template :]
+        self.u = self.values[n_template:].to(query.dtype)
 
 
 def wnll_interpolate(template, template_targets, query, *, n_neighbors=15, scale_neighbor=8,
@@ -84,16 +83,15 @@ def wnll_interpolate(template, template_targets, query, *, n_neighbors=15, scale
     gradient : {"exact", "surrogate"}, default="exact"
         How gradients flow backward. ``"exact"``: by the adjoint system, through weights and
         length scales, to ``template``, ``query`` and distributions as ``template_targets``; the
-        neighbour lists are held fixed. ``"surrogate"``: the paper's rule, as if the result
-        had been ``surrogate``.
+        neighbour lists are held fixed. ``"surrogate"``: the paper's rule, through a linear head,
+        as if the result had been the softmax of its logits.
     surrogate : tensor of shape (n_query, n_classes), default=None
-        What stands in for the result in the backward pass, for instance the softmax of a
-        linear head; needed with ``gradient="surrogate"``.
+        Logits of a linear head for the queries; needed with ``gradient="surrogate"``.
     n_classes : int, default=None
         Number of classes, where ``template_targets`` are integers; None is the largest plus 1.
     tol : float, default=None
         Relative residual at which the conjugate gradients end; None is 1e-12 for float64,
-        1e-6 for float32.
+        1e-8 for float32, which is solved in float64 too.
     max_iter : int, default=1000
         Largest number of iterations.
 
@@ -109,6 +107,11 @@ def wnll_interpolate(template, template_targets, query, *, n_neighbors=15, scale
         If an argument is invalid: the message names it and the cure.
     RuntimeError
         If a second derivative is asked for: there is none.
+
+    Warns
+    -----
+    ConvergenceWarning
+        If ``max_iter`` is too small for ``tol``, on the way forward or backward.
 
     Notes
     -----
@@ -141,6 +144,13 @@ def wnll_interpolate(template, template_targets, query, *, n_neighbors=15, scale
     if scale_neighbor > n_neighbors or scale_neighbor < 1:
         raise ValueError(
             f"scale_neighbor={scale_neighbor} must be between 1 and n_neighbors={n_neighbors}."
+        )
+    known = (
+        label_weight in ("wnll", "laplace") if isinstance(label_weight, str) else label_weight > 0
+    )
+    if not known:
+        raise ValueError(
+            f"label_weight must be 'wnll', 'laplace' or a positive number, got {label_weight!r}."
         )
     if gradient not in GRADIENTS:
         raise ValueError(f"gradient must be one of {sorted(GRADIENTS)}, got {gradient!r}.")
@@ -192,4 +202,7 @@ def _check_points(template, targets, query, n_classes):
             "template_targets of one dimension must be classes as integers from 0 on, got "
             f"{targets.dtype} from {targets.min()} on. Pass distributions for soft targets."
         )
-    return one_hot(targets.long(), -1 if n_classes is None else n_classes).to(template)
+    largest = int(targets.max())
+    if n_classes is not None and largest >= n_classes:
+        raise ValueError(f"template_targets hold class {largest}, but n_classes={n_classes}.")
+    return one_hot(targets.long(), largest + 1 if n_classes is None else n_classes).to(template)

@@ -1,5 +1,7 @@
 """The paper's network: backbone, buffer block, and a linear head beside the WNLL one."""
 
+from contextlib import contextmanager
+
 import torch
 from torch import nn
 
@@ -68,16 +70,25 @@ class WNLLNetwork(nn.Module):
         return self.linear(self.features(x))
 
     def train_buffer_only(self):
-        """Freeze all but the buffer block; batch normalization keeps its statistics."""
+        """Put all but the buffer block in evaluation mode, and all batch normalization."""
         self.eval()
         self.buffer.train()
-        for name, parameter in self.named_parameters():
-            parameter.requires_grad_(name.startswith("buffer."))
+        for layer in self.buffer.modules():
+            if isinstance(layer, nn.modules.batchnorm._NormBase):
+                layer.eval()
 
-    def train_all(self):
-        """Let every layer learn."""
-        self.train()
-        self.requires_grad_(True)
+    @contextmanager
+    def only_buffer_learns(self):
+        """Freeze all but the buffer block, for a while."""
+        buffer = set(self.buffer.parameters())
+        frozen = [p for p in self.parameters() if p.requires_grad and p not in buffer]
+        for parameter in frozen:
+            parameter.requires_grad_(False)
+        try:
+            yield
+        finally:
+            for parameter in frozen:
+                parameter.requires_grad_(True)
 
 
 def _fully_connected(n_features):

@@ -1,6 +1,7 @@
 """What the parameters of DeepWNLLClassifier may be, and which a checkpoint depends on."""
 
 import os
+from functools import partial
 from numbers import Integral, Real
 
 import joblib
@@ -85,7 +86,7 @@ def fingerprint(params, X, codes):
     """
     used = {name: _plain(value) for name, value in params.items() if name not in _FREE}
     seed = params["random_state"]
-    used["random_state"] = seed if isinstance(seed, Integral) else None
+    used["random_state"] = int(seed) if isinstance(seed, Integral) else None
     return joblib.hash((sorted(used.items()), X, codes))
 
 
@@ -94,6 +95,8 @@ def _plain(value):
     if isinstance(value, nn.Module):
         weights = value.state_dict().items()
         return str(value), [(name, np.asarray(tensor.cpu())) for name, tensor in weights]
+    if isinstance(value, partial):
+        return _plain(value.func), [_plain(item) for item in value.args], _plain(value.keywords)
     if callable(value):
         return getattr(value, "__qualname__", type(value).__qualname__)
     if isinstance(value, dict):

@@ -6,11 +6,15 @@ from torch import nn
 
 from .interpolation import wnll_interpolate
 
-__all__ = ["LinearStep", "WNLLStep"]
+__all__ = ["LinearStep", "StepEnded", "WNLLStep"]
 
 # Part of the uniform distribution that is mixed to WNLL's before the logarithm: a query
 # whose class no template near it has would else have an infinite loss.
 _UNIFORM = 0.01
+
+
+class StepEnded(Exception):
+    """A callback has ended a step."""
 
 
 class _Step(NeuralNet):
@@ -20,6 +24,8 @@ class _Step(NeuralNet):
     ----------
     module : WNLLNetwork
         The network, which is trained in place.
+    batches : callable
+        Called with the samples, gives what is iterated over in an epoch.
     prepare : callable
         Turns a batch of samples into what the network takes.
     augment : callable or None
@@ -28,9 +34,13 @@ class _Step(NeuralNet):
         As for :class:`skorch.NeuralNet`.
     """
 
-    def __init__(self, module, *, prepare, augment=None, criterion=nn.NLLLoss, **kwargs):
-        self.prepare, self.augment = prepare, augment
+    def __init__(self, module, *, batches, prepare, augment=None, criterion=nn.NLLLoss, **kwargs):
+        self.batches, self.prepare, self.augment = batches, prepare, augment
         super().__init__(module, criterion, train_split=None, **kwargs)
+
+    def get_iterator(self, dataset, training=False):
+        """Give the batches of an epoch; their size is their own."""
+        return self.batches(dataset)
 
     def inputs(self, samples):
         """Give a batch of samples to the network.
@@ -59,8 +69,19 @@ class _Step(NeuralNet):
             Number of epochs.
         """
         self.notify("on_train_begin", X=samples, y=None)
-        self.fit_loop(samples, epochs=epochs)
-        self.notify("on_train_end", X=samples, y=None)
+        try:
+            self.fit_loop(samples, epochs=epochs)
+        finally:
+            self.notify("on_train_end", X=samples, y=None)
+
+    def notify(self, method_name, **kwargs):
+        """Call the callbacks; one that stops after an epoch, as skorch's do, ends the step."""
+        try:
+            super().notify(method_name, **kwargs)
+        except KeyboardInterrupt:
+            if method_name == "on_epoch_end":
+                raise StepEnded from None
+            raise
 
 
 class LinearStep(_Step):
@@ -82,7 +103,7 @@ class LinearStep(_Step):
             The loss and the prediction.
         """
         X, codes = batch
-        self.module_.train_all()
+        self.module_.train()
         logits = self.module_(self.inputs(X))
         loss = self.get_loss(logits.log_softmax(dim=1), to_device(codes, self.device))
         loss.backward()
@@ -128,18 +149,15 @@ class WNLLStep(_Step):
         u = self._interpolate(z_template, to_device(template_codes, self.device), z_query)
         codes = to_device(query_codes, self.device)
         labeled = codes >= 0
-        if labeled.any():
-            mixed = (1 - _UNIFORM) * u[labeled] + _UNIFORM / u.shape[1]
-            loss = self.get_loss(mixed.log(), codes[labeled])
-        else:
-            loss = 0 * u.sum()
+        mixed = (1 - _UNIFORM) * u[labeled] + _UNIFORM / u.shape[1]
+        loss = self.get_loss(mixed.log(), codes[labeled])
         loss.backward()
         return {"loss": loss, "y_pred": u}
 
     def _interpolate(self, z_template, codes, z_query):
         stand_in = None
         if self.interpolation["gradient"] == "surrogate":
-            stand_in = self.module_.linear(z_query).softmax(dim=1)
+            stand_in = self.module_.linear(z_query)
         n_classes = self.module_.linear.out_features
         return wnll_interpolate(
             z_template,

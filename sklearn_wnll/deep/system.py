@@ -3,6 +3,9 @@
 import warnings
 
 import torch
+from sklearn.exceptions import ConvergenceWarning
+
+from ..exceptions import warn_user
 
 __all__ = ["HarmonicSystem", "conjugate_gradient"]
 
@@ -35,8 +38,6 @@ class HarmonicSystem:
         Number of template points.
     reached : tensor of bool of shape (n_query,)
         Whether a path of edges joins a query with a template point.
-    n_iter : int
-        Iterations of the last solution.
     """
 
     def __init__(self, neighbors, weights, n_template, mu, tol, max_iter):
@@ -146,9 +147,15 @@ class HarmonicSystem:
         return total + missed / self.n_template
 
     def _solve(self, right):
-        solution, self.n_iter = conjugate_gradient(
+        solution, converged = conjugate_gradient(
             self._among, self._diagonal, right, self._tol, self._max_iter
         )
+        if not converged:
+            warn_user(
+                f"The solver stopped after max_iter={self._max_iter} iterations, above tol="
+                f"{self._tol:g}. Raise max_iter or tol.",
+                ConvergenceWarning,
+            )
         return solution
 
 
@@ -173,8 +180,8 @@ def conjugate_gradient(off_diagonal, diagonal, right, tol, max_iter):
     -------
     solution : tensor of shape (n, c)
         ``x``.
-    n_iter : int
-        Iterations taken.
+    converged : bool
+        Whether all columns reached the tolerance.
     """
     # Scaled to a unit diagonal; points without an edge keep their zeros.
     root = torch.where(diagonal > 0, diagonal, 1).rsqrt()[:, None]
@@ -182,16 +189,16 @@ def conjugate_gradient(off_diagonal, diagonal, right, tol, max_iter):
     direction, solution = residual.clone(), torch.zeros_like(right)
     squares = _dot(residual, residual)
     limit = tol**2 * squares
-    n_iter = 0
-    while n_iter < max_iter and bool((squares > limit).any()):
+    for _ in range(max_iter):
+        if not bool((squares > limit).any()):
+            break
         image = direction - root * (off_diagonal @ (root * direction))
         alpha = _ratio(squares, _dot(direction, image))
         solution += alpha * direction
         residual -= alpha * image
         before, squares = squares, _dot(residual, residual)
         direction = residual + _ratio(squares, before) * direction
-        n_iter += 1
-    return root * solution, n_iter
+    return root * solution, not bool((squares > limit).any())
 
 
 def _dot(a, b):

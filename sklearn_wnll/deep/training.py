@@ -1,8 +1,10 @@
 """The order of the stages (Algorithm 1 of the paper)."""
 
 from collections.abc import Callable
+from contextlib import nullcontext
 from copy import deepcopy
 from dataclasses import dataclass, field
+from functools import partial
 
 import torch
 from skorch.callbacks import ProgressBar
@@ -12,7 +14,7 @@ from .batches import Batches, TemplateQueryBatches
 from .callbacks import EpochSeed, KeepRecord, StepHalving
 from .checkpoint import Checkpoint
 from .network import WNLLNetwork
-from .steps import LinearStep, WNLLStep
+from .steps import LinearStep, StepEnded, WNLLStep
 
 __all__ = ["Training"]
 
@@ -60,6 +62,8 @@ class Training:
     ----------
     history : list of dict
         The numbers of every epoch: its ``stage``, ``step``, ``epoch``, ``train_loss``, ``lr``, ...
+    ended : list of int
+        Steps that a callback has ended early.
     """
 
     network: WNLLNetwork
@@ -80,6 +84,7 @@ class Training:
     device: str
     verbose: int
     history: list = field(default_factory=list)
+    ended: list = field(default_factory=list)
 
     def steps(self):
         """Give the stage and the kind of each step, in their order."""
@@ -100,9 +105,10 @@ class Training:
         if state is not None:
             self.network.load_state_dict(state["network"])
             self.history, self.seed = state["history"], state["seed"]
-            done, optimizer_state = state["step"], state["optimizer"]
+            self.ended, optimizer_state = state["ended"], state["optimizer"]
+            done = state["step"]
         for number, (stage, kind) in enumerate(self.steps()):
-            if number < done:
+            if number < done or number in self.ended:
                 continue
             past = [row for row in self.history if (row["stage"], row["step"]) == (stage, kind)]
             self._run_step(samples, number, past, optimizer_state)
@@ -110,34 +116,45 @@ class Training:
 
     def _run_step(self, samples, number, past, optimizer_state):
         """Run the rest of a step, of which some epochs may be past."""
-        _, kind = self.steps()[number]
+        stage, kind = self.steps()[number]
         left = self.epochs[kind] - len(past)
         if left <= 0 or (kind == "wnll" and not list(self.network.buffer.parameters())):
             return
-        net = self._make_net(samples, number)
+        if self.verbose:
+            name = {"linear": "linear", "wnll": "WNLL"}[kind]
+            print(f"[wnll] stage {stage}, {name} step: {left} epochs", flush=True)
+        record = KeepRecord(partial(self._keep, number))
+        net = self._make_net(samples, number, record)
         net.initialize()
         if optimizer_state is not None:
             net.optimizer_.load_state_dict(optimizer_state)
         net.history = History({**row, "batches": []} for row in past)
-        net.run(samples, left)
+        with self.network.only_buffer_learns() if kind == "wnll" else nullcontext():
+            try:
+                net.run(samples, left)
+            except StepEnded:
+                self.ended.append(number)
+                record.on_epoch_end(net)  # which did not have its turn
 
-    def _make_net(self, samples, number):
+    def _keep(self, number, net, numbers):
+        """Keep the numbers of an epoch, and the state after it."""
         stage, kind = self.steps()[number]
+        self.history.append({"stage": stage, "step": kind, **numbers})
+        self.checkpoint.save(
+            network=self.network.state_dict(),
+            optimizer=net.optimizer_.state_dict(),
+            history=self.history,
+            step=number,
+            ended=self.ended,
+            seed=self.seed,
+        )
 
-        def keep(net, numbers):
-            self.history.append({"stage": stage, "step": kind, **numbers})
-            self.checkpoint.save(
-                network=self.network.state_dict(),
-                optimizer=net.optimizer_.state_dict(),
-                history=self.history,
-                step=number,
-                seed=self.seed,
-            )
-
+    def _make_net(self, samples, number, record):
+        stage, kind = self.steps()[number]
         callbacks = [EpochSeed(self.seed, number)]
-        callbacks.append(StepHalving(self.halve_every if kind == "linear" else None))
-        callbacks += [deepcopy(callback) for callback in self.callbacks]
-        callbacks.append(KeepRecord(keep))
+        if kind == "linear" and self.halve_every is not None:
+            callbacks.append(StepHalving(self.halve_every))
+        callbacks += [*(deepcopy(callback) for callback in self.callbacks), record]
         common = {
             "prepare": self.prepare,
             "augment": self.augment,
@@ -148,17 +165,10 @@ class Training:
             **{f"optimizer__{name}": value for name, value in self.optimizer.items()},
         }
         if kind == "linear":
-            n_batches = -(-int((samples.codes >= 0).sum()) // self.batch_size)
-            make = LinearStep
-            common |= {"iterator_train": Batches, "batch_size": self.batch_size}
+            make, batches = LinearStep, partial(Batches, batch_size=self.batch_size)
         else:
-            n_batches = self.batches["n_template_batches"] * self.batches["n_query_batches"]
-            make = WNLLStep
-            common |= {
-                "iterator_train": TemplateQueryBatches,
-                "interpolation": self.interpolation,
-                **{f"iterator_train__{name}": value for name, value in self.batches.items()},
-            }
+            make, batches = WNLLStep, partial(TemplateQueryBatches, **self.batches)
+            common["interpolation"] = self.interpolation
         if self.verbose:
-            callbacks.append(ProgressBar(batches_per_epoch=n_batches))
-        return make(self.network, callbacks=callbacks, **common)
+            callbacks.append(ProgressBar(batches_per_epoch=len(batches(samples))))
+        return make(self.network, callbacks=callbacks, batches=batches, **common)

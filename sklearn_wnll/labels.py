@@ -10,7 +10,14 @@ from sklearn.utils.multiclass import check_classification_targets
 
 from .exceptions import AmbiguousLabelsWarning, warn_user
 
-__all__ = ["EncodedLabels", "as_label_array", "encode_labels", "is_unlabeled", "required_labels"]
+__all__ = [
+    "EncodedLabels",
+    "as_label_array",
+    "check_no_missing",
+    "encode_labels",
+    "is_unlabeled",
+    "required_labels",
+]
 
 _MARKER_LIKE = ("", "?", "nan", "none", "na", "n/a", "<na>", "null", "unlabeled", "unlabelled")
 
@@ -319,7 +326,20 @@ def _equals(y, value):
 
 
 def check_no_missing(known, unlabeled):
-    """Reject missing values that the marker does not cover."""
+    """Reject missing values that the marker does not cover.
+
+    Parameters
+    ----------
+    known : ndarray of shape (n_samples,)
+        Labels that are not marked.
+    unlabeled : object
+        The marker, as for :func:`is_unlabeled`.
+
+    Raises
+    ------
+    ValueError
+        If one of them is NaN or None.
+    """
     if _missing(known).any():
         raise ValueError(
             f"y contains NaN or None, which unlabeled={unlabeled!r} does not mark. Pass "

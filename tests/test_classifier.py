@@ -596,3 +596,24 @@ def test_parameters_of_predict_may_change_after_fit(digits):
 
 def one_batch(model, X):
     return model.set_params(query_size=None).predict_proba(X)
+
+
+def test_the_number_of_labels_is_checked_before_what_they_are(digits):
+    X = digits[0]
+    with pytest.raises(ValueError, match="X has 1797 rows and y 10 entries"):
+        WNLLClassifier().fit(X, np.full(10, -1))
+
+
+@pytest.mark.parametrize(
+    ("unlabeled", "y", "held_out"),
+    [
+        ("?", ["a", "b", "?", "a"], ["a", None, "b", "a"]),
+        (-1, [0, 1, -1, 0], [0.0, np.nan, 1.0, 0.0]),
+    ],
+)
+@pytest.mark.filterwarnings("ignore::sklearn_wnll.exceptions.FewLabelsWarning")
+def test_scoring_with_another_marker_names_the_cure(unlabeled, y, held_out):
+    X = np.arange(8.0).reshape(4, 2)
+    model = WNLLClassifier(unlabeled=unlabeled).fit(X, y)
+    with pytest.raises(ValueError, match="unlabeled"):
+        model.score(X, held_out)

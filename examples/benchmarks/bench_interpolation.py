@@ -53,6 +53,8 @@ def timed(function, device):
     """Seconds of a call, and what it returns."""
     import torch
 
+    if device != "cpu":
+        torch.cuda.synchronize()
     start = time.perf_counter()
     result = function()
     if device != "cpu":
@@ -60,9 +62,16 @@ def timed(function, device):
     return time.perf_counter() - start, result
 
 
+def memory(device):
+    """Largest memory so far, in GB: of the process, or of the GPU."""
+    import torch
+
+    return peak_memory() if device == "cpu" else torch.cuda.max_memory_allocated() / 1e9
+
+
 def forward_and_backward(forward, codes, device):
     """Median seconds of both, and the memory that they took beyond what was there."""
-    before = peak_memory()
+    before = memory(device)
     seconds = []
     for _ in range(REPEATS):
         ahead, u = timed(forward, device)
@@ -74,12 +83,12 @@ def forward_and_backward(forward, codes, device):
     return {
         "forward": ahead,
         "backward": back,
-        "memory": peak_memory() - before,
+        "memory": memory(device) - before,
         "accuracy": accuracy,
     }
 
 
-def job_ours(n_template, n_query, width, device):
+def job_ours(n_template, n_query, width, device, n_neighbors=15):
     """Our interpolation, with the exact gradient."""
     from sklearn_wnll.deep import wnll_interpolate
 
@@ -88,7 +97,9 @@ def job_ours(n_template, n_query, width, device):
     small = wnll_interpolate(template[:100], codes[:100], query[:100])
     small.sum().backward()  # what torch prepares once
     return forward_and_backward(
-        lambda: wnll_interpolate(template, codes[:n_template], query, n_classes=N_CLASSES),
+        lambda: wnll_interpolate(
+            template, codes[:n_template], query, n_neighbors=n_neighbors, n_classes=N_CLASSES
+        ),
         codes[n_template:],
         device,
     )
@@ -154,7 +165,7 @@ def peer_rows(folder):
         size = {"n_template": n_template, "n_query": n_query, "width": width, "device": "cpu"}
         rounds = [
             (
-                in_new_process(__file__, "ours", **size),
+                in_new_process(__file__, "ours", n_neighbors=25, **size),
                 in_new_process(__file__, "peer", folder=folder, **size),
             )
             for _ in range(3)
@@ -205,21 +216,22 @@ the share of forward and backward together.
         sections.append(f"""\
 ## Beside the published graph learning layer
 
-Width 64, on the CPU, in turn, medians of three processes. The layer, `LaplaceLearningSparseHard` of
-[GraphLearningLayer](https://github.com/jwcalder/GraphLearningLayer), has 25 neighbours, the
-graph Laplacian, a sparse direct solver and an approximate search.
+Width 64, 25 neighbours in both, on the CPU, in turn, medians of three processes. The layer,
+`LaplaceLearningSparseHard` of
+[GraphLearningLayer](https://github.com/jwcalder/GraphLearningLayer), has the graph Laplacian,
+a sparse direct solver and an approximate search.
 
 {table(header, peer_rows(args.peer))}
 
-{measured()}""")
+{measured()} {machine("torch", "graphlearning")}""")
     head = f"""\
 # What the differentiable interpolation costs
 
 `wnll_interpolate` with the exact gradient, to template and query points. Medians of {REPEATS}
 calls.
 
-Command: `python examples/benchmarks/bench_interpolation.py --peer GraphLearningLayer`.
-{machine("torch", "graphlearning")}
+Command: `python examples/benchmarks/bench_interpolation.py --peer GraphLearningLayer`, with
+`--device cuda` for a section of its own.
 """
     write_page("interpolation.md", head, sections)
 

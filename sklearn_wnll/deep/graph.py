@@ -2,6 +2,8 @@
 
 import torch
 
+from .sparse import csr_matrix
+
 __all__ = [
     "PointCloud",
     "differences_gradient",
@@ -161,13 +163,12 @@ def differences_gradient(gradient, cloud):
     tensor of shape (n_points, n_features)
         Derivatives by the points, in the units in which they were given.
     """
+    # d|x - y|^2 = 2 (x - y) (dx - dy), summed by products with the matrix of the derivatives.
     points, (n, k) = cloud.points, cloud.neighbors.shape
-    total = torch.zeros_like(points)
-    step = max(1, _ENTRIES // max(1, k * points.shape[1]))
-    for start in range(0, n, step):
-        part = slice(start, start + step)
-        neighbors = cloud.neighbors[part]
-        difference = (points[part, None] - points[neighbors]) * (2 * gradient[part, :, None])
-        total[part] += difference.sum(dim=1)
-        total.index_add_(0, neighbors.reshape(-1), difference.flatten(0, 1), alpha=-1)
-    return total / cloud.scale
+    source = torch.arange(n, device=points.device).repeat_interleave(k)
+    target, value = cloud.neighbors.reshape(-1), gradient.reshape(-1)
+    order = target.argsort(stable=True)
+    forward = csr_matrix(source, target, value, (n, n))
+    backward = csr_matrix(target[order], source[order], value[order], (n, n))
+    sums = gradient.sum(dim=1) + points.new_zeros(n).index_add_(0, target, value)
+    return 2 / cloud.scale * (sums[:, None] * points - forward @ points - backward @ points)

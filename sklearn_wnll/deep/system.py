@@ -1,11 +1,10 @@
 """The linear system of the weighted nonlocal Laplacian, as torch tensors."""
 
-import warnings
-
 import torch
 from sklearn.exceptions import ConvergenceWarning
 
 from ..exceptions import warn_user
+from .sparse import csr_matrix
 
 __all__ = ["HarmonicSystem", "conjugate_gradient"]
 
@@ -55,10 +54,11 @@ class HarmonicSystem:
         n_query = n - n_template
         self._diagonal = value.new_zeros(n_query).index_add_(0, row, value)
         labeled = column < n_template
-        self._among = _csr(row, column - n_template, value, ~labeled, (n_query, n_query))
-        self._to_template = _csr(row, column, value, labeled, (n_query, n_template))
         self._entries = row[labeled], column[labeled], value[labeled]
-        self.reached = self._reached(row[labeled])
+        self._to_template = csr_matrix(*self._entries, (n_query, n_template))
+        row, column, value = row[~labeled], column[~labeled] - n_template, value[~labeled]
+        self._among = csr_matrix(row, column, value, (n_query, n_query))
+        self.reached = self._reached(self._entries[0])
 
     def _reached(self, beside):
         """Follow edges from the queries beside a template point, until there is no new one."""
@@ -209,15 +209,3 @@ def _dot(a, b):
 def _ratio(a, b):
     """Quotients, 0 where a column has nothing left to solve."""
     return torch.where(b > 0, a / torch.where(b > 0, b, 1), 0)
-
-
-def _csr(row, column, value, used, shape):
-    """Make a sparse matrix of entries that are sorted by row."""
-    row = row[used]
-    ends = torch.bincount(row, minlength=shape[0]).cumsum(dim=0)
-    starts = torch.cat([ends.new_zeros(1), ends])
-    with warnings.catch_warnings():
-        warnings.filterwarnings("ignore", message="Sparse CSR tensor support is in beta")
-        return torch.sparse_csr_tensor(
-            starts, column[used], value[used], shape, check_invariants=False
-        )

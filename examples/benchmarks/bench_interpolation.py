@@ -208,7 +208,7 @@ the share of forward and backward together.
 
 {table(header, cost_rows(args.device))}
 
-{measured()}"""
+{measured()} {machine("torch")}"""
     ]
     if args.peer:
         header = ["template", "query", "ours: forward, s", "backward, s", "accuracy, %",

@@ -1,9 +1,13 @@
-"""A training that is killed: ``python -m tests.killed_training FOLDER STAGE STEP EPOCH``."""
+"""A training that is killed.
+
+Run as ``python -m tests.killed_training FOLDER STAGE STEP EPOCH THREADS``.
+"""
 
 import os
 import signal
 import sys
 
+import torch
 from sklearn.datasets import load_digits
 from skorch.callbacks import Callback
 
@@ -44,7 +48,8 @@ def with_noise(batch):
 
 
 if __name__ == "__main__":
-    folder, stage, step, epoch = sys.argv[1:]
+    folder, stage, step, epoch, threads = sys.argv[1:]
+    torch.set_num_threads(int(threads))  # whatever the environment says
     rate = {"linear": 0.1, "wnll": 0.01}[step] * 0.5 ** (int(stage) - 1)
     model(folder, [KillAt(step, rate, int(epoch))]).fit(*data())
     sys.exit("The training was not killed.")

@@ -1,6 +1,5 @@
 """Training in stages: its record, and what an interruption leaves."""
 
-import os
 import signal
 import subprocess
 import sys
@@ -57,11 +56,20 @@ def unbroken():
 
 
 def test_a_killed_training_ends_with_the_weights_of_an_unbroken_one(unbroken, tmp_path):
+    threads = str(torch.get_num_threads())
     for stage, step, epoch in [(1, "linear", 2), (1, "wnll", 1), (2, "linear", 3), (2, "wnll", 2)]:
         done = subprocess.run(
-            [sys.executable, "-m", "tests.killed_training", tmp_path, str(stage), step, str(epoch)],
+            [
+                sys.executable,
+                "-m",
+                "tests.killed_training",
+                tmp_path,
+                str(stage),
+                step,
+                str(epoch),
+                threads,
+            ],
             cwd=Path(__file__).parents[1],
-            env={**os.environ, "OMP_NUM_THREADS": str(torch.get_num_threads())},
             capture_output=True,
             text=True,
         )

@@ -1,24 +1,20 @@
 """The estimator: checks its input, trains the network, asks the WNLL on its features."""
 
-from copy import deepcopy
-from inspect import signature
-
 import numpy as np
 import torch
 from sklearn.base import BaseEstimator, _fit_context
 from sklearn.utils import check_random_state
 from sklearn.utils.validation import check_is_fitted, validate_data
-from torch import nn
 
 from ..base import PartlyLabeledClassifierMixin
 from ..classifier import WNLLClassifier
 from ..exceptions import TrainingInterruptedWarning, warn_user
 from .augmentation import crop_and_flip
-from .backbones import mlp, resnet20
 from .batches import Samples
 from .checkpoint import Checkpoint
 from .head import WNLLHead
 from .inputs import Standardizer, as_samples, as_tensor, memory_format
+from .making import find_device, make_backbone
 from .network import WNLLNetwork, features_of
 from .parameters import CONSTRAINTS, fingerprint
 from .training import Training
@@ -284,7 +280,7 @@ class DeepWNLLClassifier(PartlyLabeledClassifierMixin, BaseEstimator):
                 "batch and a query batch: training needs at least 2 labelled samples, better "
                 "several of each class. Label more, or use WNLLClassifier, which does not train."
             )
-        device = self._find_device()
+        device = find_device(self.device)
         self._seed = int(check_random_state(self.random_state).randint(2**31 - 1))
         with torch.random.fork_rng([device] if device.type == "cuda" else []):
             torch.manual_seed(self._seed)
@@ -323,7 +319,9 @@ class DeepWNLLClassifier(PartlyLabeledClassifierMixin, BaseEstimator):
         self._validate_params()
         X = self._validate_X(X, reset=False)
         if self.head == "linear":
-            logits = features_of(self.network_, X, self._prepare, self._find_device(), linear=True)
+            logits = features_of(
+                self.network_, X, self._prepare, find_device(self.device), linear=True
+            )
             return logits.double().softmax(dim=1).numpy()
         self._head.classifier.set_params(
             predict_mode=self.predict_mode,
@@ -356,51 +354,9 @@ class DeepWNLLClassifier(PartlyLabeledClassifierMixin, BaseEstimator):
         rows = validate_data(self, rows, reset=reset, dtype=[np.float32, np.uint8])
         return np.ascontiguousarray(rows).reshape(len(rows), *(shape or rows.shape[1:]))
 
-    def _find_device(self):
-        """The device that is asked for."""
-        if self.device == "auto":
-            return torch.device("cuda" if torch.cuda.is_available() else "cpu")
-        try:
-            device = torch.device(self.device)
-            torch.empty(0, device=device)
-        except (RuntimeError, AssertionError) as error:
-            raise ValueError(
-                f"device={self.device!r} cannot be used: {error}. Pass 'auto' or 'cpu', or install "
-                "a torch that is built for the device."
-            ) from error
-        return device
-
     def _make_network(self, X):
         """Make a new network for the samples."""
-        params, name = (
-            dict(self.module_params or {}),
-            "in_features" if X.ndim == 2 else "in_channels",
-        )
-        module = self.module
-        if module is None:
-            module = mlp if X.ndim == 2 else resnet20
-        if isinstance(module, nn.Module):
-            if params:
-                raise ValueError(
-                    "module_params cannot be used with a module that is made already: pass its "
-                    "class or a function as module, or module_params=None."
-                )
-            backbone = deepcopy(module)
-        else:
-            if name in signature(module).parameters:
-                params.setdefault(name, X.shape[1])
-            try:
-                backbone = module(**params)
-            except TypeError as error:
-                kind = "rows of features" if X.ndim == 2 else "images"
-                raise ValueError(
-                    f"module cannot be made for X, which holds {kind}: {error}. Pass a module for "
-                    f"{kind}, or what it needs in module_params."
-                ) from error
-        if not isinstance(backbone, nn.Module):
-            raise ValueError(
-                f"module must return a torch.nn.Module, got {type(backbone).__name__}."
-            )
+        backbone = make_backbone(self.module, self.module_params, X)
         sample = self._prepare(as_tensor(X[:2]))
         return WNLLNetwork(backbone, sample, len(self.classes_), self.buffer)
 
@@ -462,7 +418,7 @@ class DeepWNLLClassifier(PartlyLabeledClassifierMixin, BaseEstimator):
 
     def _features(self, X):
         """The buffer's features of samples."""
-        return features_of(self.network_, X, self._prepare, self._find_device()).numpy()
+        return features_of(self.network_, X, self._prepare, find_device(self.device)).numpy()
 
 
 def _shape_name(shape):

@@ -71,6 +71,14 @@ class PartlyLabeledClassifierMixin(ClassifierMixin):
         check_no_missing(truth, self.unlabeled)
         return accuracy_score(truth, predicted[labeled], sample_weight=sample_weight)
 
+    def _check_scale_neighbor(self):
+        """Refuse a scale from beyond the end of the neighbour lists."""
+        if self.scale_neighbor > self.n_neighbors:
+            raise ValueError(
+                f"scale_neighbor={self.scale_neighbor} is larger than n_neighbors="
+                f"{self.n_neighbors}. Lower scale_neighbor or raise n_neighbors."
+            )
+
     def _encode(self, X, y):
         """Give the classes in ``y``, and the code of each row: -1 where it has no label."""
         if y is None:

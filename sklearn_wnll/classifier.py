@@ -310,11 +310,8 @@ class WNLLClassifier(PartlyLabeledClassifierMixin, BaseEstimator):
 
     def _validate_X(self, X, *, reset):
         """Check X, leaving float32 and float64 as they are."""
-        if reset and self.scale_neighbor > self.n_neighbors:
-            raise ValueError(
-                f"scale_neighbor={self.scale_neighbor} is larger than n_neighbors="
-                f"{self.n_neighbors}. Lower scale_neighbor or raise n_neighbors."
-            )
+        if reset:
+            self._check_scale_neighbor()
         precomputed = self.metric == "precomputed"
         X = validate_data(
             self,

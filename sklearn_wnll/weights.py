@@ -3,10 +3,10 @@
 import numpy as np
 from scipy import sparse
 
-__all__ = ["edge_weights", "weight_matrix"]
+__all__ = ["SMALLEST_WEIGHT", "edge_weights", "weight_matrix"]
 
 # Weights below it drown in the rounding of the linear system, where they stand beside weights of 1.
-_SMALLEST_WEIGHT = 1e-12
+SMALLEST_WEIGHT = 1e-12
 
 
 def edge_weights(distances, scale_neighbor=8):
@@ -51,7 +51,7 @@ def edge_weights(distances, scale_neighbor=8):
     sigma[~np.isfinite(sigma)] = 1.0
     with np.errstate(over="ignore", under="ignore"):
         weights = np.exp(-((distances / sigma) ** 2))
-    weights[weights < _SMALLEST_WEIGHT] = 0.0
+    weights[weights < SMALLEST_WEIGHT] = 0.0
     return weights
 
 

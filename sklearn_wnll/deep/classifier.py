@@ -340,11 +340,7 @@ class DeepWNLLClassifier(PartlyLabeledClassifierMixin, BaseEstimator):
         shape = X.shape[1:] if getattr(X, "ndim", 2) == 4 else None
         if reset:
             self._image_shape = shape
-            if self.scale_neighbor > self.n_neighbors:
-                raise ValueError(
-                    f"scale_neighbor={self.scale_neighbor} is larger than n_neighbors="
-                    f"{self.n_neighbors}. Lower scale_neighbor or raise n_neighbors."
-                )
+            self._check_scale_neighbor()
         elif shape != self._image_shape:
             raise ValueError(
                 f"X holds {_shape_name(shape)}, but the estimator was fitted to "

@@ -2,6 +2,7 @@
 
 import torch
 
+from ..weights import SMALLEST_WEIGHT
 from .sparse import csr_matrix
 
 __all__ = [
@@ -15,7 +16,6 @@ __all__ = [
 _ENTRIES = 2**23  # distances, or coordinates of differences, that are held at a time
 _MORE = 2  # candidates beside the neighbours, for what products of rounded numbers confuse
 _SURE = 1e3  # errors of a product, within which it may not tell the last neighbour from others
-_SMALLEST_WEIGHT = 1e-12  # as in sklearn_wnll.weights
 
 
 class PointCloud:
@@ -122,7 +122,7 @@ def edge_weights(squares, scale_neighbor):
     place = usable.to(torch.uint8).argmax(dim=1, keepdim=True)
     sigma = torch.where(usable.any(dim=1, keepdim=True), squares.gather(1, place), 1)
     weights = torch.exp(-squares / sigma)
-    return torch.where(weights < _SMALLEST_WEIGHT, 0, weights), place
+    return torch.where(weights < SMALLEST_WEIGHT, 0, weights), place
 
 
 def weights_gradient(gradient, squares, weights, place):

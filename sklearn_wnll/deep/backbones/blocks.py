@@ -2,7 +2,7 @@
 
 from torch import nn
 
-__all__ = ["Residual", "conv", "initialize", "pooled"]
+__all__ = ["Residual", "basic", "bottleneck", "conv", "four_groups", "initialize", "pooled"]
 
 
 def conv(n_in, n_out, size, stride=1):
@@ -51,6 +51,77 @@ class Residual(nn.Module):
         # A plain shortcut carries x itself, a projection what has been normalized.
         plain = isinstance(self.shortcut, nn.Identity)
         return self.last(self.branch(ready) + self.shortcut(x if plain else ready))
+
+
+def basic(n_in, n_out, stride):
+    """Make a branch of two convolutions of width 3.
+
+    Parameters
+    ----------
+    n_in, n_out : int
+        Numbers of channels.
+    stride : int
+        Step of the first.
+
+    Returns
+    -------
+    torch.nn.Sequential
+        The branch; batch normalization is its last layer.
+    """
+    return nn.Sequential(
+        conv(n_in, n_out, 3, stride), nn.BatchNorm2d(n_out), nn.ReLU(),
+        conv(n_out, n_out, 3), nn.BatchNorm2d(n_out),
+    )  # fmt: skip
+
+
+def bottleneck(n_in, width, stride):
+    """Make a branch of convolutions of width 1, 3 and 1.
+
+    Parameters
+    ----------
+    n_in, width : int
+        Numbers of channels that go in, and of those in between; four times as many go out.
+    stride : int
+        Step of the second.
+
+    Returns
+    -------
+    torch.nn.Sequential
+        The branch; batch normalization is its last layer.
+    """
+    return nn.Sequential(
+        conv(n_in, width, 1), nn.BatchNorm2d(width), nn.ReLU(),
+        conv(width, width, 3, stride), nn.BatchNorm2d(width), nn.ReLU(),
+        conv(width, 4 * width, 1), nn.BatchNorm2d(4 * width),
+    )  # fmt: skip
+
+
+def four_groups(counts, expansion, block):
+    """Make the groups of the networks for ImageNet, whose widths are 64 to 512.
+
+    Parameters
+    ----------
+    counts : sequence of int
+        Blocks in each group.
+    expansion : int
+        Channels that go out of a block, over its width.
+    block : callable
+        Called with the channels that go in, the width, the channels that go out and the stride;
+        gives a block.
+
+    Returns
+    -------
+    list of torch.nn.Module
+        The blocks.
+    """
+    blocks, n_in = [], 64
+    for group, count in enumerate(counts):
+        width = 64 * 2**group
+        for number in range(count):
+            stride = 2 if group and not number else 1
+            blocks.append(block(n_in, width, expansion * width, stride))
+            n_in = expansion * width
+    return blocks
 
 
 def pooled(*layers):

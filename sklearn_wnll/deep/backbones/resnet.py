@@ -7,7 +7,7 @@ from itertools import pairwise
 
 from torch import nn
 
-from .blocks import Residual, conv, initialize, pooled
+from .blocks import Residual, basic, bottleneck, conv, four_groups, initialize, pooled
 
 __all__ = [
     "resnet18",
@@ -121,7 +121,7 @@ def resnet18(in_channels=3):
     torch.nn.Sequential
         Module from ``(n, in_channels, height, width)`` to ``(n, 512)``.
     """
-    return _wide((2, 2, 2, 2), _basic, 1, in_channels)
+    return _wide((2, 2, 2, 2), basic, 1, in_channels)
 
 
 def resnet34(in_channels=3):
@@ -137,7 +137,7 @@ def resnet34(in_channels=3):
     torch.nn.Sequential
         Module from ``(n, in_channels, height, width)`` to ``(n, 512)``.
     """
-    return _wide((3, 4, 6, 3), _basic, 1, in_channels)
+    return _wide((3, 4, 6, 3), basic, 1, in_channels)
 
 
 def resnet50(in_channels=3):
@@ -153,7 +153,7 @@ def resnet50(in_channels=3):
     torch.nn.Sequential
         Module from ``(n, in_channels, height, width)`` to ``(n, 2048)``.
     """
-    return _wide((3, 4, 6, 3), _bottleneck, 4, in_channels)
+    return _wide((3, 4, 6, 3), bottleneck, 4, in_channels)
 
 
 def _thin(depth, in_channels):
@@ -162,27 +162,23 @@ def _thin(depth, in_channels):
     for n_in, n_out in pairwise((16, 16, 32, 64)):
         for number in range((depth - 2) // 6):
             if number or n_in == n_out:
-                layers.append(Residual(_basic(n_out, n_out, 1), nn.Identity(), last=nn.ReLU()))
+                layers.append(Residual(basic(n_out, n_out, 1), nn.Identity(), last=nn.ReLU()))
             else:
-                layers.append(Residual(_basic(n_in, n_out, 2), _Padding(n_out), last=nn.ReLU()))
+                layers.append(Residual(basic(n_in, n_out, 2), _Padding(n_out), last=nn.ReLU()))
     return initialize(pooled(*layers))
 
 
 def _wide(counts, branch, expansion, in_channels):
     """The networks for ImageNet: four groups of 64 to 512 channels."""
-    layers = [conv(in_channels, 64, 3), nn.BatchNorm2d(64), nn.ReLU()]
-    n_in = 64
-    for group, count in enumerate(counts):
-        width = 64 * 2**group
-        n_out = expansion * width
-        for number in range(count):
-            stride = 2 if group and not number else 1
-            shortcut = nn.Identity()
-            if stride > 1 or n_in != n_out:
-                shortcut = nn.Sequential(conv(n_in, n_out, 1, stride), nn.BatchNorm2d(n_out))
-            layers.append(Residual(branch(n_in, width, stride), shortcut, last=nn.ReLU()))
-            n_in = n_out
-    return initialize(pooled(*layers))
+
+    def block(n_in, width, n_out, stride):
+        shortcut = nn.Identity()
+        if stride > 1 or n_in != n_out:
+            shortcut = nn.Sequential(conv(n_in, n_out, 1, stride), nn.BatchNorm2d(n_out))
+        return Residual(branch(n_in, width, stride), shortcut, last=nn.ReLU())
+
+    first = conv(in_channels, 64, 3), nn.BatchNorm2d(64), nn.ReLU()
+    return initialize(pooled(*first, *four_groups(counts, expansion, block)))
 
 
 class _Padding(nn.Module):
@@ -197,20 +193,3 @@ class _Padding(nn.Module):
         x = x[:, :, ::2, ::2]
         missing = self.n_channels - x.shape[1]
         return nn.functional.pad(x, (0, 0, 0, 0, missing // 2, missing - missing // 2))
-
-
-def _basic(n_in, n_out, stride):
-    """Two convolutions of width 3."""
-    return nn.Sequential(
-        conv(n_in, n_out, 3, stride), nn.BatchNorm2d(n_out), nn.ReLU(),
-        conv(n_out, n_out, 3), nn.BatchNorm2d(n_out),
-    )  # fmt: skip
-
-
-def _bottleneck(n_in, width, stride):
-    """Convolutions of width 1, 3 and 1."""
-    return nn.Sequential(
-        conv(n_in, width, 1), nn.BatchNorm2d(width), nn.ReLU(),
-        conv(width, width, 3, stride), nn.BatchNorm2d(width), nn.ReLU(),
-        conv(width, 4 * width, 1), nn.BatchNorm2d(4 * width),
-    )  # fmt: skip

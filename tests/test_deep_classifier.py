@@ -210,6 +210,32 @@ def test_the_same_seed_gives_the_same_model(rows):
     assert (other.predict_proba(rows[2]) != first).any()
 
 
+def test_mixed_precision_trains_in_bfloat16_and_predicts_in_float32(rows):
+    seen = []
+    network = nn.Sequential(mlp(64), Watch(seen))
+    model = DeepWNLLClassifier(network, mixed_precision=True, **QUICK).fit(*rows[:2])
+    in_training, count = {dtype for dtype, training in seen if training}, len(seen)
+    assert in_training == {torch.bfloat16}
+    assert model.score(rows[2], rows[3]) > 0.85
+    assert {dtype for dtype, _ in seen[count:]} == {torch.float32}
+    assert {parameter.dtype for parameter in model.network_.parameters()} == {torch.float32}
+
+
+class Watch(nn.Module):
+    """Note the type of what passes."""
+
+    def __init__(self, seen):
+        super().__init__()
+        self.seen = seen
+
+    def __deepcopy__(self, memo):
+        return Watch(self.seen)
+
+    def forward(self, x):
+        self.seen.append((x.dtype, self.training))
+        return x
+
+
 @pytest.mark.parametrize(
     ("params", "message"),
     [

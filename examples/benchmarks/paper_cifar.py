@@ -17,6 +17,7 @@ import argparse
 import json
 import sys
 import time
+from collections import defaultdict
 from datetime import date
 from pathlib import Path
 
@@ -51,8 +52,9 @@ def labeled_images(data_home, n_labels, seed):
 
 def run(args, method, seed):
     """Train and test one model, or read what it gave."""
-    name = f"{args.network}-{args.labels}-{args.epochs}-{method.replace(', ', '-')}-{seed}"
-    folder = Path(args.results) / name.replace(" ", "-")
+    precision = "mixed" if args.mixed_precision else "single"
+    name = f"{args.network}-{args.labels}-{args.epochs}-{precision}-{method}-{seed}"
+    folder = Path(args.results) / name.replace(", ", "-").replace(" ", "-")
     finished = folder / "result.json"
     if finished.exists():
         return json.loads(finished.read_text())
@@ -64,6 +66,7 @@ def run(args, method, seed):
         lr_halving=max(1, args.epochs // 8),
         random_state=seed,
         checkpoint_dir=folder,
+        mixed_precision=args.mixed_precision,
         device=args.device,
         verbose=args.verbose,
         **METHODS[method],
@@ -72,6 +75,7 @@ def run(args, method, seed):
         "network": args.network,
         "labels": args.labels,
         "epochs": args.epochs,
+        "precision": precision,
         "method": method,
         "seed": seed,
         "seconds": {
@@ -89,7 +93,7 @@ def run(args, method, seed):
     return result
 
 
-def section(network, labels, epochs, results):
+def section(network, labels, epochs, precision, results):
     """The table of one network and number of labels."""
     rows = []
     for method in METHODS:
@@ -109,7 +113,7 @@ def section(network, labels, epochs, results):
     header = ["method", "seeds", "linear head, error %", "WNLL head, error %",
               "seconds an epoch (linear / WNLL step)"]  # fmt: skip
     return f"""\
-## {network}, {labels:,} labelled images, {epochs} epochs
+## {network}, {labels:,} labelled images, {epochs} epochs, {precision} precision
 
 {table(header, rows)}
 
@@ -126,6 +130,7 @@ def main():
     parser.add_argument("--methods", nargs="+", choices=METHODS, default=list(METHODS))
     parser.add_argument("--data-home", help="folder of the CIFAR-10 data")
     parser.add_argument("--results", default="paper_results", help="folder of finished runs")
+    parser.add_argument("--mixed-precision", action="store_true", help="train in bfloat16")
     parser.add_argument("--device", default="auto")
     parser.add_argument("--verbose", type=int, default=0)
     args = parser.parse_args()
@@ -138,11 +143,11 @@ def main():
 def write(args):
     """Write the page from all finished runs."""
     runs = [json.loads(path.read_text()) for path in Path(args.results).glob("*/result.json")]
-    groups = sorted({(run["network"], run["labels"], run["epochs"]) for run in runs})
-    sections = [
-        section(*group, [r for r in runs if (r["network"], r["labels"], r["epochs"]) == group])
-        for group in groups
-    ]
+    groups = defaultdict(list)
+    for result in runs:
+        key = (result[name] for name in ("network", "labels", "epochs", "precision"))
+        groups[tuple(key)].append(result)
+    sections = [section(*group, groups[group]) for group in sorted(groups)]
     write_page("paper.md", HEAD.format(machine=machine("torch", "skorch")), sections)
 
 
@@ -160,7 +165,7 @@ its WNLL head interpolates on the features that it has learned. The images are C
 JPEG copy, on which errors are somewhat larger than on the original.
 
 Command: `python examples/benchmarks/paper_cifar.py --network NETWORK --labels LABELS
---epochs EPOCHS`.
+--epochs EPOCHS`, with `--mixed-precision` for layers that train in bfloat16.
 {machine}
 """
 

@@ -72,6 +72,9 @@ class DeepWNLLClassifier(PartlyLabeledClassifierMixin, BaseEstimator):
     standardize : bool, default=True
         Whether to scale each channel, or feature, to mean 0 and variance 1 over the fitted samples.
         If not, images of uint8 are divided by 255.
+    mixed_precision : bool, default=False
+        Whether backbone and buffer block compute in bfloat16 while they train: on processors and
+        GPUs that have it, in about half the time. Weights, heads and prediction stay float32.
     template_fraction : float, default=0.2
         Part of the labelled samples that are templates in an epoch of a WNLL step; the others
         are its queries.
@@ -192,6 +195,7 @@ class DeepWNLLClassifier(PartlyLabeledClassifierMixin, BaseEstimator):
         weight_decay=5e-4,
         augment="auto",
         standardize=True,
+        mixed_precision=False,
         template_fraction=0.2,
         n_template_batches=5,
         n_query_batches=10,
@@ -226,6 +230,7 @@ class DeepWNLLClassifier(PartlyLabeledClassifierMixin, BaseEstimator):
         self.weight_decay = weight_decay
         self.augment = augment
         self.standardize = standardize
+        self.mixed_precision = mixed_precision
         self.template_fraction = template_fraction
         self.n_template_batches = n_template_batches
         self.n_query_batches = n_query_batches
@@ -354,7 +359,13 @@ class DeepWNLLClassifier(PartlyLabeledClassifierMixin, BaseEstimator):
         """Make a new network for the samples."""
         backbone = make_backbone(self.module, self.module_params, X)
         sample = self._prepare(as_tensor(X[:2]))
-        return WNLLNetwork(backbone, sample, len(self.classes_), self.buffer)
+        return WNLLNetwork(
+            backbone,
+            sample,
+            len(self.classes_),
+            self.buffer,
+            mixed_precision=self.mixed_precision,
+        )
 
     def _make_training(self, X, codes, device):
         """Make what trains the network, with this estimator's parameters."""

@@ -29,10 +29,13 @@ class WNLLNetwork(nn.Module):
     buffer : callable, default=None
         Called with the width of the features, gives the buffer block. None is a fully
         connected layer of that width and ReLU.
+    mixed_precision : bool, default=False
+        Whether backbone and buffer block compute in bfloat16 in training mode.
     """
 
-    def __init__(self, backbone, sample, n_classes, buffer=None):
+    def __init__(self, backbone, sample, n_classes, buffer=None, *, mixed_precision=False):
         super().__init__()
+        self.mixed_precision = mixed_precision
         n_features = count_features(backbone, sample)
         self.backbone = backbone
         self.buffer = (buffer or _fully_connected)(n_features)
@@ -49,10 +52,12 @@ class WNLLNetwork(nn.Module):
 
         Returns
         -------
-        tensor of shape (n, n_features)
+        tensor of float32 of shape (n, n_features)
             What both heads see.
         """
-        return self.buffer(self.backbone(x))
+        enabled = self.mixed_precision and self.buffer.training
+        with torch.autocast(x.device.type, torch.bfloat16, enabled=enabled):
+            return self.buffer(self.backbone(x)).float()
 
     def forward(self, x):
         """Give the linear head's logits.

@@ -27,6 +27,7 @@ CONSTRAINTS = {
     "weight_decay": [Interval(Real, 0, None, closed="left")],
     "augment": [StrOptions({"auto"}), callable, None],
     "standardize": ["boolean"],
+    "mixed_precision": ["boolean"],
     "template_fraction": [Interval(Real, 0, 1, closed="neither")],
     "n_template_batches": [Interval(Integral, 1, None, closed="left")],
     "n_query_batches": [Interval(Integral, 1, None, closed="left")],

@@ -14,6 +14,7 @@ from .base import PartlyLabeledClassifierMixin
 from .exceptions import UnreachedPointsWarning, warn_user
 from .graph import FeatureGraph, PrecomputedGraph
 from .points import METRICS, SPARSE_METRICS, FeatureSpace, canonical_rows
+from .prior import balanced, class_factors, class_prior_values
 from .search import make_search
 from .templates import Templates
 from .transduction import Transduction
@@ -42,6 +43,12 @@ class WNLLClassifier(PartlyLabeledClassifierMixin, BaseEstimator):
         points over the number of labelled ones; ``"laplace"`` is 1, the graph Laplacian,
         which degenerates at few labels; a number is itself (between 1e-12 and 1e12, beyond
         which it is taken as those).
+    class_prior : {"labeled"} or array-like of shape (n_classes,), default=None
+        Frequencies of the classes, in the order of ``classes_``, if they are known: distributions
+        are multiplied by factors on the classes, so that their mean over the unlabelled fitted
+        rows is the prior. ``"labeled"``: as frequent as among the labelled rows. None corrects
+        nothing. If all fitted rows are labelled, the factors are those by which the prior differs
+        from their frequencies.
     metric : str, default="euclidean"
         Distance between rows: ``"euclidean"`` (``"l2"``, ``"minkowski"``), ``"sqeuclidean"``,
         ``"manhattan"`` (``"l1"``, ``"cityblock"``), ``"chebyshev"``, ``"cosine"``,
@@ -107,7 +114,8 @@ class WNLLClassifier(PartlyLabeledClassifierMixin, BaseEstimator):
         Distribution over the classes of each fitted row.
     reached_ : ndarray of bool of shape (n_samples,)
         False where no label reaches a row, because its part of the graph holds none. The
-        distribution there is the frequency of the classes among the labelled rows.
+        distribution there is the class prior, or else the frequency of the classes among the
+        labelled rows.
     templates_ : list of ndarray
         The fitted rows that each template holds.
     graph_ : csr_array of shape (n_points, n_points) or None
@@ -177,6 +185,7 @@ class WNLLClassifier(PartlyLabeledClassifierMixin, BaseEstimator):
             StrOptions({"wnll", "laplace"}),
             Interval(Real, 0, None, closed="neither"),
         ],
+        "class_prior": [None, StrOptions({"labeled"}), "array-like"],
         "metric": [StrOptions({*METRICS, "precomputed"})],
         "neighbors": [
             StrOptions({"auto", "exact", "approximate"}),
@@ -199,6 +208,7 @@ class WNLLClassifier(PartlyLabeledClassifierMixin, BaseEstimator):
         *,
         scale_neighbor=8,
         label_weight="wnll",
+        class_prior=None,
         metric="euclidean",
         neighbors="auto",
         predict_mode="transductive",
@@ -214,6 +224,7 @@ class WNLLClassifier(PartlyLabeledClassifierMixin, BaseEstimator):
         self.n_neighbors = n_neighbors
         self.scale_neighbor = scale_neighbor
         self.label_weight = label_weight
+        self.class_prior = class_prior
         self.metric = metric
         self.neighbors = neighbors
         self.predict_mode = predict_mode
@@ -251,14 +262,20 @@ class WNLLClassifier(PartlyLabeledClassifierMixin, BaseEstimator):
         X = self._validate_X(X, reset=True)
         self.classes_, codes = self._encode(X, y)
         known = np.flatnonzero(codes >= 0)
-        self._class_frequencies = np.bincount(codes[known]) / len(known)
+        frequencies = fallback = np.bincount(codes[known]) / len(known)
+        if self.class_prior is not None:
+            fallback = class_prior_values(self.class_prior, frequencies)
 
         self._templates = self._make_templates(X)
-        result = self._templates.fit(X, codes, self._class_frequencies)
+        result = self._templates.fit(X, codes, fallback)
+        self._class_factors = None
+        if self.class_prior is not None:
+            free = result.u[(codes < 0) & result.reached]
+            self._class_factors = class_factors(free, fallback, frequencies)
         self._warn_if_not_converged(result)
         self.n_iter_ = max(1, result.n_iter)
-        self.label_distributions_, self.reached_ = result.u, result.reached
-        self.transduction_ = self.classes_[result.u.argmax(axis=1)]
+        self.label_distributions_, self.reached_ = self._balanced(result), result.reached
+        self.transduction_ = self.classes_[self.label_distributions_.argmax(axis=1)]
         self._warn_if_unreached(np.count_nonzero(~result.reached), "rows of X")
         self.templates_ = self._templates.rows
         self.graph_ = self.point_index_ = None
@@ -295,7 +312,7 @@ class WNLLClassifier(PartlyLabeledClassifierMixin, BaseEstimator):
         result = self._templates.predict(X, inductive=inductive)
         self._warn_if_not_converged(result)
         self._warn_if_unreached(np.count_nonzero(~result.reached), "queries")
-        return result.u
+        return self._balanced(result)
 
     def __sklearn_tags__(self):
         tags = super().__sklearn_tags__()
@@ -368,6 +385,12 @@ class WNLLClassifier(PartlyLabeledClassifierMixin, BaseEstimator):
             verbose=self.verbose,
         )
         return FeatureGraph(search, space, self.n_neighbors, self.scale_neighbor)
+
+    def _balanced(self, result):
+        """Correct distributions by the class prior; those that no label reaches are the prior."""
+        if self._class_factors is None:
+            return result.u
+        return np.where(result.reached[:, None], balanced(result.u, self._class_factors), result.u)
 
     def _warn_if_not_converged(self, result):
         if not result.converged:

@@ -38,11 +38,12 @@ class WNLLClassifier(PartlyLabeledClassifierMixin, BaseEstimator):
     scale_neighbor : int, default=8
         Which neighbour's distance is the length scale ``sigma(x)`` of a point's weights; at
         most ``n_neighbors``.
-    label_weight : {"wnll", "laplace"} or float > 0, default="wnll"
+    label_weight : {"wnll", "laplace", "poisson"} or float > 0, default="wnll"
         Factor ``mu`` on the energy of labelled points. ``"wnll"`` is ``n / m``, the number of
         points over the number of labelled ones; ``"laplace"`` is 1, the graph Laplacian,
         which degenerates at few labels; a number is itself (between 1e-12 and 1e12, beyond
-        which it is taken as those).
+        which it is taken as those). ``"poisson"`` weighs all points, the more the nearer they
+        are to labelled ones, by the solution of a Poisson equation with sources there.
     class_prior : {"labeled"} or array-like of shape (n_classes,), default=None
         Frequencies of the classes, in the order of ``classes_``, if they are known: distributions
         are multiplied by factors on the classes, so that their mean over the unlabelled fitted
@@ -182,7 +183,7 @@ class WNLLClassifier(PartlyLabeledClassifierMixin, BaseEstimator):
         "n_neighbors": [Interval(Integral, 1, None, closed="left")],
         "scale_neighbor": [Interval(Integral, 1, None, closed="left")],
         "label_weight": [
-            StrOptions({"wnll", "laplace"}),
+            StrOptions({"wnll", "laplace", "poisson"}),
             Interval(Real, 0, None, closed="neither"),
         ],
         "class_prior": [None, StrOptions({"labeled"}), "array-like"],

@@ -1,10 +1,13 @@
 """One graph with labels on it: the labels extended to its points, and to new ones."""
 
+from contextlib import contextmanager
+
 import numpy as np
 from scipy import sparse
 
 from ._progress import Progress
-from .harmonic import HarmonicExtension, harmonic_extension, label_weight_value, weighted_mean
+from .harmonic import HarmonicExtension, harmonic_extension, weighted_mean
+from .reweighting import reweighted
 
 __all__ = ["Transduction"]
 
@@ -16,8 +19,8 @@ class Transduction:
     ----------
     graph : FeatureGraph or PrecomputedGraph
         How rows become a graph; not yet fitted.
-    label_weight : {"wnll", "laplace"} or float
-        Factor on the energy of labelled points.
+    label_weight : {"wnll", "laplace", "poisson"} or float
+        How labelled points weigh.
     tol : float
         Relative residual at which the solver ends.
     max_iter : int
@@ -67,7 +70,7 @@ class Transduction:
         self._labeled = votes.any(axis=1)
         g = votes[self._labeled]
         g /= g.sum(axis=1, keepdims=True)
-        self.extension = self._extend(self.graph.weights_, self._labeled, g)
+        self.extension, self._point_weights = self._extend(self.graph.weights_, self._labeled, g)
         return self
 
     def at(self, point):
@@ -118,41 +121,60 @@ class Transduction:
 
     def _averaged(self, new):
         """The inductive answer for points that are not in the graph."""
-        values, reached = self._mean_of_neighbors(self.graph.cross(new), self.graph.n_points_)
+        values, reached = self._mean_of_neighbors(self.graph.cross(new))
         return HarmonicExtension(values, reached, 0, 0.0, True)
 
     def _joined(self, new):
         """The transductive answer for points that are not in the graph."""
         n, n_new = self.graph.n_points_, new.shape[0]
         W = self.graph.extend(new)
-        start = np.vstack([self.extension.u, self._mean_of_neighbors(W[n:, :n], n + n_new)[0]])
+        start = np.vstack([self.extension.u, self._mean_of_neighbors(W[n:, :n])[0]])
         labeled = np.append(self._labeled, np.zeros(n_new, dtype=bool))
-        result = self._extend(W, labeled, self.extension.u[self._labeled], start)
+        result, _ = self._extend(W, labeled, self.extension.u[self._labeled], start)
         return result._replace(u=result.u[n:], reached=result.reached[n:])
 
-    def _mean_of_neighbors(self, W, n_points):
-        mu = label_weight_value(self.label_weight, n_points, np.count_nonzero(self._labeled))
-        known = self._labeled, self.extension.reached, self.extension.u, self._frequencies
-        return weighted_mean(W, *known, mu=mu)
+    def _mean_of_neighbors(self, W):
+        known = self.extension.reached, self.extension.u, self._frequencies
+        return weighted_mean(W, self._point_weights, *known)
 
     def _extend(self, W, labeled, g, start=None):
-        progress = Progress("solver", self.verbose)
-        result = harmonic_extension(
-            W,
-            labeled,
-            g,
-            self._frequencies,
-            mu=label_weight_value(self.label_weight, len(labeled), len(g)),
-            start=start,
-            tol=self.tol,
-            max_iter=self.max_iter,
-            n_jobs=self.n_jobs,
-            callback=lambda residual: progress.update(
-                _decades(residual, self.tol), f"residual {residual:.1e}"
-            ),
+        """Extend values over a graph; give what was found, and the weights of the points."""
+        with self._solver_options("weights") as options:
+            weighted = reweighted(W, labeled, self.label_weight, **options)
+        with self._solver_options("solver") as options:
+            result = harmonic_extension(
+                weighted.W,
+                labeled,
+                g,
+                self._frequencies,
+                mu=weighted.mu,
+                start=start,
+                **options,
+            )
+        result = result._replace(
+            n_iter=max(result.n_iter, weighted.n_iter),
+            residual=max(result.residual, weighted.residual),
+            converged=result.converged and weighted.converged,
         )
-        progress.finish(f"{result.n_iter} iterations, residual {result.residual:.1e}")
-        return result
+        return result, weighted.point_weights
+
+    @contextmanager
+    def _solver_options(self, name):
+        """Give the solver's options, and show how far it has come."""
+        progress, reports = Progress(name, self.verbose), []
+
+        def report(residual):
+            reports.append(residual)
+            progress.update(_decades(residual, self.tol), f"residual {residual:.1e}")
+
+        yield {
+            "tol": self.tol,
+            "max_iter": self.max_iter,
+            "n_jobs": self.n_jobs,
+            "callback": report,
+        }
+        if reports:
+            progress.finish(f"{len(reports)} iterations, residual {reports[-1]:.1e}")
 
 
 def _decades(residual, tol):

@@ -42,7 +42,7 @@ def clouds(draw, *, grid=False, min_points=12):
     params = {
         "n_neighbors": draw(st.integers(scale_neighbor, 15)),
         "scale_neighbor": scale_neighbor,
-        "label_weight": draw(st.sampled_from(["wnll", "laplace", 0.5, 20.0])),
+        "label_weight": draw(st.sampled_from(["wnll", "laplace", "poisson", 0.5, 20.0])),
         "unlabeled": -1,  # y may happen to hold just -1 and 1
         "tol": 1e-13,
         "max_iter": 5000,

@@ -1,6 +1,7 @@
 """The method in a few dense lines, to hold the package to."""
 
 import numpy as np
+from scipy.sparse.csgraph import connected_components
 from scipy.spatial.distance import cdist
 
 
@@ -26,3 +27,19 @@ def dense_extension(W, labeled, g, mu):
     u = np.empty((len(W), g.shape[1]))
     u[S], u[U] = g, np.linalg.solve(A, C[np.ix_(U, S)] @ g)
     return u
+
+
+def dense_poisson_weights(W, labeled):
+    """Solve the Poisson equation in each component by the pseudo-inverse."""
+    T = W + W.T
+    _, component = connected_components(T)
+    gamma = np.ones(len(W))
+    for number in np.unique(component):
+        part = np.flatnonzero(component == number)
+        source = labeled[part] - labeled[part].mean()
+        if source.any():
+            L = np.diag(T[part][:, part].sum(axis=1)) - T[part][:, part]
+            x = np.linalg.pinv(L, hermitian=True) @ source
+            x -= x.min()
+            gamma[part] = x / x.mean() + 1e-3
+    return gamma

@@ -324,7 +324,7 @@ def test_a_radius_graph_is_welcome_and_its_short_lists_are_told(digits):
         ({"scale_neighbor": 16}, [[0.0], [1.0]], [0, 1], "scale_neighbor=16 is larger than"),
         ({"n_neighbors": 0}, [[0.0], [1.0]], [0, 1], "'n_neighbors' parameter"),
         ({"label_weight": 0}, [[0.0], [1.0]], [0, 1], "'label_weight' parameter"),
-        ({"label_weight": "poisson"}, [[0.0], [1.0]], [0, 1], "'label_weight' parameter"),
+        ({"label_weight": "fish"}, [[0.0], [1.0]], [0, 1], "'label_weight' parameter"),
         ({"metric": "nonsense"}, [[0.0], [1.0]], [0, 1], "'metric' parameter"),
         ({"neighbors": "fast"}, [[0.0], [1.0]], [0, 1], "'neighbors' parameter"),
         ({"metric": "precomputed"}, [[0.0], [1.0]], [0, 1], "must be a square matrix"),

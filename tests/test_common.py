@@ -10,6 +10,7 @@ VARIANTS = [
     WNLLClassifier(),
     WNLLClassifier(predict_mode="inductive"),
     WNLLClassifier(label_weight="laplace"),
+    WNLLClassifier(label_weight="poisson", class_prior="labeled"),
     WNLLClassifier(neighbors="approximate"),
     WNLLClassifier(neighbors="approximate", predict_mode="inductive"),
     WNLLClassifier(neighbors=KNeighborsTransformer(n_neighbors=15)),

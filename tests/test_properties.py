@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from sklearn_wnll import WNLLClassifier
 
 from .clouds import clouds
-from .reference import dense_extension, dense_weights
+from .reference import dense_extension, dense_poisson_weights, dense_weights
 
 pytestmark = [
     pytest.mark.filterwarnings("ignore::sklearn_wnll.exceptions.FewLabelsWarning"),
@@ -50,10 +50,12 @@ def test_agrees_with_dense_reference(cloud):
     assume(model.reached_.all())
     labeled = cloud.y >= 0
     g = (cloud.y[labeled, None] == model.classes_).astype(float)
-    mu = {"wnll": len(cloud.y) / labeled.sum(), "laplace": 1}.get(
-        cloud.params["label_weight"], cloud.params["label_weight"]
-    )
+    weight = cloud.params["label_weight"]
+    mu = {"wnll": len(cloud.y) / labeled.sum(), "laplace": 1, "poisson": 1}.get(weight, weight)
     W = dense_weights(cloud.X, cloud.params["n_neighbors"], cloud.params["scale_neighbor"])
+    if weight == "poisson":
+        gamma = dense_poisson_weights(W, labeled)
+        W = gamma[:, None] * W * gamma
     u = dense_extension(W, labeled, g, mu)
     np.testing.assert_allclose(model.label_distributions_, u, atol=1e-8)
 

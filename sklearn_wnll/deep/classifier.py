@@ -89,9 +89,10 @@ class DeepWNLLClassifier(PartlyLabeledClassifierMixin, BaseEstimator):
         Which neighbour's distance is the length scale of a point's weights.
     label_weight : {"wnll", "laplace"} or float, default="wnll"
         Factor on the energy of labelled points, as in :class:`~sklearn_wnll.WNLLClassifier`.
-    gradient : {"surrogate", "exact"}, default="surrogate"
-        How the WNLL step goes backward: ``"surrogate"`` is the paper's rule, through the linear
-        head; ``"exact"`` differentiates the interpolation.
+    gradient : {"exact", "surrogate"}, default="exact"
+        How the WNLL step goes backward: ``"exact"`` differentiates the interpolation;
+        ``"surrogate"`` is the paper's rule, through the linear head, which wants a smaller
+        ``wnll_lr``, such as 0.0005: it need not lower the loss, and can harm the linear head.
     head : {"wnll", "linear"}, default="wnll"
         Which head predicts. ``"linear"`` is the network's softmax, also on fitted samples.
     predict_mode : {"transductive", "inductive"}, default="transductive"
@@ -202,7 +203,7 @@ class DeepWNLLClassifier(PartlyLabeledClassifierMixin, BaseEstimator):
         n_neighbors=15,
         scale_neighbor=8,
         label_weight="wnll",
-        gradient="surrogate",
+        gradient="exact",
         head="wnll",
         predict_mode="transductive",
         template_size=5000,

@@ -7,7 +7,7 @@ from sklearn_wnll import DeepWNLLClassifier
 
 VARIANTS = [
     DeepWNLLClassifier(max_epochs=2, wnll_epochs=1, n_stages=2),
-    DeepWNLLClassifier(max_epochs=1, wnll_epochs=1, n_stages=1, gradient="exact"),
+    DeepWNLLClassifier(max_epochs=1, wnll_epochs=1, n_stages=1, gradient="surrogate"),
     DeepWNLLClassifier(max_epochs=1, wnll_epochs=1, n_stages=1, predict_mode="inductive"),
 ]
 

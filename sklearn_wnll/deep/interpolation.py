@@ -3,7 +3,7 @@
 import torch
 from torch.nn.functional import one_hot
 
-from ..harmonic import label_weight_value
+from ..reweighting import label_weight_value
 from .gradients import GRADIENTS
 from .graph import PointCloud, edge_weights
 from .system import HarmonicSystem

@@ -2,6 +2,7 @@
 
 import sys
 import warnings
+from contextlib import contextmanager
 
 __all__ = [
     "AmbiguousLabelsWarning",
@@ -46,6 +47,21 @@ def warn_user(message, category):
     while frame.f_back is not None and _is_library(frame):
         level, frame = level + 1, frame.f_back
     warnings.warn(message, category, stacklevel=level)
+
+
+@contextmanager
+def silenced(*categories):
+    """Say nothing of some kinds of warning: they have been said, or are nobody's mistake.
+
+    Parameters
+    ----------
+    *categories : type
+        The kinds.
+    """
+    with warnings.catch_warnings():
+        for category in categories:
+            warnings.simplefilter("ignore", category)
+        yield
 
 
 def _is_library(frame):

@@ -13,12 +13,14 @@ from skorch.callbacks import Callback
 
 from sklearn_wnll import DeepWNLLClassifier
 
+RATES = {(1, "linear"): 0.1, (1, "wnll"): 0.01, (2, "pseudo"): 0.05, (2, "wnll"): 0.005}
+
 
 class KillAt(Callback):
     """Kill the process in the middle of an epoch."""
 
-    def __init__(self, step, lr, epoch):
-        self.step, self.lr, self.epoch = step, lr, epoch
+    def __init__(self, stage, step, epoch):
+        self.lr, self.step, self.epoch = RATES[stage, step], step, epoch
 
     def on_batch_end(self, net, training, **kwargs):
         here = type(net).__name__.lower().startswith(self.step) and net.lr == self.lr
@@ -36,9 +38,9 @@ def data():
 def model(folder=None, callbacks=None):
     """A short training, with numbers from every source of chance."""
     return DeepWNLLClassifier(
-        max_epochs=3, wnll_epochs=2, lr=0.1, wnll_lr=0.01, stage_lr_factor=0.5, lr_halving=2,
-        augment=with_noise, n_neighbors=8, random_state=0, checkpoint_dir=folder,
-        callbacks=callbacks,
+        max_epochs=3, pseudo_epochs=3, wnll_epochs=2, lr=0.1, pseudo_lr=0.05, wnll_lr=0.01,
+        stage_lr_factor=0.5, lr_halving=2, augment=with_noise, n_neighbors=8, pseudo_neighbors=20,
+        random_state=0, checkpoint_dir=folder, callbacks=callbacks,
     )  # fmt: skip
 
 
@@ -50,6 +52,5 @@ def with_noise(batch):
 if __name__ == "__main__":
     folder, stage, step, epoch, threads = sys.argv[1:]
     torch.set_num_threads(int(threads))  # whatever the environment says
-    rate = {"linear": 0.1, "wnll": 0.01}[step] * 0.5 ** (int(stage) - 1)
-    model(folder, [KillAt(step, rate, int(epoch))]).fit(*data())
+    model(folder, [KillAt(int(stage), step, int(epoch))]).fit(*data())
     sys.exit("The training was not killed.")

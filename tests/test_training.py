@@ -57,7 +57,7 @@ def unbroken():
 
 def test_a_killed_training_ends_with_the_weights_of_an_unbroken_one(unbroken, tmp_path):
     threads = str(torch.get_num_threads())
-    for stage, step, epoch in [(1, "linear", 2), (1, "wnll", 1), (2, "linear", 3), (2, "wnll", 2)]:
+    for stage, step, epoch in [(1, "linear", 2), (1, "wnll", 1), (2, "pseudo", 3), (2, "wnll", 2)]:
         done = subprocess.run(
             [
                 sys.executable,
@@ -140,10 +140,12 @@ def test_the_history_covers_all_epochs_of_all_stages(unbroken):
     found = [(row["stage"], row["step"], row["epoch"]) for row in unbroken.history_]
     assert found == [
         *((1, "linear", e) for e in (1, 2, 3)), *((1, "wnll", e) for e in (1, 2)),
-        *((2, "linear", e) for e in (1, 2, 3)), *((2, "wnll", e) for e in (1, 2)),
+        *((2, "pseudo", e) for e in (1, 2, 3)), *((2, "wnll", e) for e in (1, 2)),
     ]  # fmt: skip
     rates = [row["lr"] for row in unbroken.history_]
-    np.testing.assert_allclose(rates, [0.1, 0.1, 0.05, 0.01, 0.01, 0.05, 0.05, 0.025, 0.005, 0.005])
+    np.testing.assert_allclose(
+        rates, [0.1, 0.1, 0.05, 0.01, 0.01, 0.05, 0.0375, 0.0125, 0.005, 0.005]
+    )
     assert unbroken.history_[2]["train_loss"] < unbroken.history_[0]["train_loss"]
 
 
@@ -212,10 +214,11 @@ def test_the_wnll_step_lowers_its_loss(gradient):
 def test_early_stopping_ends_a_step_and_not_the_training(tmp_path):
     X, y = killed_training.data()
     stop = EarlyStopping(monitor="train_loss", patience=2, threshold=0.9, sink=lambda text: None)
-    model = killed_training.model(tmp_path, [stop]).set_params(max_epochs=8, wnll_epochs=8)
+    model = killed_training.model(tmp_path, [stop])
+    model.set_params(max_epochs=8, pseudo_epochs=8, wnll_epochs=8)
     history = rows(model.fit(X, y).history_)
     steps = [(row["stage"], row["step"]) for row in history]
-    assert list(dict.fromkeys(steps)) == [(1, "linear"), (1, "wnll"), (2, "linear"), (2, "wnll")]
+    assert list(dict.fromkeys(steps)) == [(1, "linear"), (1, "wnll"), (2, "pseudo"), (2, "wnll")]
     assert len(history) < 32
     assert rows(model.fit(X, y).history_) == history
 

@@ -3,7 +3,9 @@
 import torch
 from torch.nn.functional import pad
 
-__all__ = ["crop_and_flip"]
+__all__ = ["crop_and_flip", "strong_augmentation"]
+
+_CONTRAST, _BRIGHTNESS, _SATURATION = 0.4, 0.4, 0.5
 
 
 def crop_and_flip(images, padding=None):
@@ -41,3 +43,47 @@ def crop_and_flip(images, padding=None):
     place = torch.arange(n, device=device)[:, None, None]
     shifted = padded[place, :, rows[:, :, None], columns[:, None, :]]
     return shifted.permute(0, 3, 1, 2)
+
+
+def strong_augmentation(images):
+    """Crop, flip, change the colours, and cut a square out of each image, at random.
+
+    Contrast is multiplied by 0.6 to 1.4 and saturation by 0.5 to 1.5, brightness shifted by up to
+    0.4 (in the images' own units, which are standard deviations if they are standardized). The
+    square has half of the shorter side, lies anywhere, and becomes 0.
+
+    Parameters
+    ----------
+    images : tensor of shape (n, n_channels, height, width)
+        A batch.
+
+    Returns
+    -------
+    tensor of shape (n, n_channels, height, width)
+        The changed images. The random numbers are torch's own.
+
+    References
+    ----------
+    T. DeVries and G. W. Taylor, "Improved regularization of convolutional neural networks with
+    cutout", arXiv 1708.04552 (2017): the square.
+
+    Examples
+    --------
+    >>> import torch
+    >>> from sklearn_wnll.deep import strong_augmentation
+    >>> strong_augmentation(torch.ones(5, 3, 8, 8)).shape
+    torch.Size([5, 3, 8, 8])
+    """
+    images = crop_and_flip(images)
+    n, _, height, width = images.shape
+    device = images.device
+    contrast, brightness, saturation = (2 * torch.rand(3, n, 1, 1, 1) - 1).to(device)
+    mean = images.mean(dim=(1, 2, 3), keepdim=True)
+    images = (images - mean) * (1 + _CONTRAST * contrast) + mean + _BRIGHTNESS * brightness
+    grey = images.mean(dim=1, keepdim=True)
+    images = (images - grey) * (1 + _SATURATION * saturation) + grey
+    row, column = torch.rand(2, n, 1, 1).to(device)
+    half = min(height, width) / 4
+    rows = (torch.arange(height, device=device)[:, None] - row * height).abs() < half
+    columns = (torch.arange(width, device=device) - column * width).abs() < half
+    return images.masked_fill((rows & columns)[:, None], 0)

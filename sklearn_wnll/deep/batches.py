@@ -7,7 +7,7 @@ from torch.utils.data import Dataset
 from ..templates import interleaved
 from .inputs import as_tensor
 
-__all__ = ["Batches", "Samples", "TemplateQueryBatches"]
+__all__ = ["Batches", "PseudoLabeledBatches", "Samples", "TemplateQueryBatches"]
 
 
 class Samples(Dataset):
@@ -60,6 +60,49 @@ class Batches:
         order = labeled[torch.randperm(len(labeled))]
         for part in order.tensor_split(len(self)):
             yield self.samples[part]
+
+
+class PseudoLabeledBatches:
+    """Labelled and pseudo-labelled samples together; an epoch sees the latter once.
+
+    Parameters
+    ----------
+    samples : Samples
+        The training samples.
+    batch_size : int
+        Samples in a batch, at most.
+    label : callable
+        Called before each epoch, gives the classes and the weights of the unlabelled samples.
+
+    Yields
+    ------
+    X, codes, weights : tensor
+        A batch: a quarter labelled samples, with weight 1, taken in turn, and the rest others.
+    """
+
+    def __init__(self, samples, batch_size, label):
+        self.samples, self.label = samples, label
+        self.labeled = torch.nonzero(samples.codes >= 0).squeeze(1)
+        self.unlabeled = torch.nonzero(samples.codes < 0).squeeze(1)
+        self.n_labeled = max(1, batch_size // 4)
+        self.n_unlabeled = max(1, batch_size - self.n_labeled)
+
+    def __len__(self):
+        return -(-len(self.unlabeled) // self.n_unlabeled)
+
+    def __iter__(self):
+        found, weights = (torch.from_numpy(np.asarray(part)) for part in self.label())
+        codes = self.samples.codes.clone()
+        codes[self.unlabeled] = found.to(codes.dtype)
+        weight = torch.ones(len(codes))
+        weight[self.unlabeled] = weights.float()
+        turns = -(-len(self) * self.n_labeled // len(self.labeled))
+        labeled = torch.cat([torch.randperm(len(self.labeled)) for _ in range(turns)])
+        unlabeled = self.unlabeled[torch.randperm(len(self.unlabeled))].tensor_split(len(self))
+        for number, part in enumerate(unlabeled):
+            turn = labeled[number * self.n_labeled : (number + 1) * self.n_labeled]
+            places = torch.cat([self.labeled[turn], part])
+            yield self.samples.X[places], codes[places], weight[places]
 
 
 class TemplateQueryBatches:

@@ -1,10 +1,12 @@
 """What happens around an epoch: its seed, its learning rate, its record."""
 
+import math
+
 import numpy as np
 import torch
 from skorch.callbacks import Callback
 
-__all__ = ["EpochSeed", "KeepRecord", "StepHalving"]
+__all__ = ["CosineDecay", "EpochSeed", "KeepRecord", "MovingAverage", "StepHalving"]
 
 
 class EpochSeed(Callback):
@@ -44,6 +46,65 @@ class StepHalving(Callback):
         halvings = (len(net.history) - 1) // self.every
         for group in net.optimizer_.param_groups:
             group["lr"] = net.lr / 2**halvings
+
+
+class CosineDecay(Callback):
+    """Lower the learning rate with each batch, by half a cosine, to 0.
+
+    Parameters
+    ----------
+    n_epochs : int
+        Epochs of the whole step.
+    n_batches : int
+        Batches of an epoch.
+    """
+
+    def __init__(self, n_epochs, n_batches):
+        self.n_epochs, self.n_batches = n_epochs, n_batches
+
+    def on_epoch_begin(self, net, **kwargs):
+        """Set the learning rate of the epoch that begins."""
+        self._set(net, 0)
+
+    def on_batch_begin(self, net, **kwargs):
+        """Set the learning rate of the batch that begins."""
+        self._set(net, len(net.history[-1]["batches"]) - 1)  # it is among them
+
+    def _set(self, net, batches):
+        done = (len(net.history) - 1 + batches / self.n_batches) / self.n_epochs
+        for group in net.optimizer_.param_groups:
+            group["lr"] = net.lr * (1 + math.cos(math.pi * done)) / 2
+
+
+class MovingAverage(Callback):
+    """Keep the exponential moving average of a network in training.
+
+    Parameters
+    ----------
+    average : torch.nn.Module
+        A copy of the network, which becomes the average.
+    decay : float
+        Weight of the past after a batch; less in the first ones, so that the start is forgotten.
+    n_batches : int
+        Batches of an epoch.
+    """
+
+    def __init__(self, average, decay, n_batches):
+        self.average, self.decay, self.n_batches = average, decay, n_batches
+
+    @torch.no_grad()
+    def on_batch_end(self, net, **kwargs):
+        """Take the network after a batch into the average."""
+        step = (len(net.history) - 1) * self.n_batches + len(net.history[-1]["batches"])
+        decay = min(self.decay, 1 - 1 / (1 + step))
+        pairs = zip(
+            self.average.state_dict().values(), net.module_.state_dict().values(), strict=True
+        )
+        for mean, value in pairs:
+            if mean.is_floating_point():
+                mean.lerp_(value, 1 - decay)
+            else:
+                mean.copy_(value)
 
 
 class KeepRecord(Callback):

@@ -9,7 +9,7 @@ from sklearn.utils.validation import check_is_fitted, validate_data
 from ..base import PartlyLabeledClassifierMixin
 from ..classifier import WNLLClassifier
 from ..exceptions import TrainingInterruptedWarning, warn_user
-from .augmentation import crop_and_flip
+from .augmentation import crop_and_flip, strong_augmentation
 from .batches import Samples
 from .checkpoint import Checkpoint
 from .head import WNLLHead
@@ -48,27 +48,33 @@ class DeepWNLLClassifier(PartlyLabeledClassifierMixin, BaseEstimator):
         Number of stages.
     max_epochs : int, default=100
         Epochs of each linear step.
+    pseudo_epochs : int, default=40
+        Epochs of each pseudo-label step: passes over the unlabelled samples.
     wnll_epochs : int, default=5
         Epochs of each WNLL step.
     batch_size : int, default=128
         Samples in a batch of a linear step.
     lr : float, default=0.05
         Learning rate of the linear step in the first stage.
+    pseudo_lr : float, default=0.03
+        Learning rate with which the first pseudo-label step begins; it goes down to 0 by half a
+        cosine.
     wnll_lr : float, default=0.01
         Learning rate of the WNLL step in the first stage.
     lr_halving : int or None, default=50
         Epochs after which the rate of a linear step is halved; None is never.
     stage_lr_factor : float, default=0.2
-        What both rates are multiplied with from stage to stage.
+        What the rates are multiplied with from stage to stage.
     momentum : float, default=0.9
         Nesterov momentum.
     weight_decay : float, default=5e-4
         Weight decay.
     augment : {"auto"}, callable or None, default="auto"
         Changes a batch of network inputs at random in training; only torch's random numbers are
-        seeded. ``"auto"`` is :func:`~sklearn_wnll.deep.crop_and_flip` for images and nothing
-        for rows. Where a mirrored image is another one, as of digits and letters, pass None or
-        a function of your own.
+        seeded. ``"auto"`` is :func:`~sklearn_wnll.deep.crop_and_flip` for images, in pseudo-label
+        steps :func:`~sklearn_wnll.deep.strong_augmentation`, and nothing for rows. Where a
+        mirrored image is another one, as of digits and letters, pass None or a function of your
+        own.
     standardize : bool, default=True
         Whether to scale each channel, or feature, to mean 0 and variance 1 over the fitted samples.
         If not, images of uint8 are divided by 255.
@@ -93,6 +99,14 @@ class DeepWNLLClassifier(PartlyLabeledClassifierMixin, BaseEstimator):
         How the WNLL step goes backward: ``"exact"`` differentiates the interpolation;
         ``"surrogate"`` is the paper's rule, through the linear head, which wants a smaller
         ``wnll_lr``, such as 0.0005: it need not lower the loss, and can harm the linear head.
+    pseudo_labels : {"wnll", "linear"} or None, default="wnll"
+        Who labels the unlabelled samples for the later stages, whose linear steps then learn from
+        them too: ``"wnll"`` extends the labels over a graph of the buffer's and an early layer's
+        features, ``"linear"`` takes the network's own softmax. None: they serve the graphs of the
+        WNLL alone, as in the paper.
+    pseudo_neighbors : int, default=60
+        Number of nearest other points that each point is joined with in the graph of the
+        pseudo-labels.
     head : {"wnll", "linear"}, default="wnll"
         Which head predicts. ``"linear"`` is the network's softmax, also on fitted samples.
     predict_mode : {"transductive", "inductive"}, default="transductive"
@@ -186,9 +200,11 @@ class DeepWNLLClassifier(PartlyLabeledClassifierMixin, BaseEstimator):
         buffer=None,
         n_stages=2,
         max_epochs=100,
+        pseudo_epochs=40,
         wnll_epochs=5,
         batch_size=128,
         lr=0.05,
+        pseudo_lr=0.03,
         wnll_lr=0.01,
         lr_halving=50,
         stage_lr_factor=0.2,
@@ -204,6 +220,8 @@ class DeepWNLLClassifier(PartlyLabeledClassifierMixin, BaseEstimator):
         scale_neighbor=8,
         label_weight="wnll",
         gradient="exact",
+        pseudo_labels="wnll",
+        pseudo_neighbors=60,
         head="wnll",
         predict_mode="transductive",
         template_size=5000,
@@ -221,9 +239,11 @@ class DeepWNLLClassifier(PartlyLabeledClassifierMixin, BaseEstimator):
         self.buffer = buffer
         self.n_stages = n_stages
         self.max_epochs = max_epochs
+        self.pseudo_epochs = pseudo_epochs
         self.wnll_epochs = wnll_epochs
         self.batch_size = batch_size
         self.lr = lr
+        self.pseudo_lr = pseudo_lr
         self.wnll_lr = wnll_lr
         self.lr_halving = lr_halving
         self.stage_lr_factor = stage_lr_factor
@@ -239,6 +259,8 @@ class DeepWNLLClassifier(PartlyLabeledClassifierMixin, BaseEstimator):
         self.scale_neighbor = scale_neighbor
         self.label_weight = label_weight
         self.gradient = gradient
+        self.pseudo_labels = pseudo_labels
+        self.pseudo_neighbors = pseudo_neighbors
         self.head = head
         self.predict_mode = predict_mode
         self.template_size = template_size
@@ -370,9 +392,17 @@ class DeepWNLLClassifier(PartlyLabeledClassifierMixin, BaseEstimator):
 
     def _make_training(self, X, codes, device):
         """Make what trains the network, with this estimator's parameters."""
-        augment = self.augment
-        if isinstance(augment, str):
-            augment = crop_and_flip if X.ndim == 4 else None
+        weak = strong = self.augment
+        if isinstance(weak, str):
+            weak, strong = (crop_and_flip, strong_augmentation) if X.ndim == 4 else (None, None)
+        pseudo_labels = None
+        if self.pseudo_labels is not None and (codes < 0).any():
+            pseudo_labels = {
+                "rule": self.pseudo_labels,
+                "n_neighbors": self.pseudo_neighbors,
+                "mirrored": weak is crop_and_flip,
+                "n_jobs": self.n_jobs,
+            }
         checkpoint = Checkpoint()
         if self.checkpoint_dir is not None:
             known = fingerprint(self.get_params(deep=False), X, codes)
@@ -380,11 +410,15 @@ class DeepWNLLClassifier(PartlyLabeledClassifierMixin, BaseEstimator):
         return Training(
             self.network_,
             self._prepare,
-            augment,
+            {"linear": weak, "pseudo": strong, "wnll": weak},
             self._seed,
             n_stages=self.n_stages,
-            epochs={"linear": self.max_epochs, "wnll": self.wnll_epochs},
-            lr={"linear": self.lr, "wnll": self.wnll_lr},
+            epochs={
+                "linear": self.max_epochs,
+                "pseudo": self.pseudo_epochs,
+                "wnll": self.wnll_epochs,
+            },
+            lr={"linear": self.lr, "pseudo": self.pseudo_lr, "wnll": self.wnll_lr},
             stage_lr_factor=self.stage_lr_factor,
             halve_every=self.lr_halving,
             optimizer={
@@ -405,6 +439,7 @@ class DeepWNLLClassifier(PartlyLabeledClassifierMixin, BaseEstimator):
                 "label_weight": self.label_weight,
                 "gradient": self.gradient,
             },
+            pseudo_labels=pseudo_labels,
             callbacks=self.callbacks or [],
             checkpoint=checkpoint,
             device=str(device),

@@ -1,11 +1,10 @@
 """The WNLL head at prediction: voting over template batches (Algorithm 2 of the paper)."""
 
-import warnings
 from hashlib import blake2b
 
 import numpy as np
 
-from ..exceptions import FewLabelsWarning
+from ..exceptions import FewLabelsWarning, silenced
 from ..points import RowIndex
 
 __all__ = ["WNLLHead", "sample_keys"]
@@ -50,8 +49,7 @@ class WNLLHead:
         keys, first, inverse = np.unique(sample_keys(X), return_index=True, return_inverse=True)
         # Equal samples have equal features, bit for bit, and so are one point.
         Z = features(X[first])[inverse]
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore", FewLabelsWarning)  # has been said of the samples
+        with silenced(FewLabelsWarning):  # has been said of the samples
             self.classifier.fit(Z, codes)
         self.label_distributions = self.classifier.label_distributions_
         self.reached = self.classifier.reached_

@@ -9,7 +9,7 @@ from .inputs import as_tensor
 
 __all__ = ["WNLLNetwork", "count_features", "features_of"]
 
-_BLOCK = 500  # samples that go through a network at a time
+BLOCK = 500  # samples that go through a network at a time
 
 
 class WNLLNetwork(nn.Module):
@@ -42,20 +42,23 @@ class WNLLNetwork(nn.Module):
         n_features = count_features(nn.Sequential(backbone, self.buffer), sample)
         self.linear = nn.Linear(n_features, n_classes)
 
-    def features(self, x):
+    def features(self, x, *, mixed=None):
         """Give the buffer block's output.
 
         Parameters
         ----------
         x : tensor of shape (n, ...)
             Inputs.
+        mixed : bool, default=None
+            Whether to compute in bfloat16, if the network has mixed precision; None is in
+            training mode.
 
         Returns
         -------
         tensor of float32 of shape (n, n_features)
             What both heads see.
         """
-        enabled = self.mixed_precision and self.buffer.training
+        enabled = self.mixed_precision and (self.buffer.training if mixed is None else mixed)
         with torch.autocast(x.device.type, torch.bfloat16, enabled=enabled):
             return self.buffer(self.backbone(x)).float()
 
@@ -171,8 +174,8 @@ def features_of(network, X, prepare, device, *, linear=False):
     forward = network if linear else network.features
     try:
         parts = [
-            forward(prepare(as_tensor(X[start : start + _BLOCK]).to(device))).cpu()
-            for start in range(0, len(X), _BLOCK)
+            forward(prepare(as_tensor(X[start : start + BLOCK]).to(device))).cpu()
+            for start in range(0, len(X), BLOCK)
         ]
     finally:
         network.cpu()

@@ -6,7 +6,7 @@ from torch import nn
 
 from .interpolation import wnll_interpolate
 
-__all__ = ["LinearStep", "StepEnded", "WNLLStep"]
+__all__ = ["LinearStep", "PseudoLabelStep", "StepEnded", "WNLLStep"]
 
 # Part of the uniform distribution that is mixed to WNLL's before the logarithm: a query
 # whose class no template near it has would else have an infinite loss.
@@ -24,8 +24,8 @@ class _Step(NeuralNet):
     ----------
     module : WNLLNetwork
         The network, which is trained in place.
-    batches : callable
-        Called with the samples, gives what is iterated over in an epoch.
+    batches : iterable
+        What is iterated over in each epoch.
     prepare : callable
         Turns a batch of samples into what the network takes.
     augment : callable or None
@@ -40,7 +40,7 @@ class _Step(NeuralNet):
 
     def get_iterator(self, dataset, training=False):
         """Give the batches of an epoch; their size is their own."""
-        return self.batches(dataset)
+        return self.batches
 
     def inputs(self, samples):
         """Give a batch of samples to the network.
@@ -106,6 +106,33 @@ class LinearStep(_Step):
         self.module_.train()
         logits = self.module_(self.inputs(X))
         loss = self.get_loss(logits.log_softmax(dim=1), to_device(codes, self.device))
+        loss.backward()
+        return {"loss": loss, "y_pred": logits}
+
+
+class PseudoLabelStep(_Step):
+    """Linear step on labelled and pseudo-labelled samples, each by its weight."""
+
+    def train_step_single(self, batch, **fit_params):
+        """Go forward and backward with a batch of samples.
+
+        Parameters
+        ----------
+        batch : tuple of (X, codes, weights)
+            Samples, their classes, and their weights in the loss.
+        **fit_params
+            Not used.
+
+        Returns
+        -------
+        dict
+            The loss and the prediction.
+        """
+        X, codes, weights = batch
+        self.module_.train()
+        logits = self.module_(self.inputs(X))
+        losses = self.get_loss(logits.log_softmax(dim=1), to_device(codes, self.device))
+        loss = (losses * to_device(weights, self.device)).mean()
         loss.backward()
         return {"loss": loss, "y_pred": logits}
 

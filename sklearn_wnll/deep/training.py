@@ -10,33 +10,43 @@ import torch
 from skorch.callbacks import ProgressBar
 from skorch.history import History
 
-from .batches import Batches, TemplateQueryBatches
-from .callbacks import EpochSeed, KeepRecord, StepHalving
+from .batches import Batches, PseudoLabeledBatches, TemplateQueryBatches
+from .callbacks import CosineDecay, EpochSeed, KeepRecord, MovingAverage, StepHalving
 from .checkpoint import Checkpoint
+from .graph_features import GraphFeatures
 from .network import WNLLNetwork
-from .steps import LinearStep, StepEnded, WNLLStep
+from .pseudo_labels import PseudoLabels
+from .steps import LinearStep, PseudoLabelStep, StepEnded, WNLLStep
 
 __all__ = ["Training"]
+
+_NAMES = {"linear": "linear", "pseudo": "pseudo-label", "wnll": "WNLL"}
+_DECAY = 0.99  # of the average of the network in a pseudo-label step
 
 
 @dataclass
 class Training:
     """Stages of a linear and a WNLL step, each begun where the one before ended.
 
+    In later stages, a pseudo-label step takes the place of the linear one if that is asked for. Its
+    labels are found by the moving average of the network, which is also what it ends with.
+
     Parameters
     ----------
     network : WNLLNetwork
         What is trained, in place.
-    prepare, augment : callable
+    prepare : callable
         As for the steps.
+    augment : dict
+        What changes the batches of each kind of step, a callable or None.
     seed : int
         An epoch depends on the state before it and on this number.
     n_stages : int
         Number of stages.
     epochs : dict
-        Epochs of each ``"linear"`` and ``"wnll"`` step.
+        Epochs of each ``"linear"``, ``"pseudo"`` and ``"wnll"`` step.
     lr : dict
-        Learning rate of each kind of step in the first stage.
+        Learning rate of each kind of step the first time.
     stage_lr_factor : float
         The rates of a stage are those of the stage before times this.
     halve_every : int or None
@@ -49,6 +59,9 @@ class Training:
         Parameters of :class:`TemplateQueryBatches`.
     interpolation : dict
         Parameters of :func:`~sklearn_wnll.deep.wnll_interpolate`.
+    pseudo_labels : dict or None
+        Parameters of :class:`GraphFeatures` and :class:`PseudoLabels`; None trains on labelled
+        samples alone.
     callbacks : list
         The user's skorch callbacks, copied for each step.
     checkpoint : Checkpoint
@@ -68,7 +81,7 @@ class Training:
 
     network: WNLLNetwork
     prepare: Callable
-    augment: Callable | None
+    augment: dict
     seed: int
     n_stages: int
     epochs: dict
@@ -79,6 +92,7 @@ class Training:
     batch_size: int
     batches: dict
     interpolation: dict
+    pseudo_labels: dict | None
     callbacks: list
     checkpoint: Checkpoint
     device: str
@@ -88,9 +102,9 @@ class Training:
 
     def steps(self):
         """Give the stage and the kind of each step, in their order."""
-        return [
-            (stage, kind) for stage in range(1, self.n_stages + 1) for kind in ("linear", "wnll")
-        ]
+        later = "linear" if self.pseudo_labels is None else "pseudo"
+        kinds = [("linear", "wnll")] + (self.n_stages - 1) * [(later, "wnll")]
+        return [(stage, kind) for stage, pair in enumerate(kinds, 1) for kind in pair]
 
     def run(self, samples):
         """Train, from the checkpoint on if there is one.
@@ -100,13 +114,16 @@ class Training:
         samples : Samples
             The training samples.
         """
-        done, optimizer_state = 0, None
+        done, optimizer_state, self._average = 0, None, None
         state = self.checkpoint.load()
         if state is not None:
             self.network.load_state_dict(state["network"])
             self.history, self.seed = state["history"], state["seed"]
             self.ended, optimizer_state = state["ended"], state["optimizer"]
             done = state["step"]
+            if state["average"] is not None:
+                self._average = deepcopy(self.network)
+                self._average.load_state_dict(state["average"])
         for number, (stage, kind) in enumerate(self.steps()):
             if number < done or number in self.ended:
                 continue
@@ -121,8 +138,9 @@ class Training:
         if left <= 0 or (kind == "wnll" and not list(self.network.buffer.parameters())):
             return
         if self.verbose:
-            name = {"linear": "linear", "wnll": "WNLL"}[kind]
-            print(f"[wnll] stage {stage}, {name} step: {left} epochs", flush=True)
+            print(f"[wnll] stage {stage}, {_NAMES[kind]} step: {left} epochs", flush=True)
+        if kind == "pseudo" and self._average is None:
+            self._average = deepcopy(self.network)
         record = KeepRecord(partial(self._keep, number))
         net = self._make_net(samples, number, record)
         net.initialize()
@@ -135,13 +153,24 @@ class Training:
             except StepEnded:
                 self.ended.append(number)
                 record.on_epoch_end(net)  # which did not have its turn
+            finally:
+                self._take_average()
+
+    def _take_average(self):
+        """Make the network what its average is, if there is one."""
+        if self._average is not None:
+            self.network.load_state_dict(self._average.state_dict())
+            self._average = None
 
     def _keep(self, number, net, numbers):
         """Keep the numbers of an epoch, and the state after it."""
         stage, kind = self.steps()[number]
         self.history.append({"stage": stage, "step": kind, **numbers})
+        if number in self.ended or len(net.history) == self.epochs[kind]:
+            self._take_average()
         self.checkpoint.save(
             network=self.network.state_dict(),
+            average=self._average and self._average.state_dict(),
             optimizer=net.optimizer_.state_dict(),
             history=self.history,
             step=number,
@@ -151,24 +180,50 @@ class Training:
 
     def _make_net(self, samples, number, record):
         stage, kind = self.steps()[number]
-        callbacks = [EpochSeed(self.seed, number)]
-        if kind == "linear" and self.halve_every is not None:
-            callbacks.append(StepHalving(self.halve_every))
+        make = {"linear": LinearStep, "pseudo": PseudoLabelStep, "wnll": WNLLStep}[kind]
+        batches = self._make_batches(samples, kind)
+        first = 2 if kind == "pseudo" else 1
+        callbacks = [EpochSeed(self.seed, number), *self._make_schedule(kind, len(batches))]
         callbacks += [*(deepcopy(callback) for callback in self.callbacks), record]
-        common = {
-            "prepare": self.prepare,
-            "augment": self.augment,
-            "optimizer": torch.optim.SGD,
-            "lr": self.lr[kind] * self.stage_lr_factor ** (stage - 1),
-            "device": self.device,
-            "verbose": self.verbose,
-            **{f"optimizer__{name}": value for name, value in self.optimizer.items()},
-        }
-        if kind == "linear":
-            make, batches = LinearStep, partial(Batches, batch_size=self.batch_size)
-        else:
-            make, batches = WNLLStep, partial(TemplateQueryBatches, **self.batches)
-            common["interpolation"] = self.interpolation
         if self.verbose:
-            callbacks.append(ProgressBar(batches_per_epoch=len(batches(samples))))
-        return make(self.network, callbacks=callbacks, batches=batches, **common)
+            callbacks.append(ProgressBar(batches_per_epoch=len(batches)))
+        special = {
+            "linear": {},
+            "pseudo": {"criterion__reduction": "none"},
+            "wnll": {"interpolation": self.interpolation},
+        }
+        return make(
+            self.network,
+            batches=batches,
+            prepare=self.prepare,
+            augment=self.augment[kind],
+            optimizer=torch.optim.SGD,
+            lr=self.lr[kind] * self.stage_lr_factor ** (stage - first),
+            callbacks=callbacks,
+            device=self.device,
+            verbose=self.verbose,
+            **special[kind],
+            **{f"optimizer__{name}": value for name, value in self.optimizer.items()},
+        )
+
+    def _make_schedule(self, kind, n_batches):
+        """Make what changes the learning rate, and what follows the weights."""
+        if kind == "pseudo":
+            return [
+                CosineDecay(self.epochs[kind], n_batches),
+                MovingAverage(self._average, _DECAY, n_batches),
+            ]
+        return [StepHalving(self.halve_every)] if kind == "linear" and self.halve_every else []
+
+    def _make_batches(self, samples, kind):
+        """Make what a step iterates over in each epoch."""
+        if kind == "linear":
+            return Batches(samples, self.batch_size)
+        if kind == "wnll":
+            return TemplateQueryBatches(samples, **self.batches)
+        options = dict(self.pseudo_labels)
+        features = GraphFeatures(
+            self._average, self.prepare, torch.device(self.device), options.pop("mirrored")
+        )
+        label = PseudoLabels(samples, features, seed=self.seed, **options)
+        return PseudoLabeledBatches(samples, self.batch_size, label)

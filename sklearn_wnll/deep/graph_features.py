@@ -1,0 +1,110 @@
+"""What the graph of a network in training sees: the buffer's features, and an early layer's."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from torch import nn
+from torch.nn.functional import adaptive_avg_pool2d, normalize
+
+from .inputs import as_tensor
+from .network import BLOCK, WNLLNetwork
+
+__all__ = ["GraphFeatures", "early_layer"]
+
+_GRID = 4  # an early layer's maps are pooled to this height and width
+
+
+@dataclass
+class GraphFeatures:
+    """Features of samples for a nearest-neighbour graph, and the linear head's distributions.
+
+    The buffer's features have learned to tell the classes apart, and know no more than the linear
+    head. An early layer's maps, pooled to a few places, know of shapes and colours that it has
+    forgotten; for rows, the rows themselves. Both are scaled to unit length, one
+    beside the other.
+
+    Parameters
+    ----------
+    network : WNLLNetwork
+        The network, on the device.
+    prepare : callable
+        Turns samples into what the network takes.
+    device : torch.device
+        Where to compute.
+    mirrored : bool
+        Whether to take the mean of an image and its mirror image.
+    """
+
+    network: WNLLNetwork
+    prepare: Callable
+    device: torch.device
+    mirrored: bool
+
+    @torch.no_grad()
+    def __call__(self, X):
+        """Compute the features.
+
+        Parameters
+        ----------
+        X : tensor of shape (n, ...)
+            Samples.
+
+        Returns
+        -------
+        features : ndarray of float32 of shape (n, n_features)
+            Two parts of unit length each.
+        distributions : ndarray of shape (n, n_classes)
+            The linear head's softmax.
+        """
+        self.network.eval()
+        layer = early_layer(self.network.backbone)
+        parts = [self._block(X[i : i + BLOCK], layer) for i in range(0, len(X), BLOCK)]
+        early, late, logits = (torch.cat(part) for part in zip(*parts, strict=True))
+        spread = early.std(dim=0, correction=0)
+        early = (early - early.mean(dim=0)) / torch.where(spread > 0, spread, 1)
+        features = torch.cat([normalize(early), normalize(late)], dim=1)
+        return features.numpy(), logits.double().numpy()
+
+    def _block(self, samples, layer):
+        """Early and late features and distributions of a block, on the CPU."""
+        x = self.prepare(as_tensor(np.asarray(samples)).to(self.device))
+        views = [x, x.flip(-1)] if self.mirrored else [x]
+        found = [self._view(view, layer) for view in views]
+        return [sum(part).cpu() / len(views) for part in zip(*found, strict=True)]
+
+    def _view(self, x, layer):
+        seen = [x]
+        hook = layer and layer.register_forward_hook(lambda module, given, out: seen.append(out))
+        late = self.network.features(x, mixed=True)
+        if hook:
+            hook.remove()
+        early = seen[-1]
+        if early.ndim == 4:
+            early = adaptive_avg_pool2d(early, _GRID)
+        return early.flatten(1).float(), late, self.network.linear(late).softmax(dim=1)
+
+
+def early_layer(backbone):
+    """Find a layer a quarter of the way through a network of convolutions.
+
+    Parameters
+    ----------
+    backbone : torch.nn.Module
+        The backbone.
+
+    Returns
+    -------
+    torch.nn.Module or None
+        A child of the backbone that gives feature maps; None if there is no such child.
+    """
+    children = list(backbone.children())
+    while len(children) == 1:
+        children = list(children[0].children())
+    maps = [child for child in children if any(map(_is_convolution, child.modules()))]
+    return maps[(len(maps) - 1) // 4] if maps else None
+
+
+def _is_convolution(module):
+    return isinstance(module, nn.Conv2d)

@@ -1,0 +1,199 @@
+"""Learning from unlabelled samples."""
+
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+import torch
+from sklearn.datasets import load_digits
+from torch import nn
+
+from sklearn_wnll import DeepWNLLClassifier
+from sklearn_wnll.datasets import hide_labels
+from sklearn_wnll.deep import strong_augmentation
+from sklearn_wnll.deep.backbones import mlp, resnet20, vgg11
+from sklearn_wnll.deep.batches import PseudoLabeledBatches, Samples
+from sklearn_wnll.deep.callbacks import CosineDecay, MovingAverage
+from sklearn_wnll.deep.graph_features import GraphFeatures, early_layer
+from sklearn_wnll.deep.inputs import Standardizer
+from sklearn_wnll.deep.network import WNLLNetwork
+from sklearn_wnll.deep.pseudo_labels import PseudoLabels, certainty
+
+CPU = torch.device("cpu")
+
+
+@pytest.fixture(scope="module")
+def digits():
+    """1,000 digits in random order, of which 5 of each class have a label, and 797 others."""
+    X, y = load_digits(return_X_y=True)
+    order = np.random.default_rng(0).permutation(len(y))
+    X, y = X[order].astype(np.float32), y[order]
+    return X[:1000], hide_labels(y[:1000], 5, random_state=0), y[:1000], X[1000:], y[1000:]
+
+
+def make_network(X, backbone):
+    prepare = Standardizer(X)
+    torch.manual_seed(0)
+    return WNLLNetwork(backbone, prepare(torch.from_numpy(X[:2])), 10), prepare
+
+
+def test_unlabelled_samples_lower_the_error(digits):
+    X, few, _, new, y = digits
+    error = {}
+    for rule in (None, "linear", "wnll"):
+        model = DeepWNLLClassifier(
+            max_epochs=30, pseudo_epochs=15, pseudo_neighbors=15, pseudo_labels=rule, random_state=0
+        ).fit(X, few)
+        error[rule] = 1 - model.set_params(head="linear").score(new, y)
+    assert error["wnll"] < 0.75 * error[None]
+    assert error["wnll"] < error["linear"]
+
+
+def test_without_unlabelled_samples_it_is_the_algorithm_of_the_paper(digits):
+    X, _, y, _, _ = digits
+    params = {"max_epochs": 2, "wnll_epochs": 1, "random_state": 0}
+    model = DeepWNLLClassifier(**params).fit(X[:200], y[:200])
+    paper = DeepWNLLClassifier(**params, pseudo_labels=None).fit(X[:200], y[:200])
+    assert {row["step"] for row in model.history_} == {"linear", "wnll"}
+    for name, value in paper.network_.state_dict().items():
+        assert torch.equal(value, model.network_.state_dict()[name])
+
+
+def test_pseudo_labels_are_mostly_right_and_certain_ones_more_often(digits):
+    X, few, truth, _, _ = digits
+    network, prepare = make_network(X, nn.Sequential(nn.Identity()))
+    features = GraphFeatures(network, prepare, CPU, mirrored=False)
+    codes, weights = PseudoLabels(Samples(X, few), features, "wnll", 15, seed=0, n_jobs=1)()
+    right = codes == truth[few == -1]
+    assert right.mean() > 0.85
+    assert right[weights > np.median(weights)].mean() > right.mean() + 0.02
+    assert (weights >= 0).all()
+    assert weights.max() <= 3
+    # No class has much more weight than another.
+    mass = np.bincount(codes, weights)
+    assert mass.max() < 1.5 * mass.min()
+
+
+@pytest.mark.parametrize("rule", ["wnll", "linear"])
+def test_pseudo_labels_do_not_depend_on_the_order_of_the_samples(digits, rule):
+    X, few, _, _, _ = digits
+    network, prepare = make_network(X, mlp(64))
+    features = GraphFeatures(network, prepare, CPU, mirrored=False)
+    order = np.random.default_rng(1).permutation(len(few))
+    labels = PseudoLabels(Samples(X, few), features, rule, 15, seed=0, n_jobs=1)()
+    other = PseudoLabels(Samples(X[order], few[order]), features, rule, 15, seed=0, n_jobs=1)()
+    place = (np.cumsum(few == -1) - 1)[order[few[order] == -1]]
+    assert (labels[0][place] == other[0]).mean() > 0.995  # but for what is nearly a tie
+    np.testing.assert_allclose(labels[1][place], other[1], atol=0.02)
+
+
+def test_certainty_is_one_for_one_class_and_zero_for_all_alike():
+    u = np.array([[0, 1, 0, 0], [0.25] * 4, [0.5, 0.5, 0, 0]])
+    np.testing.assert_allclose(certainty(u), [1, 0, 0.5])
+
+
+def test_the_early_layer_is_a_quarter_of_the_way():
+    network = resnet20()
+    assert early_layer(network) is list(network.children())[4]  # the second of 9 blocks
+    assert early_layer(nn.Sequential(network)) is early_layer(network)
+    assert isinstance(early_layer(vgg11()), nn.Module)
+    assert early_layer(mlp(64)) is None
+
+
+@pytest.mark.parametrize("backbone", [resnet20(), vgg11(), mlp(3 * 8 * 8)])
+def test_features_are_two_parts_of_unit_length(backbone):
+    X = np.random.default_rng(0).normal(size=(30, 3, 8, 8)).astype(np.float32)
+    if early_layer(backbone) is None:
+        X = X.reshape(30, -1)
+    network, prepare = make_network(X, backbone)
+    features, u = GraphFeatures(network, prepare, CPU, mirrored=False)(X)
+    n = network.linear.in_features
+    np.testing.assert_allclose(np.linalg.norm(features[:, :-n], axis=1), 1, rtol=1e-4)
+    assert (np.linalg.norm(features[:, -n:], axis=1) < 1 + 1e-4).all()
+    np.testing.assert_allclose(u.sum(axis=1), 1, rtol=1e-5)
+
+
+def test_an_image_and_its_mirror_image_have_the_same_features():
+    X = np.random.default_rng(0).normal(size=(20, 3, 8, 8)).astype(np.float32)
+    network, prepare = make_network(X, resnet20())
+    mirror = np.ascontiguousarray(X[..., ::-1])
+    for mirrored, same in ((True, True), (False, False)):
+        features = GraphFeatures(network, prepare, CPU, mirrored=mirrored)
+        # One constant is subtracted from each map, which mirrors the maps too.
+        late = [features(images)[0][:, -64:] for images in (X, mirror)]
+        assert np.allclose(*late, atol=1e-4) == same
+
+
+def test_batches_hold_a_quarter_labelled_samples_and_each_other_one_once():
+    codes = np.repeat([0, 1, -1], [3, 2, 50])
+    X = np.arange(55, dtype=np.float32)[:, None]
+    calls = []
+
+    def label():
+        calls.append(1)
+        return np.full(50, 1), np.linspace(0, 1, 50)
+
+    batches = PseudoLabeledBatches(Samples(X, codes), 16, label)
+    seen = []
+    for samples, classes, weights in batches:
+        places = samples[:, 0].numpy().astype(int)
+        labeled = places < 5
+        assert labeled.sum() == 4
+        assert (weights[labeled] == 1).all()
+        np.testing.assert_array_equal(classes[labeled], codes[places[labeled]])
+        np.testing.assert_allclose(weights[~labeled], (places[~labeled] - 5) / 49, atol=1e-6)
+        assert (classes[~labeled] == 1).all()
+        seen.extend(places[~labeled])
+    assert sorted(seen) == list(range(5, 55))
+    assert len(batches) == 5
+    assert len(calls) == 1
+    list(batches)
+    assert len(calls) == 2
+
+
+def test_the_rate_goes_down_to_zero_by_half_a_cosine():
+    group = {}
+    net = SimpleNamespace(lr=0.4, optimizer_=SimpleNamespace(param_groups=[group]), history=[])
+    rates = []
+    for _ in range(2):
+        net.history.append({"batches": []})
+        for _ in range(4):
+            net.history[-1]["batches"].append({})
+            CosineDecay(2, 4).on_batch_begin(net)
+            rates.append(group["lr"])
+    np.testing.assert_allclose(rates, 0.2 * (1 + np.cos(np.pi * np.arange(8) / 8)))
+
+
+def test_the_average_forgets_the_start_and_follows_slowly():
+    module, average = nn.Linear(1, 1), nn.Linear(1, 1)
+    net = SimpleNamespace(module_=module, history=[{"batches": []}])
+    start = average.weight.item()
+    follow = MovingAverage(average, 0.9, n_batches=100)
+    for step in range(1, 60):
+        net.history[-1]["batches"].append({})
+        nn.init.constant_(module.weight, float(step))
+        follow.on_batch_end(net)
+        if step == 1:
+            first = average.weight.item()
+    assert abs(first - (start + 1) / 2) < 1e-6
+    # The mean age of what is averaged is 9 steps.
+    assert abs(59 - 9 - average.weight.item()) < 0.5
+
+
+def test_strong_augmentation_cuts_a_square_and_leaves_each_image_to_itself():
+    torch.manual_seed(0)
+    images = torch.rand(200, 3, 16, 16) + 1
+    changed = strong_augmentation(images)
+    holes = (changed == 0).all(dim=1).flatten(1).sum(dim=1)
+    assert changed.shape == images.shape
+    assert (holes > 0).all()
+    assert holes.float().mean() < 0.5 * 256
+    grey = strong_augmentation(torch.ones(50, 1, 8, 8))
+    assert grey.isfinite().all()
+
+
+@pytest.mark.parametrize("rule", ["graph", 3])
+def test_an_unknown_rule_is_refused(digits, rule):
+    X, few, _, _, _ = digits
+    with pytest.raises(ValueError, match="'pseudo_labels' parameter of DeepWNLLClassifier must be"):
+        DeepWNLLClassifier(pseudo_labels=rule).fit(X, few)

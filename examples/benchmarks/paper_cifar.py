@@ -14,11 +14,8 @@ not repeated. The page ``docs/benchmarks/paper.md`` is written from all of it.
 """
 
 import argparse
-import json
 import sys
-import time
 from collections import defaultdict
-from datetime import date
 from pathlib import Path
 
 import numpy as np
@@ -26,6 +23,7 @@ from torch import nn
 
 sys.path.insert(0, str(Path(__file__).parent))
 from measure import machine, table, write_page
+from trainings import dates, draw_rows, error_cell, read_results, result_of
 
 from sklearn_wnll import DeepWNLLClassifier
 from sklearn_wnll.datasets import load_cifar10
@@ -39,59 +37,36 @@ METHODS = {
 }
 
 
-def labeled_images(data_home, n_labels, seed):
-    """Random training images of each class alike, and all test images."""
-    train, test = (load_cifar10(subset=part, data_home=data_home) for part in ("train", "test"))
-    rng = np.random.default_rng(seed)
-    rows = np.concatenate([
-        rng.choice(np.flatnonzero(train.target == label), n_labels // 10, replace=False)
-        for label in np.unique(train.target)
-    ])  # fmt: skip
-    rows = rng.permutation(rows)
-    return train.images[rows], train.target[rows], test.images, test.target
-
-
 def run(args, method, seed):
     """Train and test one model, or read what it gave."""
-    precision = "mixed" if args.mixed_precision else "single"
-    name = f"{args.network}-{args.labels}-{args.epochs}-{precision}-{method}-{seed}"
-    folder = Path(args.results) / name.replace(", ", "-").replace(" ", "-")
-    finished = folder / "result.json"
-    if finished.exists():
-        return json.loads(finished.read_text())
-    X, y, X_test, y_test = labeled_images(args.data_home, args.labels, seed)
-    start = time.perf_counter()
-    model = DeepWNLLClassifier(
-        module=getattr(backbones, args.network),
-        max_epochs=args.epochs,
-        lr_halving=max(1, args.epochs // 5),
-        random_state=seed,
-        checkpoint_dir=folder,
-        mixed_precision=args.mixed_precision,
-        device=args.device,
-        verbose=args.verbose,
-        **METHODS[method],
-    ).fit(X, y)
-    result = {
+    known = {
         "network": args.network,
         "labels": args.labels,
         "epochs": args.epochs,
-        "precision": precision,
+        "precision": "mixed" if args.mixed_precision else "single",
         "method": method,
         "seed": seed,
-        "seconds": {
-            step: float(np.median([row["dur"] for row in model.history_ if row["step"] == step]))
-            for step in sorted({row["step"] for row in model.history_})
-        },
-        "date": str(date.today()),
     }
-    order = np.random.default_rng(seed).permutation(len(X_test))
-    for head in ("linear", "wnll"):
-        model.set_params(head=head)
-        result[head] = 100 * (1 - model.score(X_test[order], y_test[order]))
-    finished.write_text(json.dumps(result))
-    print(f"{name}: {result} ({time.perf_counter() - start:.0f} s)", flush=True)
-    return result
+    name = "-".join(str(part) for part in known.values())
+    folder = Path(args.results) / name.replace(", ", "-").replace(" ", "-")
+
+    def train(folder):
+        data = load_cifar10(subset="train", data_home=args.data_home)
+        rows, _ = draw_rows(data.target, args.labels, 0, seed)
+        return DeepWNLLClassifier(
+            module=getattr(backbones, args.network),
+            max_epochs=args.epochs,
+            lr_halving=max(1, args.epochs // 5),
+            random_state=seed,
+            checkpoint_dir=folder,
+            mixed_precision=args.mixed_precision,
+            device=args.device,
+            verbose=args.verbose,
+            **METHODS[method],
+        ).fit(data.images[rows], data.target[rows])
+
+    test = load_cifar10(subset="test", data_home=args.data_home)
+    return result_of(folder, train, (test.images, test.target), **known)
 
 
 def section(network, labels, epochs, precision, results):
@@ -102,15 +77,11 @@ def section(network, labels, epochs, precision, results):
         if not mine:
             continue
         cells = [method, str(len(mine))]
-        for head in ("linear", "wnll"):
-            values = [result[head] for result in mine]
-            spread = f" ± {np.std(values):.1f}" if len(values) > 1 else ""
-            cells.append(f"{np.mean(values):.1f}{spread}")
+        cells += [error_cell([result[head] for result in mine]) for head in ("linear", "wnll")]
         seconds = [
             f"{np.median([r['seconds'][step] for r in mine]):.1f}" for step in mine[0]["seconds"]
         ]
         rows.append([*cells, " / ".join(seconds)])
-    dates = sorted({result["date"] for result in results})
     header = ["method", "seeds", "linear head, error %", "WNLL head, error %",
               "seconds an epoch (linear / WNLL step)"]  # fmt: skip
     return f"""\
@@ -118,7 +89,7 @@ def section(network, labels, epochs, precision, results):
 
 {table(header, rows)}
 
-Measured on {" to ".join(dict.fromkeys([dates[0], dates[-1]]))}."""
+Measured on {dates(results)}."""
 
 
 def main():
@@ -143,9 +114,8 @@ def main():
 
 def write(args):
     """Write the page from all finished runs."""
-    runs = [json.loads(path.read_text()) for path in Path(args.results).glob("*/result.json")]
     groups = defaultdict(list)
-    for result in runs:
+    for result in read_results(args.results):
         key = (result[name] for name in ("network", "labels", "epochs", "precision"))
         groups[tuple(key)].append(result)
     sections = [section(*group, groups[group]) for group in sorted(groups)]

@@ -8,7 +8,7 @@ __all__ = ["crop_and_flip", "strong_augmentation"]
 _CONTRAST, _BRIGHTNESS, _SATURATION = 0.4, 0.4, 0.5
 
 
-def crop_and_flip(images, padding=None):
+def crop_and_flip(images, padding=None, *, flip=True):
     """Shift each image at random, filling with zeros, and mirror it with probability 1/2.
 
     Parameters
@@ -17,6 +17,8 @@ def crop_and_flip(images, padding=None):
         A batch.
     padding : int, default=None
         Largest shift, in pixels. None is an eighth of the shorter side: 4 for 32 x 32.
+    flip : bool, default=True
+        Whether to mirror at all. ``functools.partial(crop_and_flip, flip=False)`` is for digits.
 
     Returns
     -------
@@ -35,10 +37,10 @@ def crop_and_flip(images, padding=None):
     device = images.device
     # Drawn on the CPU, so that they are the same on every device.
     top, left = torch.randint(2 * padding + 1, (2, n)).to(device)
-    flip = (torch.rand(n) < 0.5).to(device)
+    mirrored = (torch.rand(n) < 0.5 * flip).to(device)
     rows = top[:, None] + torch.arange(height, device=device)
     columns = left[:, None] + torch.arange(width, device=device)
-    columns = torch.where(flip[:, None], columns.flip(1), columns)
+    columns = torch.where(mirrored[:, None], columns.flip(1), columns)
     padded = pad(images, (padding,) * 4)
     place = torch.arange(n, device=device)[:, None, None]
     shifted = padded[place, :, rows[:, :, None], columns[:, None, :]]

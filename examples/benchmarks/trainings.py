@@ -1,0 +1,73 @@
+"""
+What the benchmarks of networks share: drawn images, runs that are not repeated, tables
+=======================================================================================
+"""
+
+import json
+import time
+from datetime import date
+from pathlib import Path
+
+import numpy as np
+
+
+def draw_rows(target, n_labels, n_unlabeled, seed):
+    """Rows of random training images: as many of each class with a label, and others without."""
+    rng = np.random.default_rng(seed)
+    classes = np.unique(target)
+    labeled = np.concatenate([
+        rng.choice(np.flatnonzero(target == label), n_labels // len(classes), replace=False)
+        for label in classes
+    ])  # fmt: skip
+    labeled = rng.permutation(labeled)
+    others = np.setdiff1d(np.arange(len(target)), labeled)
+    return labeled, rng.permutation(others)[:n_unlabeled]
+
+
+def result_of(folder, train, test, **known):
+    """Train and test a model, or read what it gave."""
+    finished = Path(folder) / "result.json"
+    if finished.exists():
+        return json.loads(finished.read_text())
+    start = time.perf_counter()
+    model = train(Path(folder))
+    steps = sorted({row["step"] for row in model.history_})
+    result = {
+        **known,
+        "seconds": {
+            step: float(np.median([row["dur"] for row in model.history_ if row["step"] == step]))
+            for step in steps
+        },
+        "minutes": sum(row["dur"] for row in model.history_) / 60,
+        "date": str(date.today()),
+        **errors(model, *test, known["seed"]),
+    }
+    finished.write_text(json.dumps(result))
+    print(f"{result} ({time.perf_counter() - start:.0f} s)", flush=True)
+    return result
+
+
+def errors(model, X, y, seed):
+    """Error in percent of each head, on queries in a random order."""
+    order = np.random.default_rng(seed).permutation(len(y))
+    return {
+        head: 100 * (1 - model.set_params(head=head).score(X[order], y[order]))
+        for head in ("linear", "wnll")
+    }
+
+
+def read_results(folder):
+    """Give the results of all finished runs."""
+    return [json.loads(path.read_text()) for path in sorted(Path(folder).glob("*/result.json"))]
+
+
+def error_cell(values):
+    """Mean and standard deviation of errors."""
+    spread = f" ± {np.std(values):.1f}" if len(values) > 1 else ""
+    return f"{np.mean(values):.1f}{spread}"
+
+
+def dates(results):
+    """The days on which results were measured."""
+    days = sorted({result["date"] for result in results})
+    return " to ".join(dict.fromkeys([days[0], days[-1]]))

@@ -21,8 +21,11 @@ class Cloud(NamedTuple):
     params: dict
 
 
+FACTORS = "wnll", "laplace", 0.5, 20.0
+
+
 @st.composite
-def clouds(draw, *, grid=False, min_points=12):
+def clouds(draw, *, grid=False, min_points=12, label_weights=("poisson", *FACTORS)):
     """Draw Gaussian points of up to 4 classes, at least one of them labelled.
 
     On a grid, many points and many distances are equal; off it, none are.
@@ -42,7 +45,7 @@ def clouds(draw, *, grid=False, min_points=12):
     params = {
         "n_neighbors": draw(st.integers(scale_neighbor, 15)),
         "scale_neighbor": scale_neighbor,
-        "label_weight": draw(st.sampled_from(["wnll", "laplace", "poisson", 0.5, 20.0])),
+        "label_weight": draw(st.sampled_from(label_weights)),
         "unlabeled": -1,  # y may happen to hold just -1 and 1
         "tol": 1e-13,
         "max_iter": 5000,

@@ -10,7 +10,7 @@ from sklearn_wnll.deep import gradients, graph, wnll_interpolate
 from sklearn_wnll.deep.graph import nearest_neighbors
 from sklearn_wnll.search import ExactSearch
 
-from .clouds import clouds
+from .clouds import FACTORS, clouds
 from .reference import dense_extension, dense_weights
 
 
@@ -26,7 +26,7 @@ def has_gradient(function, *tensors):
     return torch.autograd.gradcheck(function, tensors, eps=1e-6, atol=1e-6, rtol=1e-5)
 
 
-@given(clouds())
+@given(clouds(label_weights=FACTORS))
 @pytest.mark.filterwarnings("ignore::sklearn_wnll.exceptions.FewLabelsWarning")
 @pytest.mark.filterwarnings("ignore::sklearn_wnll.exceptions.UnreachedPointsWarning")
 def test_it_agrees_with_the_classifier_and_the_dense_reference(cloud):

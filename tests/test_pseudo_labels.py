@@ -39,14 +39,17 @@ def make_network(X, backbone):
 
 def test_unlabelled_samples_lower_the_error(digits):
     X, few, _, new, y = digits
-    error = {}
+    error = {"linear": {}, "wnll": {}}
     for rule in (None, "linear", "wnll"):
         model = DeepWNLLClassifier(
             max_epochs=30, pseudo_epochs=15, pseudo_neighbors=15, pseudo_labels=rule, random_state=0
         ).fit(X, few)
-        error[rule] = 1 - model.set_params(head="linear").score(new, y)
-    assert error["wnll"] < 0.75 * error[None]
-    assert error["wnll"] < error["linear"]
+        np.testing.assert_array_equal(model.predict(X), model.transduction_)
+        for head, found in error.items():
+            found[rule] = 1 - model.set_params(head=head).score(new, y)
+    assert error["linear"]["wnll"] < 0.75 * error["linear"][None]
+    assert error["linear"]["wnll"] < error["linear"]["linear"]
+    assert error["wnll"]["wnll"] < error["wnll"][None]
 
 
 def test_without_unlabelled_samples_it_is_the_algorithm_of_the_paper(digits):
@@ -106,7 +109,7 @@ def test_features_are_two_parts_of_unit_length(backbone):
     if early_layer(backbone) is None:
         X = X.reshape(30, -1)
     network, prepare = make_network(X, backbone)
-    features, u = GraphFeatures(network, prepare, CPU, mirrored=False)(X)
+    features, u = GraphFeatures(network, prepare, CPU, mirrored=False)(X, fit=True)
     n = network.linear.in_features
     np.testing.assert_allclose(np.linalg.norm(features[:, :-n], axis=1), 1, rtol=1e-4)
     assert (np.linalg.norm(features[:, -n:], axis=1) < 1 + 1e-4).all()
@@ -120,7 +123,7 @@ def test_an_image_and_its_mirror_image_have_the_same_features():
     for mirrored, same in ((True, True), (False, False)):
         features = GraphFeatures(network, prepare, CPU, mirrored=mirrored)
         # One constant is subtracted from each map, which mirrors the maps too.
-        late = [features(images)[0][:, -64:] for images in (X, mirror)]
+        late = [features(images, fit=True)[0][:, -64:] for images in (X, mirror)]
         assert np.allclose(*late, atol=1e-4) == same
 
 

@@ -12,11 +12,13 @@ from ..exceptions import TrainingInterruptedWarning, warn_user
 from .augmentation import crop_and_flip, strong_augmentation
 from .batches import Samples
 from .checkpoint import Checkpoint
+from .graph_features import GraphFeatures
 from .head import WNLLHead
 from .inputs import Standardizer, as_samples, as_tensor, memory_format
 from .making import find_device, make_backbone
-from .network import WNLLNetwork, features_of
+from .network import WNLLNetwork, features_of, on_device
 from .parameters import CONSTRAINTS, fingerprint
+from .pseudo_labels import pseudo_graph
 from .training import Training
 
 __all__ = ["DeepWNLLClassifier"]
@@ -106,7 +108,7 @@ class DeepWNLLClassifier(PartlyLabeledClassifierMixin, BaseEstimator):
         WNLL alone, as in the paper.
     pseudo_neighbors : int, default=60
         Number of nearest other points that each point is joined with in the graph of the
-        pseudo-labels.
+        pseudo-labels, on which the WNLL then predicts too.
     head : {"wnll", "linear"}, default="wnll"
         Which head predicts. ``"linear"`` is the network's softmax, also on fitted samples.
     predict_mode : {"transductive", "inductive"}, default="transductive"
@@ -301,6 +303,8 @@ class DeepWNLLClassifier(PartlyLabeledClassifierMixin, BaseEstimator):
         vars(self).pop("_head", None)  # of an earlier fit, should this one fail
         X = self._validate_X(X, reset=True)
         self.classes_, codes = self._encode(X, y)
+        self._learns_from_unlabeled = self.pseudo_labels is not None and bool((codes < 0).any())
+        self._mirrored = isinstance(self.augment, str) and X.ndim == 4
         n_labeled = np.count_nonzero(codes >= 0)
         if n_labeled < 2:
             raise ValueError(
@@ -324,6 +328,7 @@ class DeepWNLLClassifier(PartlyLabeledClassifierMixin, BaseEstimator):
                     TrainingInterruptedWarning,
                 )
         self.history_ = training.history
+        self._early = {}
         self._head = WNLLHead(self._make_head()).fit(X, codes, self._features)
         self.label_distributions_ = self._head.label_distributions
         self.reached_ = self._head.reached
@@ -396,11 +401,11 @@ class DeepWNLLClassifier(PartlyLabeledClassifierMixin, BaseEstimator):
         if isinstance(weak, str):
             weak, strong = (crop_and_flip, strong_augmentation) if X.ndim == 4 else (None, None)
         pseudo_labels = None
-        if self.pseudo_labels is not None and (codes < 0).any():
+        if self._learns_from_unlabeled:
             pseudo_labels = {
                 "rule": self.pseudo_labels,
                 "n_neighbors": self.pseudo_neighbors,
-                "mirrored": weak is crop_and_flip,
+                "mirrored": self._mirrored,
                 "n_jobs": self.n_jobs,
             }
         checkpoint = Checkpoint()
@@ -448,9 +453,11 @@ class DeepWNLLClassifier(PartlyLabeledClassifierMixin, BaseEstimator):
 
     def _make_head(self):
         """Make the WNLL on the features."""
+        graph = {"n_neighbors": self.n_neighbors, "scale_neighbor": self.scale_neighbor}
+        if self._learns_from_unlabeled:
+            graph = pseudo_graph(self.pseudo_neighbors)
         return WNLLClassifier(
-            self.n_neighbors,
-            scale_neighbor=self.scale_neighbor,
+            **graph,
             label_weight=self.label_weight,
             unlabeled=-1,
             template_size=self.template_size,
@@ -460,8 +467,17 @@ class DeepWNLLClassifier(PartlyLabeledClassifierMixin, BaseEstimator):
         )
 
     def _features(self, X):
-        """The buffer's features of samples."""
-        return features_of(self.network_, X, self._prepare, find_device(self.device)).numpy()
+        """The features of samples on whose graph the WNLL predicts."""
+        device = find_device(self.device)
+        if not self._learns_from_unlabeled:
+            return features_of(self.network_, X, self._prepare, device).numpy()
+        features = GraphFeatures(
+            self.network_, self._prepare, device, self._mirrored, mixed=False, **self._early
+        )
+        with on_device(self.network_, device):
+            found, _ = features(X, fit=not self._early)
+        self._early = {"center": features.center, "spread": features.spread}
+        return found
 
 
 def _shape_name(shape):

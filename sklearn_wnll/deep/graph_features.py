@@ -1,4 +1,4 @@
-"""What the graph of a network in training sees: the buffer's features, and an early layer's."""
+"""What a graph that labels unlabelled samples sees: the buffer's features and an early layer's."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -9,7 +9,7 @@ from torch import nn
 from torch.nn.functional import adaptive_avg_pool2d, normalize
 
 from .inputs import as_tensor
-from .network import BLOCK, WNLLNetwork
+from .network import BLOCK, WNLLNetwork, check_finite
 
 __all__ = ["GraphFeatures", "early_layer"]
 
@@ -35,21 +35,30 @@ class GraphFeatures:
         Where to compute.
     mirrored : bool
         Whether to take the mean of an image and its mirror image.
+    mixed : bool, default=True
+        Whether to compute in bfloat16, if the network has mixed precision.
+    center, spread : tensor, default=None
+        Mean and standard deviation of the early features, as a call with ``fit`` finds them.
     """
 
     network: WNLLNetwork
     prepare: Callable
     device: torch.device
     mirrored: bool
+    mixed: bool = True
+    center: torch.Tensor | None = None
+    spread: torch.Tensor | None = None
 
     @torch.no_grad()
-    def __call__(self, X):
+    def __call__(self, X, *, fit=False):
         """Compute the features.
 
         Parameters
         ----------
-        X : tensor of shape (n, ...)
+        X : tensor or ndarray of shape (n, ...)
             Samples.
+        fit : bool, default=False
+            Whether to find the mean and the standard deviation of the early features first.
 
         Returns
         -------
@@ -62,9 +71,12 @@ class GraphFeatures:
         layer = early_layer(self.network.backbone)
         parts = [self._block(X[i : i + BLOCK], layer) for i in range(0, len(X), BLOCK)]
         early, late, logits = (torch.cat(part) for part in zip(*parts, strict=True))
-        spread = early.std(dim=0, correction=0)
-        early = (early - early.mean(dim=0)) / torch.where(spread > 0, spread, 1)
+        if fit:
+            self.center, spread = early.mean(dim=0), early.std(dim=0, correction=0)
+            self.spread = torch.where(spread > 0, spread, 1)
+        early = (early - self.center) / self.spread
         features = torch.cat([normalize(early), normalize(late)], dim=1)
+        check_finite(features)
         return features.numpy(), logits.double().numpy()
 
     def _block(self, samples, layer):
@@ -77,7 +89,7 @@ class GraphFeatures:
     def _view(self, x, layer):
         seen = [x]
         hook = layer and layer.register_forward_hook(lambda module, given, out: seen.append(out))
-        late = self.network.features(x, mixed=True)
+        late = self.network.features(x, mixed=self.mixed)
         if hook:
             hook.remove()
         early = seen[-1]

@@ -7,7 +7,7 @@ from torch import nn
 
 from .inputs import as_tensor
 
-__all__ = ["WNLLNetwork", "count_features", "features_of"]
+__all__ = ["BLOCK", "WNLLNetwork", "check_finite", "count_features", "features_of", "on_device"]
 
 BLOCK = 500  # samples that go through a network at a time
 
@@ -143,7 +143,25 @@ def count_features(backbone, sample):
     return features.shape[1]
 
 
-@torch.no_grad()
+@contextmanager
+def on_device(network, device):
+    """Put a network on a device in evaluation mode, and on the CPU again afterwards.
+
+    Parameters
+    ----------
+    network : WNLLNetwork
+        The network.
+    device : torch.device
+        Where to compute.
+    """
+    network.eval().to(device)
+    try:
+        with torch.no_grad():
+            yield
+    finally:
+        network.cpu()
+
+
 def features_of(network, X, prepare, device, *, linear=False):
     """Give the buffer's features of samples, or the linear head's logits.
 
@@ -170,19 +188,32 @@ def features_of(network, X, prepare, device, *, linear=False):
     ValueError
         If they are not finite.
     """
-    network.eval().to(device)
     forward = network if linear else network.features
-    try:
+    with on_device(network, device):
         parts = [
             forward(prepare(as_tensor(X[start : start + BLOCK]).to(device))).cpu()
             for start in range(0, len(X), BLOCK)
         ]
-    finally:
-        network.cpu()
     found = torch.cat(parts)
+    check_finite(found)
+    return found
+
+
+def check_finite(found):
+    """Refuse what a network gives if it is not finite.
+
+    Parameters
+    ----------
+    found : tensor
+        Features or logits.
+
+    Raises
+    ------
+    ValueError
+        If they are not finite.
+    """
     if not found.isfinite().all():
         raise ValueError(
-            "The network gives NaN or infinity: its training has diverged. Lower lr or wnll_lr, or "
-            "keep standardize=True."
+            "The network gives NaN or infinity: its training has diverged. Lower lr, pseudo_lr or "
+            "wnll_lr, or keep standardize=True."
         )
-    return found

@@ -1,6 +1,5 @@
 """Labels for the samples that have none, by the graph or by the network itself."""
 
-from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -10,8 +9,9 @@ from ..classifier import WNLLClassifier
 from ..exceptions import FewLabelsWarning, UnreachedPointsWarning, silenced
 from ..prior import balanced, class_factors
 from .batches import Samples
+from .graph_features import GraphFeatures
 
-__all__ = ["PseudoLabels", "certainty"]
+__all__ = ["PseudoLabels", "certainty", "pseudo_graph"]
 
 _MAX_CLASS_WEIGHT = 3.0
 _TOLERANCE = 1e-4  # of the solver: far below what labels of half that are wrong can feel
@@ -25,8 +25,8 @@ class PseudoLabels:
     ----------
     samples : Samples
         The training samples.
-    features : callable
-        Called with samples, gives features for a graph and the linear head's distributions.
+    features : GraphFeatures
+        Features for a graph, and the linear head's distributions.
     rule : {"wnll", "linear"}
         Whether the labels are extended over a graph of the features, or the linear head's are
         taken.
@@ -39,7 +39,7 @@ class PseudoLabels:
     """
 
     samples: Samples
-    features: Callable
+    features: GraphFeatures
     rule: str
     n_neighbors: int
     seed: int
@@ -58,7 +58,7 @@ class PseudoLabels:
         """
         codes = self.samples.codes.numpy()
         free = codes < 0
-        features, distributions = self.features(self.samples.X)
+        features, distributions = self.features(self.samples.X, fit=True)
         frequencies = np.bincount(codes[~free], minlength=distributions.shape[1]) / (~free).sum()
         if self.rule == "wnll":
             u = self._extended(features, codes)[free]
@@ -74,9 +74,7 @@ class PseudoLabels:
     def _extended(self, features, codes):
         """Extend the labels over the graph."""
         model = WNLLClassifier(
-            self.n_neighbors,
-            scale_neighbor=min(8, self.n_neighbors),
-            metric="cosine",
+            **pseudo_graph(self.n_neighbors),
             class_prior="labeled",
             unlabeled=-1,
             tol=_TOLERANCE,
@@ -85,6 +83,26 @@ class PseudoLabels:
         )
         with silenced(FewLabelsWarning, UnreachedPointsWarning):
             return model.fit(features, codes).label_distributions_
+
+
+def pseudo_graph(n_neighbors):
+    """Give the parameters of a graph of :class:`GraphFeatures`.
+
+    Parameters
+    ----------
+    n_neighbors : int
+        Number of neighbours of each point.
+
+    Returns
+    -------
+    dict
+        Parameters of :class:`~sklearn_wnll.WNLLClassifier`.
+    """
+    return {
+        "n_neighbors": n_neighbors,
+        "scale_neighbor": min(8, n_neighbors),
+        "metric": "cosine",
+    }
 
 
 def certainty(u):

@@ -9,17 +9,14 @@ from sklearn.utils.validation import check_is_fitted, validate_data
 from ..base import PartlyLabeledClassifierMixin
 from ..classifier import WNLLClassifier
 from ..exceptions import TrainingInterruptedWarning, warn_user
-from .augmentation import crop_and_flip, strong_augmentation
 from .batches import Samples
-from .checkpoint import Checkpoint
 from .graph_features import GraphFeatures
 from .head import WNLLHead
 from .inputs import Standardizer, as_samples, as_tensor, memory_format
-from .making import find_device, make_backbone
+from .making import find_device, make_backbone, make_training
 from .network import WNLLNetwork, features_of, on_device
-from .parameters import CONSTRAINTS, fingerprint
+from .parameters import CONSTRAINTS
 from .pseudo_labels import pseudo_graph
-from .training import Training
 
 __all__ = ["DeepWNLLClassifier"]
 
@@ -318,7 +315,7 @@ class DeepWNLLClassifier(PartlyLabeledClassifierMixin, BaseEstimator):
             torch.manual_seed(self._seed)
             self._prepare = Standardizer(X, self.standardize)
             self.network_ = self._make_network(X).to(device, memory_format=memory_format(X.ndim))
-            training = self._make_training(X, codes, device)
+            training = make_training(self, X, codes, device)
             try:
                 training.run(Samples(X, codes))
             except KeyboardInterrupt:
@@ -393,62 +390,6 @@ class DeepWNLLClassifier(PartlyLabeledClassifierMixin, BaseEstimator):
             len(self.classes_),
             self.buffer,
             mixed_precision=self.mixed_precision,
-        )
-
-    def _make_training(self, X, codes, device):
-        """Make what trains the network, with this estimator's parameters."""
-        weak = strong = self.augment
-        if isinstance(weak, str):
-            weak, strong = (crop_and_flip, strong_augmentation) if X.ndim == 4 else (None, None)
-        pseudo_labels = None
-        if self._learns_from_unlabeled:
-            pseudo_labels = {
-                "rule": self.pseudo_labels,
-                "n_neighbors": self.pseudo_neighbors,
-                "mirrored": self._mirrored,
-                "n_jobs": self.n_jobs,
-            }
-        checkpoint = Checkpoint()
-        if self.checkpoint_dir is not None:
-            known = fingerprint(self.get_params(deep=False), X, codes)
-            checkpoint = Checkpoint(self.checkpoint_dir, known)
-        return Training(
-            self.network_,
-            self._prepare,
-            {"linear": weak, "pseudo": strong, "wnll": weak},
-            self._seed,
-            n_stages=self.n_stages,
-            epochs={
-                "linear": self.max_epochs,
-                "pseudo": self.pseudo_epochs,
-                "wnll": self.wnll_epochs,
-            },
-            lr={"linear": self.lr, "pseudo": self.pseudo_lr, "wnll": self.wnll_lr},
-            stage_lr_factor=self.stage_lr_factor,
-            halve_every=self.lr_halving,
-            optimizer={
-                "momentum": self.momentum,
-                "nesterov": self.momentum > 0,
-                "weight_decay": self.weight_decay,
-            },
-            batch_size=self.batch_size,
-            batches={
-                "template_fraction": self.template_fraction,
-                "n_template_batches": self.n_template_batches,
-                "n_query_batches": self.n_query_batches,
-                "min_template": self.n_neighbors,
-            },
-            interpolation={
-                "n_neighbors": self.n_neighbors,
-                "scale_neighbor": self.scale_neighbor,
-                "label_weight": self.label_weight,
-                "gradient": self.gradient,
-            },
-            pseudo_labels=pseudo_labels,
-            callbacks=self.callbacks or [],
-            checkpoint=checkpoint,
-            device=str(device),
-            verbose=self.verbose,
         )
 
     def _make_head(self):

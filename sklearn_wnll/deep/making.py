@@ -1,4 +1,4 @@
-"""What an estimator's parameters stand for: a device, a backbone."""
+"""What an estimator's parameters stand for: a device, a backbone, a training."""
 
 from copy import deepcopy
 from inspect import signature
@@ -6,9 +6,13 @@ from inspect import signature
 import torch
 from torch import nn
 
+from .augmentation import crop_and_flip, strong_augmentation
 from .backbones import mlp, resnet20
+from .checkpoint import Checkpoint
+from .parameters import fingerprint
+from .training import Training
 
-__all__ = ["find_device", "make_backbone"]
+__all__ = ["find_device", "make_backbone", "make_training"]
 
 
 def find_device(name):
@@ -92,3 +96,77 @@ def make_backbone(module, module_params, X):
     if not isinstance(backbone, nn.Module):
         raise ValueError(f"module must return a torch.nn.Module, got {type(backbone).__name__}.")
     return backbone
+
+
+def make_training(model, X, codes, device):
+    """Make what trains an estimator's network, with its parameters.
+
+    Parameters
+    ----------
+    model : DeepWNLLClassifier
+        The estimator, with a network that is not trained.
+    X : ndarray of shape (n_samples, ...)
+        Samples.
+    codes : ndarray of shape (n_samples,)
+        Class of each, -1 where it is not known.
+    device : torch.device
+        Where the network is.
+
+    Returns
+    -------
+    Training
+        The training, not begun.
+    """
+    weak = strong = model.augment
+    if isinstance(weak, str):
+        weak, strong = (crop_and_flip, strong_augmentation) if X.ndim == 4 else (None, None)
+    pseudo_labels = None
+    if model._learns_from_unlabeled:
+        pseudo_labels = {
+            "rule": model.pseudo_labels,
+            "n_neighbors": model.pseudo_neighbors,
+            "mirrored": model._mirrored,
+            "n_jobs": model.n_jobs,
+        }
+    checkpoint = Checkpoint()
+    if model.checkpoint_dir is not None:
+        known = fingerprint(model.get_params(deep=False), X, codes)
+        checkpoint = Checkpoint(model.checkpoint_dir, known)
+    return Training(
+        model.network_,
+        model._prepare,
+        {"linear": weak, "pseudo": strong, "wnll": weak},
+        model._seed,
+        n_stages=model.n_stages,
+        epochs={
+            "linear": model.max_epochs,
+            "pseudo": model.pseudo_epochs,
+            "wnll": model.wnll_epochs,
+        },
+        lr={"linear": model.lr, "pseudo": model.pseudo_lr, "wnll": model.wnll_lr},
+        stage_lr_factor=model.stage_lr_factor,
+        halve_every=model.lr_halving,
+        optimizer={
+            "momentum": model.momentum,
+            "nesterov": model.momentum > 0,
+            "weight_decay": model.weight_decay,
+        },
+        batch_size=model.batch_size,
+        batches={
+            "template_fraction": model.template_fraction,
+            "n_template_batches": model.n_template_batches,
+            "n_query_batches": model.n_query_batches,
+            "min_template": model.n_neighbors,
+        },
+        interpolation={
+            "n_neighbors": model.n_neighbors,
+            "scale_neighbor": model.scale_neighbor,
+            "label_weight": model.label_weight,
+            "gradient": model.gradient,
+        },
+        pseudo_labels=pseudo_labels,
+        callbacks=model.callbacks or [],
+        checkpoint=checkpoint,
+        device=str(device),
+        verbose=model.verbose,
+    )

@@ -50,9 +50,10 @@ def small_cnn(in_channels):
     )
 
 
-def network(seed):
+def network(seed, predict_mode):
     """A small network; mirrored digits would be others."""
     return DeepWNLLClassifier(
+        predict_mode=predict_mode,
         module=small_cnn,
         max_epochs=30,
         lr_halving=10,
@@ -82,7 +83,7 @@ def errors(per_class, seed):
     for name, rows in (("labelled alone", labeled), ("with unlabelled", slice(None))):
         mode = "inductive" if name == "labelled alone" else "transductive"
         shallow = WNLLClassifier(predict_mode=mode).fit(X_fit[rows], few[rows])
-        deep = network(seed).fit(X_fit[rows].reshape(-1, 1, 8, 8), few[rows])
+        deep = network(seed, mode).fit(X_fit[rows].reshape(-1, 1, 8, 8), few[rows])
         found["WNLLClassifier", name] = 100 * (1 - shallow.score(X_test, y_test))
         images = X_test.reshape(-1, 1, 8, 8)
         found["DeepWNLLClassifier", name] = 100 * (1 - deep.score(images, y_test))

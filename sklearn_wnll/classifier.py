@@ -44,11 +44,12 @@ class WNLLClassifier(PartlyLabeledClassifierMixin, BaseEstimator):
         which degenerates at few labels; a number is itself (between 1e-12 and 1e12, beyond
         which it is taken as those). ``"poisson"`` weighs all points, the more the nearer they
         are to labelled ones, by the solution of a Poisson equation with sources there.
-    class_prior : {"labeled"} or array-like of shape (n_classes,), default=None
-        Frequencies of the classes, in the order of ``classes_``, if they are known: distributions
-        are multiplied by factors on the classes, so that their mean over the unlabelled fitted
-        rows is the prior. ``"labeled"``: as frequent as among the labelled rows. None corrects
-        nothing. If all fitted rows are labelled, the factors are those by which the prior differs
+    class_prior : {"labeled"}, dict, Series or array-like of shape (n_classes,), default=None
+        Frequencies of the classes, by name or in the order of ``classes_``, if they are known:
+        distributions are multiplied by factors on the classes, which take their mean over the
+        unlabelled fitted rows towards the prior. ``"labeled"``: as frequent as among the labelled
+        rows, which is right if these were drawn at random. None corrects nothing. Where
+        (nearly) all fitted rows are labelled, the factors are those by which the prior differs
         from their frequencies.
     metric : str, default="euclidean"
         Distance between rows: ``"euclidean"`` (``"l2"``, ``"minkowski"``), ``"sqeuclidean"``,
@@ -186,7 +187,7 @@ class WNLLClassifier(PartlyLabeledClassifierMixin, BaseEstimator):
             StrOptions({"wnll", "laplace", "poisson"}),
             Interval(Real, 0, None, closed="neither"),
         ],
-        "class_prior": [None, StrOptions({"labeled"}), "array-like"],
+        "class_prior": [None, StrOptions({"labeled"}), dict, "array-like"],
         "metric": [StrOptions({*METRICS, "precomputed"})],
         "neighbors": [
             StrOptions({"auto", "exact", "approximate"}),
@@ -265,7 +266,7 @@ class WNLLClassifier(PartlyLabeledClassifierMixin, BaseEstimator):
         known = np.flatnonzero(codes >= 0)
         frequencies = fallback = np.bincount(codes[known]) / len(known)
         if self.class_prior is not None:
-            fallback = class_prior_values(self.class_prior, frequencies)
+            fallback = class_prior_values(self.class_prior, self.classes_, frequencies)
 
         self._templates = self._make_templates(X)
         result = self._templates.fit(X, codes, fallback)
@@ -406,7 +407,7 @@ class WNLLClassifier(PartlyLabeledClassifierMixin, BaseEstimator):
         if count:
             warn_user(
                 f"No label reaches {count} {what}: their parts of the graph hold none. They get "
-                "the class frequencies of the labelled rows. Label some of them or raise "
+                "the class prior, or else the labelled frequencies. Label some of them or raise "
                 "n_neighbors.",
                 UnreachedPointsWarning,
             )

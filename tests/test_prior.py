@@ -1,6 +1,7 @@
 """Known class frequencies."""
 
 import numpy as np
+import pandas as pd
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -12,30 +13,33 @@ from sklearn_wnll.prior import balanced, class_factors
 
 
 @given(st.integers(0, 2**32 - 1), st.integers(2, 5))
-def test_the_mean_of_balanced_distributions_is_the_prior(seed, n_classes):
+def test_the_mean_of_like_distributions_becomes_the_prior(seed, n_classes):
     rng = np.random.default_rng(seed)
-    u = rng.dirichlet(np.ones(n_classes), size=50)
-    prior = rng.dirichlet(np.full(n_classes, 5))
-    v = balanced(u, class_factors(u, prior, prior))
-    np.testing.assert_allclose(v.mean(axis=0), prior, rtol=2e-3)
+    row, prior = rng.dirichlet(np.ones(n_classes)), rng.dirichlet(np.full(n_classes, 5))
+    u = np.tile(row, (7, 1))
+    v = balanced(u, class_factors(u, prior, row))
+    np.testing.assert_allclose(v.mean(axis=0), prior, rtol=1e-9)
     np.testing.assert_allclose(v.sum(axis=1), 1)
-    assert (v >= 0).all()
 
 
 @given(st.integers(0, 2**32 - 1))
 def test_permuting_the_classes_permutes_the_factors(seed):
     rng = np.random.default_rng(seed)
-    u, prior, order = rng.dirichlet(np.ones(4), 30), rng.dirichlet(np.ones(4)), rng.permutation(4)
-    factors = class_factors(u, prior, prior)
+    u, order = rng.dirichlet(np.ones(4), 30), rng.permutation(4)
+    prior, frequencies = rng.dirichlet(np.ones(4), 2)
+    factors = class_factors(u, prior, frequencies)
     np.testing.assert_allclose(
-        class_factors(u[:, order], prior[order], prior), factors[order], rtol=1e-9
+        class_factors(u[:, order], prior[order], frequencies[order]), factors[order]
     )
 
 
-def test_certain_distributions_stay_and_an_absent_class_does_no_harm():
-    u, prior = np.eye(3)[[0, 0, 0, 1]], np.full(3, 1 / 3)
-    factors = class_factors(u, prior, prior)
-    assert np.isfinite(factors).all()
+@given(st.integers(0, 1000), st.integers(0, 2**32 - 1))
+def test_factors_are_moderate_however_certain_or_few_the_rows_are(n, seed):
+    u = np.eye(3)[np.random.default_rng(seed).integers(0, 2, n)]  # no row of the third class
+    prior = np.array([0.2, 0.3, 0.5])
+    factors = class_factors(u, prior, np.full(3, 1 / 3))
+    assert (factors > 0.05).all()
+    assert (factors <= 3 * prior * (n + 30) / 30 + 1e-9).all()
     np.testing.assert_array_equal(balanced(u, factors), u)
 
 
@@ -62,17 +66,45 @@ def test_known_frequencies_help_on_imbalanced_data():
     assert np.mean(gains) > 0.01
 
 
-def test_the_mean_over_unlabelled_rows_is_the_prior_and_labels_stay():
+def test_the_mean_over_unlabelled_rows_comes_near_the_prior_and_labels_stay():
     X, y, few = imbalanced()
     prior = np.bincount(y) / len(y)
-    model = WNLLClassifier(class_prior=prior).fit(X, few)
-    free = model.label_distributions_[few == -1]
-    np.testing.assert_allclose(free.mean(axis=0), prior, rtol=5e-3)
+    plain, model = WNLLClassifier().fit(X, few), WNLLClassifier(class_prior=prior).fit(X, few)
+    far, near = (
+        np.abs(m.label_distributions_[few == -1].mean(axis=0) - prior).sum() for m in (plain, model)
+    )
+    assert near < 0.5 * far
     np.testing.assert_array_equal(model.transduction_[few != -1], few[few != -1])
     np.testing.assert_array_equal(model.predict(X), model.transduction_)
-    as_labeled = WNLLClassifier(class_prior="labeled").fit(X, few)
-    free = as_labeled.label_distributions_[few == -1]
-    np.testing.assert_allclose(free.mean(axis=0), 0.1, rtol=5e-3)
+
+
+@pytest.mark.parametrize("n_hidden", [0, 1, 3, 10, 30, 100])
+def test_the_prior_does_no_harm_where_it_is_known_already(n_hidden):
+    X, y = load_digits(return_X_y=True)
+    few = y[:600].copy()
+    few[np.random.default_rng(0).permutation(600)[:n_hidden]] = -1
+    plain = WNLLClassifier().fit(X[:600], few).score(X[600:1200], y[600:1200])
+    model = WNLLClassifier(class_prior="labeled").fit(X[:600], few)
+    assert model.score(X[600:1200], y[600:1200]) > plain - 0.01
+
+
+def test_certain_clusters_do_not_drive_new_rows_to_the_rarer_class():
+    rng = np.random.default_rng(0)
+    X = np.concatenate([rng.normal(0, 1, (120, 2)), rng.normal([40, 0], 1, (80, 2))])
+    few = np.full(200, -1)
+    few[[0, 1, 2, 120, 121, 122]] = [0, 0, 0, 1, 1, 1]
+    model = WNLLClassifier(class_prior="labeled").fit(X, few)
+    assert model.predict([[3, 0], [5, 0]]).tolist() == [0, 0]
+
+
+@pytest.mark.parametrize("kind", [dict, pd.Series])
+def test_a_prior_with_names_is_sorted_by_them(kind):
+    X, y = make_blobs([50, 250], random_state=0)
+    few = np.where(np.arange(300) % 10, None, np.array(["many", "few"], dtype=object)[1 - y])
+    names = kind({"many": 250 / 300, "few": 50 / 300})
+    model = WNLLClassifier(class_prior=names).fit(X, few)
+    plain = WNLLClassifier(class_prior=[50 / 300, 250 / 300]).fit(X, few)
+    np.testing.assert_array_equal(model.label_distributions_, plain.label_distributions_)
 
 
 @pytest.mark.parametrize("mode", ["transductive", "inductive"])
@@ -118,6 +150,7 @@ def test_rows_that_no_label_reaches_get_the_prior():
         (np.full(10, 0.2), "class_prior must hold positive numbers that sum to 1"),
         (np.eye(10)[0], "positive numbers that sum to 1"),
         ("uniform", "'class_prior' parameter of WNLLClassifier"),
+        ({0: 0.5, 17: 0.5}, r"class_prior has the classes \[0, 17\], but y has \[0, 1, 2"),
     ],
 )
 def test_bad_priors_are_refused(prior, message):

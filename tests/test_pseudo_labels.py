@@ -37,6 +37,10 @@ def make_network(X, backbone):
     return WNLLNetwork(backbone, prepare(torch.from_numpy(X[:2])), 10), prepare
 
 
+def label(samples, features, rule, prior=np.full(10, 0.1)):  # noqa: B008
+    return PseudoLabels(samples, features, rule, 15, prior, seed=0, n_jobs=1)()
+
+
 def test_unlabelled_samples_lower_the_error(digits):
     X, few, _, new, y = digits
     error = {"linear": {}, "wnll": {}}
@@ -66,7 +70,7 @@ def test_pseudo_labels_are_mostly_right_and_certain_ones_more_often(digits):
     X, few, truth, _, _ = digits
     network, prepare = make_network(X, nn.Sequential(nn.Identity()))
     features = GraphFeatures(network, prepare, CPU, mirrored=False)
-    codes, weights = PseudoLabels(Samples(X, few), features, "wnll", 15, seed=0, n_jobs=1)()
+    codes, weights = label(Samples(X, few), features, "wnll")
     right = codes == truth[few == -1]
     assert right.mean() > 0.85
     assert right[weights > np.median(weights)].mean() > right.mean() + 0.02
@@ -83,8 +87,8 @@ def test_pseudo_labels_do_not_depend_on_the_order_of_the_samples(digits, rule):
     network, prepare = make_network(X, mlp(64))
     features = GraphFeatures(network, prepare, CPU, mirrored=False)
     order = np.random.default_rng(1).permutation(len(few))
-    labels = PseudoLabels(Samples(X, few), features, rule, 15, seed=0, n_jobs=1)()
-    other = PseudoLabels(Samples(X[order], few[order]), features, rule, 15, seed=0, n_jobs=1)()
+    labels = label(Samples(X, few), features, rule)
+    other = label(Samples(X[order], few[order]), features, rule)
     place = (np.cumsum(few == -1) - 1)[order[few[order] == -1]]
     assert (labels[0][place] == other[0]).mean() > 0.995  # but for what is nearly a tie
     np.testing.assert_allclose(labels[1][place], other[1], atol=0.02)
@@ -127,31 +131,72 @@ def test_an_image_and_its_mirror_image_have_the_same_features():
         assert np.allclose(*late, atol=1e-4) == same
 
 
-def test_batches_hold_a_quarter_labelled_samples_and_each_other_one_once():
-    codes = np.repeat([0, 1, -1], [3, 2, 50])
-    X = np.arange(55, dtype=np.float32)[:, None]
+@pytest.mark.parametrize(
+    ("n_labeled", "n_unlabeled", "expected"),
+    [(5, 50, (4, 12, 5)), (40, 10, (13, 3, 4)), (600, 1, (15, 1, 40)), (2, 300, (4, 12, 25))],
+)
+def test_batches_hold_both_kinds_of_samples_and_an_epoch_all(n_labeled, n_unlabeled, expected):
+    codes = np.concatenate([np.arange(n_labeled) % 2, np.full(n_unlabeled, -1)])
+    X = np.arange(len(codes), dtype=np.float32)[:, None]
     calls = []
 
-    def label():
+    def all_of_class_one():
         calls.append(1)
-        return np.full(50, 1), np.linspace(0, 1, 50)
+        return np.full(n_unlabeled, 1), np.linspace(0.5, 0.9, n_unlabeled)
 
-    batches = PseudoLabeledBatches(Samples(X, codes), 16, label)
+    batches = PseudoLabeledBatches(Samples(X, codes), 16, all_of_class_one)
     seen = []
     for samples, classes, weights in batches:
         places = samples[:, 0].numpy().astype(int)
-        labeled = places < 5
-        assert labeled.sum() == 4
+        labeled = places < n_labeled
+        assert (labeled.sum(), (~labeled).sum()) == expected[:2]
         assert (weights[labeled] == 1).all()
         np.testing.assert_array_equal(classes[labeled], codes[places[labeled]])
-        np.testing.assert_allclose(weights[~labeled], (places[~labeled] - 5) / 49, atol=1e-6)
+        own = np.linspace(0.5, 0.9, n_unlabeled)[places[~labeled] - n_labeled]
+        np.testing.assert_allclose(weights[~labeled], own, atol=1e-6)
         assert (classes[~labeled] == 1).all()
-        seen.extend(places[~labeled])
-    assert sorted(seen) == list(range(5, 55))
-    assert len(batches) == 5
+        seen.extend(places)
+    assert set(seen) == set(range(len(codes)))
+    assert len(batches) == expected[2]
     assert len(calls) == 1
     list(batches)
     assert len(calls) == 2
+
+
+@pytest.mark.parametrize("rule", ["wnll", "linear"])
+@pytest.mark.parametrize("n_unlabeled", [1, 2, 4])
+def test_a_few_missing_labels_change_little(digits, rule, n_unlabeled):
+    X, _, y, new, truth = digits
+    few = y.copy()
+    few[:n_unlabeled] = -1
+    params = {"max_epochs": 5, "pseudo_epochs": 5, "wnll_epochs": 1, "random_state": 0}
+    whole = DeepWNLLClassifier(**params).fit(X, y).score(new, truth)
+    model = DeepWNLLClassifier(**params, pseudo_labels=rule).fit(X, few)
+    assert model.score(new, truth) > whole - 0.03
+
+
+@pytest.mark.filterwarnings("ignore::sklearn_wnll.exceptions.UnreachedPointsWarning")
+def test_what_no_label_reaches_weighs_nothing():
+    X = np.repeat(np.eye(2, 4, dtype=np.float32), 20, axis=0)  # two directions
+    X += 0.01 * np.random.default_rng(0).normal(size=X.shape).astype(np.float32)
+    codes = np.where(np.arange(40) < 10, np.arange(40) % 2, -1)
+
+    def features(X, *, fit):
+        return np.asarray(X), np.full((len(X), 2), 0.5)
+
+    found, weights = PseudoLabels(Samples(X, codes), features, "wnll", 5, None, 0, 1)()
+    assert len(found) == 30
+    np.testing.assert_allclose(weights[10:], 0, atol=1e-9)
+
+
+@pytest.mark.parametrize(("prior", "active"), [("labeled", True), (None, False)])
+def test_the_prior_of_the_classes_is_used_where_unlabelled_samples_are(digits, prior, active):
+    X, few, y, _, _ = digits
+    model = DeepWNLLClassifier(max_epochs=1, pseudo_epochs=1, class_prior=prior)
+    assert (model.fit(X, few)._prior is not None) == active
+    assert model.set_params(class_prior="labeled").fit(X[:100], y[:100])._prior is None
+    with pytest.raises(ValueError, match=r"class_prior has shape \(2,\)"):
+        model.set_params(class_prior=[0.5, 0.5]).fit(X, few)
 
 
 def test_the_rate_goes_down_to_zero_by_half_a_cosine():
@@ -186,7 +231,7 @@ def test_the_average_forgets_the_start_and_follows_slowly():
 def test_strong_augmentation_cuts_a_square_and_leaves_each_image_to_itself():
     torch.manual_seed(0)
     images = torch.rand(200, 3, 16, 16) + 1
-    changed = strong_augmentation(images)
+    changed = strong_augmentation(images, flip=False)
     holes = (changed == 0).all(dim=1).flatten(1).sum(dim=1)
     assert changed.shape == images.shape
     assert (holes > 0).all()

@@ -124,8 +124,8 @@ def test_a_checkpoint_that_is_half_written_does_not_count(tmp_path, monkeypatch)
     assert checkpoint.load()["epoch"] == 1
 
 
-@pytest.mark.parametrize("count", [1, 2, 5])
-def test_an_interrupt_leaves_a_fitted_estimator(count, tmp_path):
+@pytest.mark.parametrize("count", [1, 2, 5, 6, 7, 9])
+def test_an_interrupt_leaves_a_fitted_estimator(count, unbroken, tmp_path):
     X, y = killed_training.data()
     model = killed_training.model(tmp_path, [InterruptAt(count, [])])
     with pytest.warns(TrainingInterruptedWarning, match=f"after {count - 1} whole epochs"):
@@ -133,7 +133,41 @@ def test_an_interrupt_leaves_a_fitted_estimator(count, tmp_path):
     assert len(model.history_) == count - 1
     np.testing.assert_array_equal(model.predict(X), model.transduction_)
     whole = killed_training.model(tmp_path).fit(X, y)
-    assert len(whole.history_) == 10
+    assert rows(whole.history_) == rows(unbroken.history_)
+    assert torch.equal(weights(whole), weights(unbroken))
+
+
+class KeepWeights(Callback):
+    """Keep the weights of each network at the end of each epoch."""
+
+    def __init__(self, kept):
+        self.kept = kept
+
+    def __deepcopy__(self, memo):
+        return KeepWeights(self.kept)
+
+    def on_epoch_end(self, net, **kwargs):
+        state = net.module_.state_dict()
+        self.kept.append(torch.cat([part.flatten() for part in state.values()]))
+
+
+@pytest.mark.parametrize("end", ["all epochs", "a callback", "the best epoch"])
+def test_a_pseudo_label_step_ends_with_the_average(end):
+    X, y = killed_training.data()
+    kept = []
+    callbacks = [KeepWeights(kept)]
+    if end != "all epochs":
+        best = {"load_best": True} if end == "the best epoch" else {}
+        callbacks.append(EarlyStopping(monitor="lr", patience=1, sink=lambda text: None, **best))
+    model = killed_training.model(callbacks=callbacks)
+    model.set_params(wnll_epochs=0, lr_halving=None, pseudo_epochs=6).fit(X, y)
+    steps = [row["step"] for row in model.history_]
+    assert steps.count("pseudo") == 6  # its rate falls: the callback lets it go on
+    assert steps.count("linear") == (3 if end == "all epochs" else 2)
+    last, trained = weights(model), kept[-1]
+    assert not torch.equal(last, trained)
+    # The rate has gone down to nearly 0, so that the network and its average have come near.
+    assert (last - trained).norm() < 0.1 * trained.norm()
 
 
 def test_the_history_covers_all_epochs_of_all_stages(unbroken):

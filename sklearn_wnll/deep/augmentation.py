@@ -47,7 +47,7 @@ def crop_and_flip(images, padding=None, *, flip=True):
     return shifted.permute(0, 3, 1, 2)
 
 
-def strong_augmentation(images):
+def strong_augmentation(images, padding=None, *, flip=True):
     """Crop, flip, change the colours, and cut a square out of each image, at random.
 
     Contrast is multiplied by 0.6 to 1.4 and saturation by 0.5 to 1.5, brightness shifted by up to
@@ -58,6 +58,10 @@ def strong_augmentation(images):
     ----------
     images : tensor of shape (n, n_channels, height, width)
         A batch.
+    padding : int, default=None
+        As for :func:`crop_and_flip`.
+    flip : bool, default=True
+        As for :func:`crop_and_flip`.
 
     Returns
     -------
@@ -76,7 +80,7 @@ def strong_augmentation(images):
     >>> strong_augmentation(torch.ones(5, 3, 8, 8)).shape
     torch.Size([5, 3, 8, 8])
     """
-    images = crop_and_flip(images)
+    images = crop_and_flip(images, padding, flip=flip)
     n, _, height, width = images.shape
     device = images.device
     contrast, brightness, saturation = (2 * torch.rand(3, n, 1, 1, 1) - 1).to(device)

@@ -1,4 +1,4 @@
-"""Training samples, and the batches in which the two steps of a stage see them."""
+"""Training samples, and the batches in which the steps of a stage see them."""
 
 import numpy as np
 import torch
@@ -8,6 +8,8 @@ from ..templates import interleaved
 from .inputs import as_tensor
 
 __all__ = ["Batches", "PseudoLabeledBatches", "Samples", "TemplateQueryBatches"]
+
+_MOST_UNLABELED = 0.75  # of a batch with pseudo-labels
 
 
 class Samples(Dataset):
@@ -63,46 +65,53 @@ class Batches:
 
 
 class PseudoLabeledBatches:
-    """Labelled and pseudo-labelled samples together; an epoch sees the latter once.
+    """Labelled and pseudo-labelled samples together; an epoch sees each at least once.
 
     Parameters
     ----------
     samples : Samples
         The training samples.
     batch_size : int
-        Samples in a batch, at most.
+        Samples in a batch. Those without a label have their part of it, but at most three
+        quarters.
     label : callable
         Called before each epoch, gives the classes and the weights of the unlabelled samples.
 
     Yields
     ------
     X, codes, weights : tensor
-        A batch: a quarter labelled samples, with weight 1, taken in turn, and the rest others.
+        A batch: labelled samples, with weight 1, and others.
     """
 
     def __init__(self, samples, batch_size, label):
         self.samples, self.label = samples, label
         self.labeled = torch.nonzero(samples.codes >= 0).squeeze(1)
         self.unlabeled = torch.nonzero(samples.codes < 0).squeeze(1)
-        self.n_labeled = max(1, batch_size // 4)
-        self.n_unlabeled = max(1, batch_size - self.n_labeled)
+        part = min(len(self.unlabeled) / len(samples), _MOST_UNLABELED)
+        self.n_unlabeled = min(max(1, round(batch_size * part)), batch_size - 1)
+        self.n_labeled = batch_size - self.n_unlabeled
 
     def __len__(self):
-        return -(-len(self.unlabeled) // self.n_unlabeled)
+        return max(
+            -(-len(self.unlabeled) // self.n_unlabeled), -(-len(self.labeled) // self.n_labeled)
+        )
 
     def __iter__(self):
-        found, weights = (torch.from_numpy(np.asarray(part)) for part in self.label())
-        codes = self.samples.codes.clone()
+        found, weights = (torch.from_numpy(part) for part in self.label())
+        codes, weight = self.samples.codes.clone(), torch.ones(len(self.samples))
         codes[self.unlabeled] = found.to(codes.dtype)
-        weight = torch.ones(len(codes))
         weight[self.unlabeled] = weights.float()
-        turns = -(-len(self) * self.n_labeled // len(self.labeled))
-        labeled = torch.cat([torch.randperm(len(self.labeled)) for _ in range(turns)])
-        unlabeled = self.unlabeled[torch.randperm(len(self.unlabeled))].tensor_split(len(self))
-        for number, part in enumerate(unlabeled):
-            turn = labeled[number * self.n_labeled : (number + 1) * self.n_labeled]
-            places = torch.cat([self.labeled[turn], part])
+        labeled = _in_turn(self.labeled, len(self) * self.n_labeled)
+        unlabeled = _in_turn(self.unlabeled, len(self) * self.n_unlabeled)
+        for pair in zip(labeled.chunk(len(self)), unlabeled.chunk(len(self)), strict=True):
+            places = torch.cat(pair)
             yield self.samples.X[places], codes[places], weight[places]
+
+
+def _in_turn(places, count):
+    """Shuffle places again and again, until there are so many."""
+    turns = range(-(-count // len(places)))
+    return torch.cat([places[torch.randperm(len(places))] for _ in turns])[:count]
 
 
 class TemplateQueryBatches:

@@ -9,6 +9,7 @@ from sklearn.utils.validation import check_is_fitted, validate_data
 from ..base import PartlyLabeledClassifierMixin
 from ..classifier import WNLLClassifier
 from ..exceptions import TrainingInterruptedWarning, warn_user
+from ..prior import class_prior_values
 from .batches import Samples
 from .graph_features import GraphFeatures
 from .head import WNLLHead
@@ -28,7 +29,8 @@ class DeepWNLLClassifier(PartlyLabeledClassifierMixin, BaseEstimator):
     labels of the training samples on the nearest-neighbour graph of the buffer's features.
     They are trained in stages. In each, a *linear step* trains all layers by the linear
     head's cross entropy; then a *WNLL step* trains the buffer block by that of the interpolation,
-    with the rest frozen.
+    with the rest frozen. Where there are unlabelled samples, *pseudo-label steps* take the place
+    of the linear steps from the second stage on, and learn from them too.
 
     Parameters
     ----------
@@ -48,11 +50,11 @@ class DeepWNLLClassifier(PartlyLabeledClassifierMixin, BaseEstimator):
     max_epochs : int, default=100
         Epochs of each linear step.
     pseudo_epochs : int, default=40
-        Epochs of each pseudo-label step: passes over the unlabelled samples.
+        Epochs of each pseudo-label step: passes over all samples.
     wnll_epochs : int, default=5
         Epochs of each WNLL step.
     batch_size : int, default=128
-        Samples in a batch of a linear step.
+        Samples in a batch of a linear or pseudo-label step.
     lr : float, default=0.05
         Learning rate of the linear step in the first stage.
     pseudo_lr : float, default=0.03
@@ -100,12 +102,19 @@ class DeepWNLLClassifier(PartlyLabeledClassifierMixin, BaseEstimator):
         ``wnll_lr``, such as 0.0005: it need not lower the loss, and can harm the linear head.
     pseudo_labels : {"wnll", "linear"} or None, default="wnll"
         Who labels the unlabelled samples for the later stages, whose linear steps then learn from
-        them too: ``"wnll"`` extends the labels over a graph of the buffer's and an early layer's
-        features, ``"linear"`` takes the network's own softmax. None: they serve the graphs of the
-        WNLL alone, as in the paper.
+        them too, each by the certainty of its label: ``"wnll"`` extends the labels over a graph of
+        the buffer's and an early layer's features, ``"linear"`` takes the network's own softmax.
+        They are labelled anew in each epoch, by a moving average of the network, which is also
+        what the step ends with. None: they serve the graphs of the WNLL alone, as in the paper.
     pseudo_neighbors : int, default=60
         Number of nearest other points that each point is joined with in the graph of the
-        pseudo-labels, on which the WNLL then predicts too.
+        pseudo-labels. If there are any, the WNLL also predicts on that graph, of cosine distances,
+        and ``n_neighbors`` and ``scale_neighbor`` are those of the WNLL step alone.
+    class_prior : {"labeled"}, dict, Series, array-like or None, default="labeled"
+        Frequencies of the classes, as in :class:`~sklearn_wnll.WNLLClassifier`, towards which
+        pseudo-labels, and then the WNLL's distributions, are corrected. ``"labeled"`` takes the
+        labelled samples for a fair sample of all; pass None, or the frequencies, if they
+        are not.
     head : {"wnll", "linear"}, default="wnll"
         Which head predicts. ``"linear"`` is the network's softmax, also on fitted samples.
     predict_mode : {"transductive", "inductive"}, default="transductive"
@@ -144,8 +153,8 @@ class DeepWNLLClassifier(PartlyLabeledClassifierMixin, BaseEstimator):
     network_ : WNLLNetwork
         The trained network, on the CPU.
     history_ : list of dict
-        The numbers of every epoch of every step: its ``stage``, ``step``, ``epoch``,
-        ``train_loss``, ``lr``, ``dur`` (seconds), and what callbacks record.
+        The numbers of every epoch of every step: its ``stage``, ``step`` ("linear", "pseudo" or
+        "wnll"), ``epoch``, ``train_loss``, ``lr``, ``dur`` (seconds), and what callbacks record.
     transduction_ : ndarray of shape (n_samples,)
         WNLL's label of each fitted sample, labelled and unlabelled ones.
     label_distributions_ : ndarray of shape (n_samples, n_classes)
@@ -221,6 +230,7 @@ class DeepWNLLClassifier(PartlyLabeledClassifierMixin, BaseEstimator):
         gradient="exact",
         pseudo_labels="wnll",
         pseudo_neighbors=60,
+        class_prior="labeled",
         head="wnll",
         predict_mode="transductive",
         template_size=5000,
@@ -260,6 +270,7 @@ class DeepWNLLClassifier(PartlyLabeledClassifierMixin, BaseEstimator):
         self.gradient = gradient
         self.pseudo_labels = pseudo_labels
         self.pseudo_neighbors = pseudo_neighbors
+        self.class_prior = class_prior
         self.head = head
         self.predict_mode = predict_mode
         self.template_size = template_size
@@ -300,8 +311,13 @@ class DeepWNLLClassifier(PartlyLabeledClassifierMixin, BaseEstimator):
         vars(self).pop("_head", None)  # of an earlier fit, should this one fail
         X = self._validate_X(X, reset=True)
         self.classes_, codes = self._encode(X, y)
-        self._learns_from_unlabeled = self.pseudo_labels is not None and bool((codes < 0).any())
-        self._mirrored = isinstance(self.augment, str) and X.ndim == 4
+        self._learns_from_unlabeled = (
+            self.pseudo_labels is not None
+            and self.n_stages > 1
+            and self.pseudo_epochs > 0
+            and bool((codes < 0).any())
+        )
+        self._prior = self._find_prior(codes)
         n_labeled = np.count_nonzero(codes >= 0)
         if n_labeled < 2:
             raise ValueError(
@@ -392,6 +408,15 @@ class DeepWNLLClassifier(PartlyLabeledClassifierMixin, BaseEstimator):
             mixed_precision=self.mixed_precision,
         )
 
+    def _find_prior(self, codes):
+        """Find the class frequencies to correct by; None where there is nothing to correct."""
+        if self.class_prior is None:
+            return None
+        frequencies = np.bincount(codes[codes >= 0]) / np.count_nonzero(codes >= 0)
+        if isinstance(self.class_prior, str) and not self._learns_from_unlabeled:
+            return None
+        return class_prior_values(self.class_prior, self.classes_, frequencies)
+
     def _make_head(self):
         """Make the WNLL on the features."""
         graph = {"n_neighbors": self.n_neighbors, "scale_neighbor": self.scale_neighbor}
@@ -400,6 +425,7 @@ class DeepWNLLClassifier(PartlyLabeledClassifierMixin, BaseEstimator):
         return WNLLClassifier(
             **graph,
             label_weight=self.label_weight,
+            class_prior=self._prior,
             unlabeled=-1,
             template_size=self.template_size,
             random_state=self._seed,
@@ -413,7 +439,7 @@ class DeepWNLLClassifier(PartlyLabeledClassifierMixin, BaseEstimator):
         if not self._learns_from_unlabeled:
             return features_of(self.network_, X, self._prepare, device).numpy()
         features = GraphFeatures(
-            self.network_, self._prepare, device, self._mirrored, mixed=False, **self._early
+            self.network_, self._prepare, device, mirrored=False, mixed=False, **self._early
         )
         with on_device(self.network_, device):
             found, _ = features(X, fit=not self._early)

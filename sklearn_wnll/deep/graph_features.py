@@ -70,14 +70,14 @@ class GraphFeatures:
         self.network.eval()
         layer = early_layer(self.network.backbone)
         parts = [self._block(X[i : i + BLOCK], layer) for i in range(0, len(X), BLOCK)]
-        early, late, logits = (torch.cat(part) for part in zip(*parts, strict=True))
+        early, late, distributions = (torch.cat(part) for part in zip(*parts, strict=True))
         if fit:
             self.center, spread = early.mean(dim=0), early.std(dim=0, correction=0)
             self.spread = torch.where(spread > 0, spread, 1)
-        early = (early - self.center) / self.spread
-        features = torch.cat([normalize(early), normalize(late)], dim=1)
+        normalize(early.sub_(self.center).div_(self.spread), out=early)
+        features = torch.cat([early, normalize(late)], dim=1)
         check_finite(features)
-        return features.numpy(), logits.double().numpy()
+        return features.numpy(), distributions.double().numpy()
 
     def _block(self, samples, layer):
         """Early and late features and distributions of a block, on the CPU."""

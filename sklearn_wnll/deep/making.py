@@ -125,7 +125,8 @@ def make_training(model, X, codes, device):
         pseudo_labels = {
             "rule": model.pseudo_labels,
             "n_neighbors": model.pseudo_neighbors,
-            "mirrored": model._mirrored,
+            "mirrored": weak is crop_and_flip,
+            "prior": model._prior,
             "n_jobs": model.n_jobs,
         }
     checkpoint = Checkpoint()

@@ -41,6 +41,7 @@ CONSTRAINTS = {
     ],
     "gradient": [StrOptions({"surrogate", "exact"})],
     "pseudo_labels": [None, StrOptions({"wnll", "linear"})],
+    "class_prior": [None, StrOptions({"labeled"}), dict, "array-like"],
     "pseudo_neighbors": [Interval(Integral, 1, None, closed="left")],
     "head": [StrOptions({"wnll", "linear"})],
     "predict_mode": [StrOptions({"transductive", "inductive"})],

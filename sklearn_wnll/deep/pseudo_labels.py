@@ -4,6 +4,7 @@ from dataclasses import dataclass
 
 import numpy as np
 from scipy.special import entr
+from sklearn.exceptions import ConvergenceWarning
 
 from ..classifier import WNLLClassifier
 from ..exceptions import FewLabelsWarning, UnreachedPointsWarning, silenced
@@ -14,6 +15,7 @@ from .graph_features import GraphFeatures
 __all__ = ["PseudoLabels", "certainty", "pseudo_graph"]
 
 _MAX_CLASS_WEIGHT = 3.0
+_SMALLEST = 1e-12
 _TOLERANCE = 1e-4  # of the solver: far below what labels of half that are wrong can feel
 
 
@@ -32,6 +34,8 @@ class PseudoLabels:
         taken.
     n_neighbors : int
         Neighbours of a point of the graph.
+    prior : ndarray of shape (n_classes,) or None
+        Frequencies of the classes, towards which the labels are corrected.
     seed : int
         Seed of the search of neighbours.
     n_jobs : int or None
@@ -42,6 +46,7 @@ class PseudoLabels:
     features: GraphFeatures
     rule: str
     n_neighbors: int
+    prior: np.ndarray | None
     seed: int
     n_jobs: int | None
 
@@ -53,35 +58,36 @@ class PseudoLabels:
         codes : ndarray of int of shape (n_unlabeled,)
             The most likely class of each, in the order of the samples.
         weights : ndarray of shape (n_unlabeled,)
-            In [0, 3]: the certainty of the class, relative to the most certain sample; more in
-            classes of which little is certain, less in others.
+            In [0, 3]: the certainty of the class, relative to the most certain sample; with a
+            prior, more in classes of which less is certain than it says, less in others.
         """
         codes = self.samples.codes.numpy()
         free = codes < 0
-        features, distributions = self.features(self.samples.X, fit=True)
-        frequencies = np.bincount(codes[~free], minlength=distributions.shape[1]) / (~free).sum()
+        features, u = self.features(self.samples.X, fit=True)
         if self.rule == "wnll":
-            u = self._extended(features, codes)[free]
-        else:
-            u = distributions[free]
-            u = balanced(u, class_factors(u, frequencies, frequencies))
+            u = self._extended(features, codes)
+        u = u[free]
+        if self.prior is not None:
+            known = np.bincount(codes[~free], minlength=u.shape[1])
+            u = balanced(u, class_factors(u, self.prior, known / known.sum()))
         weights, found = certainty(u), u.argmax(axis=1)
-        weights /= max(weights.max(), np.finfo(float).tiny)
-        mass = np.bincount(found, weights, minlength=len(frequencies))
-        factors = frequencies * mass.sum() / np.maximum(mass, np.finfo(float).tiny)
-        return found, weights * np.minimum(factors, _MAX_CLASS_WEIGHT)[found]
+        weights /= max(weights.max(), _SMALLEST)
+        if self.prior is not None:
+            mass = np.bincount(found, weights, minlength=u.shape[1])
+            factors = self.prior * mass.sum() / np.maximum(mass, _SMALLEST)
+            weights *= np.minimum(factors, _MAX_CLASS_WEIGHT)[found]
+        return found, weights
 
     def _extended(self, features, codes):
         """Extend the labels over the graph."""
         model = WNLLClassifier(
             **pseudo_graph(self.n_neighbors),
-            class_prior="labeled",
             unlabeled=-1,
             tol=_TOLERANCE,
             random_state=self.seed,
             n_jobs=self.n_jobs,
         )
-        with silenced(FewLabelsWarning, UnreachedPointsWarning):
+        with silenced(FewLabelsWarning, UnreachedPointsWarning, ConvergenceWarning):
             return model.fit(features, codes).label_distributions_
 
 
@@ -124,4 +130,4 @@ def certainty(u):
     >>> certainty(np.array([[1.0, 0.0], [0.5, 0.5]]))
     array([1., 0.])
     """
-    return 1 - entr(u).sum(axis=1) / np.log(max(u.shape[1], 2))
+    return np.maximum(1 - entr(u).sum(axis=1) / np.log(max(u.shape[1], 2)), 0)

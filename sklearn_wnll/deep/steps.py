@@ -1,4 +1,4 @@
-"""The two steps of a stage (Algorithm 1 of the paper), as skorch nets."""
+"""The steps of a stage (Algorithm 1 of the paper, and pseudo-labels), as skorch nets."""
 
 from skorch import NeuralNet
 from skorch.utils import to_device

@@ -157,7 +157,7 @@ class Training:
                 self._take_average()
 
     def _take_average(self):
-        """Make the network what its average is, if there is one."""
+        """Make the network what its average is, if there is one, whatever callbacks made it."""
         if self._average is not None:
             self.network.load_state_dict(self._average.state_dict())
             self._average = None
@@ -166,11 +166,13 @@ class Training:
         """Keep the numbers of an epoch, and the state after it."""
         stage, kind = self.steps()[number]
         self.history.append({"stage": stage, "step": kind, **numbers})
-        if number in self.ended or len(net.history) == self.epochs[kind]:
-            self._take_average()
+        average = None if self._average is None else self._average.state_dict()
+        if average and (number in self.ended or len(net.history) == self.epochs[kind]):
+            self.network.load_state_dict(average)
+            average = None
         self.checkpoint.save(
             network=self.network.state_dict(),
-            average=self._average and self._average.state_dict(),
+            average=average,
             optimizer=net.optimizer_.state_dict(),
             history=self.history,
             step=number,

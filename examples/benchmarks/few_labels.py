@@ -83,6 +83,7 @@ def run(args, method, seed):
             module=network,
             max_epochs=args.epochs,
             pseudo_epochs=args.pseudo_epochs,
+            wnll_epochs=1,
             lr_halving=max(1, args.epochs // 5),
             augment="auto" if flips else partial(crop_and_flip, flip=False),
             random_state=seed,
@@ -166,7 +167,8 @@ alone, in two linear steps of the paper's settings. *Softmax self-training* and 
 one such step, and continue with a pseudo-label step on labelled and unlabelled images, which
 differs in nothing but who labels the latter: the network's own softmax, or the graph. That
 step has more updates than vanilla's second, stronger augmentation, a cosine schedule and a moving
-average, so that only the difference between the two is the graph's. CIFAR-10 is a JPEG copy, on
+average, so that only the difference between the two is the graph's. WNLL steps have one epoch.
+CIFAR-10 is a JPEG copy, on
 which errors are somewhat larger than on the original.
 
 Command: `python examples/benchmarks/few_labels.py --data DATA --network NETWORK --labels LABELS

@@ -1,0 +1,186 @@
+"""Cross-validation of partly labelled data."""
+
+import numpy as np
+import pandas as pd
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from sklearn.base import BaseEstimator, ClassifierMixin
+from sklearn.datasets import load_digits
+from sklearn.experimental import enable_halving_search_cv  # noqa: F401
+from sklearn.linear_model import LogisticRegression
+from sklearn.model_selection import (
+    GridSearchCV,
+    GroupKFold,
+    HalvingGridSearchCV,
+    KFold,
+    LeaveOneGroupOut,
+    RandomizedSearchCV,
+    ShuffleSplit,
+    StratifiedShuffleSplit,
+    cross_val_score,
+    cross_validate,
+    learning_curve,
+)
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import StandardScaler
+from sklearn.semi_supervised import LabelSpreading, SelfTrainingClassifier
+
+from sklearn_wnll import DeepWNLLClassifier, WNLLClassifier
+from sklearn_wnll.datasets import hide_labels
+from sklearn_wnll.model_selection import LabeledFold
+
+
+@pytest.fixture(scope="module")
+def digits():
+    """600 digits, of which 10 of each class have a label."""
+    X, y = load_digits(return_X_y=True)
+    return X[:600], hide_labels(y[:600], 10, random_state=0)
+
+
+@given(st.integers(0, 2**32 - 1), st.integers(2, 5), st.integers(1, 4))
+def test_folds_part_the_labelled_rows_and_keep_the_others(seed, n_folds, n_classes):
+    rng = np.random.default_rng(seed)
+    y = np.repeat(np.arange(-1, n_classes), rng.integers(n_folds, 12, n_classes + 1))
+    y = rng.permutation(y)
+    folds = LabeledFold(n_folds, unlabeled=-1)
+    splits = list(folds.split(np.zeros((len(y), 1)), y))
+    assert len(splits) == n_folds == folds.get_n_splits()
+    tested = np.concatenate([test for _, test in splits])
+    np.testing.assert_array_equal(np.sort(tested), np.flatnonzero(y >= 0))
+    for train, test in splits:
+        np.testing.assert_array_equal(np.sort(np.append(train, test)), np.arange(len(y)))
+        assert set(y[train]) == set(y)
+        assert (np.diff(train) > 0).all()
+
+
+@pytest.mark.parametrize(
+    ("y", "unlabeled"),
+    [
+        (["a", None, "b", "a", None, "b"], "auto"),
+        (np.array(["a", "-1", "b", "a", "-1", "b"]), "auto"),
+        ([1.0, np.nan, 2.0, 1.0, np.nan, 2.0], "auto"),
+        ([5, 9, 6, 5, 9, 6], 9),
+        (pd.Series(["a", None, "b", "a", None, "b"]), "auto"),
+        (pd.Series(["a", None, "b", "a", None, "b"], dtype="category"), "auto"),
+    ],
+)
+def test_any_marker_will_do(y, unlabeled):
+    for train, test in LabeledFold(2, unlabeled=unlabeled).split(np.zeros((6, 1)), y):
+        assert {1, 4} <= set(train.tolist())
+        assert not {1, 4} & set(test.tolist())
+
+
+class NotesItsTest(ClassifierMixin, BaseEstimator):
+    """Notes what it is fitted with and scored on."""
+
+    seen: list = []  # noqa: RUF012
+
+    def fit(self, X, y):
+        self.classes_ = np.unique(y)
+        self.seen.append(np.count_nonzero(np.asarray(y) == -1))
+        return self
+
+    def score(self, X, y):
+        assert (np.asarray(y) != -1).all()
+        return 0.5
+
+
+@pytest.mark.parametrize("run", [cross_val_score, cross_validate])
+def test_functions_of_scikit_learn_test_on_labelled_rows(digits, run):
+    NotesItsTest.seen.clear()
+    run(NotesItsTest(), *digits, cv=LabeledFold(3))
+    assert max(NotesItsTest.seen) == 500
+
+
+def test_learning_curves_rise_with_the_rows(digits):
+    _, _, scores = learning_curve(
+        WNLLClassifier(), *digits, cv=LabeledFold(3), train_sizes=[0.2, 1.0], shuffle=True,
+        random_state=0,
+    )  # fmt: skip
+    few, all_rows = scores.mean(axis=1)
+    assert few < all_rows
+    assert all_rows > 0.85
+
+
+@pytest.mark.parametrize(
+    "search",
+    [
+        lambda model, grid: GridSearchCV(model, grid, cv=LabeledFold(3)),
+        lambda model, grid: RandomizedSearchCV(model, grid, n_iter=2, cv=LabeledFold(3)),
+        lambda model, grid: HalvingGridSearchCV(
+            model, grid, cv=LabeledFold(3), min_resources=500, random_state=0
+        ),
+    ],
+)
+def test_searches_work_around_a_pipeline(digits, search):
+    grid = {"wnllclassifier__n_neighbors": [8, 15]}
+    pipeline = make_pipeline(StandardScaler(with_std=False), WNLLClassifier())
+    found = search(pipeline, grid).fit(*digits)
+    assert found.best_score_ > 0.85
+
+
+@pytest.mark.parametrize(
+    "estimator",
+    [
+        WNLLClassifier(),
+        LabelSpreading(kernel="knn"),
+        SelfTrainingClassifier(LogisticRegression(max_iter=500)),
+        DeepWNLLClassifier(max_epochs=20, pseudo_epochs=3, wnll_epochs=1, random_state=0),
+    ],
+)
+@pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
+def test_estimators_that_take_unlabelled_rows_are_scored_well(digits, estimator):
+    scores = cross_val_score(estimator, digits[0] / 16, digits[1], cv=LabeledFold(2))
+    assert scores.mean() > 0.7
+    # A scorer that does not know of unlabelled rows agrees: it sees none.
+    again = cross_val_score(
+        estimator, digits[0] / 16, digits[1], cv=LabeledFold(2), scoring="accuracy"
+    )
+    np.testing.assert_allclose(again, scores)
+
+
+def test_plain_folds_score_the_marker_as_a_class(digits):
+    # What LabeledFold is for: LabelSpreading never predicts the marker.
+    plain = cross_val_score(LabelSpreading(kernel="knn"), *digits, cv=3)
+    cured = cross_val_score(LabelSpreading(kernel="knn"), *digits, cv=LabeledFold(3))
+    assert plain.mean() < 0.2 < 0.7 < cured.mean()
+
+
+def test_groups_are_passed_on(digits):
+    X, y = digits
+    groups = np.arange(len(y)) % 4
+    for cv in (GroupKFold(4), LeaveOneGroupOut()):
+        folds = LabeledFold(cv)
+        assert folds.get_n_splits(X, y, groups) == 4
+        for train, test in folds.split(X, y, groups):
+            assert len(set(groups[test])) == 1
+            labeled = train[y[train] != -1]
+            assert not set(groups[labeled]) & set(groups[test])
+            assert (y[train] == -1).sum() == 500
+    scores = cross_val_score(WNLLClassifier(), X, y, groups=groups, cv=LabeledFold(GroupKFold(4)))
+    assert scores.mean() > 0.8
+
+
+def test_any_splitter_is_wrapped(digits):
+    X, y = digits
+    folds = LabeledFold(StratifiedShuffleSplit(4, test_size=0.3, random_state=0))
+    assert folds.get_n_splits(X, y) == folds.get_n_splits() == 4
+    assert [len(test) for _, test in folds.split(X, y)] == [30] * 4
+    assert repr(LabeledFold(3)) == "LabeledFold(cv=3, unlabeled='auto')"
+
+
+@pytest.mark.parametrize(
+    ("cv", "y", "message"),
+    [
+        (3, [0, 0, 0, 1, 1, -1], r"cv=3 folds, but of class .*1.* only 2 rows are labelled. Lower"),
+        (KFold(2), [0, 0, 1, 1, -1], r"training part holds no labelled row of class .*0"),
+        (ShuffleSplit(1, test_size=3, random_state=0), [0, 1, 2, 0, -1], "Pass a stratified"),
+        (2, None, "LabeledFold needs y"),
+        (2, [-1, -1], "Every row of y is unlabelled"),
+    ],
+)
+def test_what_cannot_be_split_is_said_with_the_cure(cv, y, message):
+    X = np.zeros((2 if y is None else len(y), 1))
+    with pytest.raises(ValueError, match=message):
+        list(LabeledFold(cv, unlabeled=-1).split(X, y))

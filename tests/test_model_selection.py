@@ -93,6 +93,7 @@ def test_functions_of_scikit_learn_test_on_labelled_rows(digits, run):
     assert max(NotesItsTest.seen) == 500
 
 
+@pytest.mark.filterwarnings("ignore::sklearn_wnll.exceptions.FewLabelsWarning")
 def test_learning_curves_rise_with_the_rows(digits):
     _, _, scores = learning_curve(
         WNLLClassifier(), *digits, cv=LabeledFold(3), train_sizes=[0.2, 1.0], shuffle=True,

@@ -93,8 +93,8 @@ def encode_labels(y, unlabeled="auto"):
     Warns
     -----
     AmbiguousLabelsWarning
-        If the automatic marker leaves a doubt: ``y`` is exactly -1 and 1, or no row is
-        unlabelled and a class is called "", "nan", "none" or the like.
+        If there is a doubt: ``y`` is exactly -1 and 1; or no row is unlabelled and a class is
+        called "", "nan", "none" or the like, or -1 where another marker is asked for.
 
     Raises
     ------
@@ -131,8 +131,8 @@ def encode_labels(y, unlabeled="auto"):
         # Few labels of many classes are this package's business, not a mistake.
         warnings.filterwarnings("ignore", "The number of unique classes is greater than 50%")
         check_classification_targets(known)
-    if labeled.all() and _is_auto(unlabeled):
-        _warn_of_marker_like(classes)
+    if labeled.all():
+        _warn_of_marker_like(classes, unlabeled)
     codes = np.full(len(y), -1, dtype=np.intp)
     codes[labeled] = known_codes
     return EncodedLabels(classes, codes)
@@ -237,14 +237,19 @@ def _auto_mask(y):
     return minus_one
 
 
-def _warn_of_marker_like(classes):
+def _warn_of_marker_like(classes, unlabeled):
     """Warn of a class that looks like a missing label, where no label is missing."""
-    for label in classes.tolist():
-        if isinstance(label, str) and label.strip().lower() in _MARKER_LIKE:
+    if unlabeled is None:
+        return
+    names, auto = classes.tolist(), _is_auto(unlabeled)
+    for label in names:
+        name = label.strip().lower() if isinstance(label, str) else label
+        marker_like = name in _MARKER_LIKE if auto else name in (-1, "-1") and len(names) > 2
+        if marker_like:
             warn_user(
-                f"No row of y is unlabelled, and {label!r} is read as a class. Pass "
-                f"unlabeled={label!r} if it marks unlabelled rows, or unlabeled=None to silence "
-                "this warning.",
+                f"No row of y is unlabelled by unlabeled={unlabeled!r}, and {label!r} is read as "
+                f"a class. Pass unlabeled={label!r} if it marks unlabelled rows, or "
+                "unlabeled=None to silence this warning.",
                 AmbiguousLabelsWarning,
             )
 

@@ -58,8 +58,7 @@ def class_prior_values(class_prior, classes, frequencies):
     if not (prior > 0).all() or abs(prior.sum() - 1) > 1e-3:
         raise ValueError(
             "class_prior must hold positive numbers that sum to 1, got "
-            f"{np.array2string(prior, threshold=10)}. Divide them by their sum; a class that does "
-            "not occur has no place in y."
+            f"{np.array2string(prior, threshold=10)}. Divide them by their sum."
         )
     return prior / prior.sum()
 

@@ -166,3 +166,12 @@ def test_required_labels_is_the_coupon_collectors_number(n_classes):
 def test_required_labels_needs_a_class():
     with pytest.raises(ValueError, match="n_classes must be at least 1"):
         required_labels(0)
+
+
+def test_a_marker_that_marks_nothing_beside_the_usual_one_is_told():
+    with pytest.warns(AmbiguousLabelsWarning, match="by unlabeled=99, and -1 is read as a class"):
+        encode_labels([0, 1, -1, -1], unlabeled=99)
+    with pytest.warns(AmbiguousLabelsWarning, match="'-1' is read as a class"):
+        encode_labels(["a", "b", "-1"], unlabeled="?")
+    encode_labels([-1, 1, 1], unlabeled=99)  # two classes
+    encode_labels([0, 1, -1], unlabeled=None)

@@ -3,6 +3,7 @@
 import signal
 import subprocess
 import sys
+from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from pathlib import Path
 
@@ -18,6 +19,7 @@ from sklearn_wnll import DeepWNLLClassifier
 from sklearn_wnll.deep import wnll_interpolate
 from sklearn_wnll.deep.backbones import mlp
 from sklearn_wnll.deep.checkpoint import Checkpoint
+from sklearn_wnll.deep.interrupts import InterruptWatch
 from sklearn_wnll.deep.network import WNLLNetwork
 from sklearn_wnll.deep.parameters import fingerprint
 from sklearn_wnll.deep.steps import WNLLStep
@@ -137,6 +139,31 @@ def test_an_interrupt_leaves_a_fitted_estimator(count, unbroken, tmp_path):
     assert torch.equal(weights(whole), weights(unbroken))
 
 
+class SignalAtEnd(Callback):
+    """Press Ctrl-C at the end of the third epoch, where skorch's callbacks end a training."""
+
+    def on_epoch_end(self, net, **kwargs):
+        if len(net.history) == 3:
+            signal.raise_signal(signal.SIGINT)
+
+
+def test_an_interrupt_at_the_end_of_an_epoch_is_not_a_callback_that_ends_a_step(unbroken, tmp_path):
+    X, y = killed_training.data()
+    usual = signal.getsignal(signal.SIGINT)
+    model = killed_training.model(tmp_path, [SignalAtEnd()])
+    with pytest.warns(TrainingInterruptedWarning, match="after 2 whole epochs"):
+        model.fit(X, y)
+    assert signal.getsignal(signal.SIGINT) is usual
+    whole = killed_training.model(tmp_path).fit(X, y)
+    assert torch.equal(weights(whole), weights(unbroken))
+
+
+def test_a_training_in_another_thread_leaves_signals_alone(unbroken):
+    with ThreadPoolExecutor(1) as pool:
+        model = pool.submit(killed_training.model().fit, *killed_training.data()).result()
+    assert rows(model.history_) == rows(unbroken.history_)
+
+
 class KeepWeights(Callback):
     """Keep the weights of each network at the end of each epoch."""
 
@@ -214,6 +241,7 @@ def test_the_wnll_step_goes_backward_from_the_loss_of_the_labeled_queries(gradie
         network,
         batches=None,
         prepare=lambda x: x,
+        watch=InterruptWatch(),
         interpolation={"gradient": gradient},
         verbose=0,
     ).initialize()

@@ -28,14 +28,18 @@ class _Step(NeuralNet):
         What is iterated over in each epoch.
     prepare : callable
         Turns a batch of samples into what the network takes.
+    watch : InterruptWatch
+        Tells whether the user has interrupted.
     augment : callable or None
         Changes a prepared batch at random.
     **kwargs
         As for :class:`skorch.NeuralNet`.
     """
 
-    def __init__(self, module, *, batches, prepare, augment=None, criterion=nn.NLLLoss, **kwargs):
-        self.batches, self.prepare, self.augment = batches, prepare, augment
+    def __init__(
+        self, module, *, batches, prepare, watch, augment=None, criterion=nn.NLLLoss, **kwargs
+    ):
+        self.batches, self.prepare, self.watch, self.augment = batches, prepare, watch, augment
         super().__init__(module, criterion, train_split=None, **kwargs)
 
     def get_iterator(self, dataset, training=False):
@@ -79,7 +83,7 @@ class _Step(NeuralNet):
         try:
             super().notify(method_name, **kwargs)
         except KeyboardInterrupt:
-            if method_name == "on_epoch_end":
+            if method_name == "on_epoch_end" and not self.watch.seen:
                 raise StepEnded from None
             raise
 

@@ -14,6 +14,7 @@ from .batches import Batches, PseudoLabeledBatches, TemplateQueryBatches
 from .callbacks import CosineDecay, EpochSeed, KeepRecord, MovingAverage, StepHalving
 from .checkpoint import Checkpoint
 from .graph_features import GraphFeatures
+from .interrupts import InterruptWatch
 from .network import WNLLNetwork
 from .pseudo_labels import PseudoLabels
 from .steps import LinearStep, PseudoLabelStep, StepEnded, WNLLStep
@@ -124,12 +125,13 @@ class Training:
             if state["average"] is not None:
                 self._average = deepcopy(self.network)
                 self._average.load_state_dict(state["average"])
-        for number, (stage, kind) in enumerate(self.steps()):
-            if number < done or number in self.ended:
-                continue
-            past = [row for row in self.history if (row["stage"], row["step"]) == (stage, kind)]
-            self._run_step(samples, number, past, optimizer_state)
-            optimizer_state = None
+        with InterruptWatch() as self._watch:
+            for number, (stage, kind) in enumerate(self.steps()):
+                if number < done or number in self.ended:
+                    continue
+                past = [row for row in self.history if (row["stage"], row["step"]) == (stage, kind)]
+                self._run_step(samples, number, past, optimizer_state)
+                optimizer_state = None
 
     def _run_step(self, samples, number, past, optimizer_state):
         """Run the rest of a step, of which some epochs may be past."""
@@ -138,7 +140,8 @@ class Training:
         if left <= 0 or (kind == "wnll" and not list(self.network.buffer.parameters())):
             return
         if self.verbose:
-            print(f"[wnll] stage {stage}, {_NAMES[kind]} step: {left} epochs", flush=True)
+            more = f"{left} epochs after {len(past)}" if past else f"{left} epochs"
+            print(f"[wnll] stage {stage}, {_NAMES[kind]} step: {more}", flush=True)
         if kind == "pseudo" and self._average is None:
             self._average = deepcopy(self.network)
         record = KeepRecord(partial(self._keep, number))
@@ -198,6 +201,7 @@ class Training:
             self.network,
             batches=batches,
             prepare=self.prepare,
+            watch=self._watch,
             augment=self.augment[kind],
             optimizer=torch.optim.SGD,
             lr=self.lr[kind] * self.stage_lr_factor ** (stage - first),

@@ -1,0 +1,46 @@
+"""Ctrl-C, told apart from callbacks that raise the same exception."""
+
+import signal
+import threading
+
+__all__ = ["InterruptWatch"]
+
+
+class InterruptWatch:
+    """Note whether the process gets an interrupt signal while the context lasts.
+
+    skorch's callbacks end a training with a KeyboardInterrupt, as Ctrl-C does: only the signal
+    tells whose it is. The signal's usual handler is called as ever.
+
+    Attributes
+    ----------
+    seen : bool
+        Whether there was a signal.
+
+    Examples
+    --------
+    >>> import signal
+    >>> with InterruptWatch() as watch:
+    ...     try:
+    ...         signal.raise_signal(signal.SIGINT)
+    ...     except KeyboardInterrupt:
+    ...         print("interrupted:", watch.seen)
+    interrupted: True
+    """
+
+    def __enter__(self):
+        self.seen, self._usual = False, None
+        usual = signal.getsignal(signal.SIGINT)
+        # Signals are for the main thread, which alone may change who handles them.
+        if callable(usual) and threading.current_thread() is threading.main_thread():
+            self._usual = usual
+            signal.signal(signal.SIGINT, self._note)
+        return self
+
+    def __exit__(self, *error):
+        if self._usual is not None:
+            signal.signal(signal.SIGINT, self._usual)
+
+    def _note(self, number, frame):
+        self.seen = True
+        self._usual(number, frame)

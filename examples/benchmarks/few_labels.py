@@ -116,8 +116,7 @@ def section(key, results):
     return f"""\
 ## {name}, {network}, {labels:,} labelled and {unlabeled:,} unlabelled images
 
-{epochs} epochs on the labelled images, {pseudo_epochs} with the unlabelled ones; {precision}
-precision.
+{epochs} epochs on the labelled images, {pseudo_epochs} with the unlabelled ones, in {precision} precision.
 
 {table(header, rows)}
 
@@ -168,8 +167,7 @@ one such step, and continue with a pseudo-label step on labelled and unlabelled 
 differs in nothing but who labels the latter: the network's own softmax, or the graph. That
 step has more updates than vanilla's second, stronger augmentation, a cosine schedule and a moving
 average, so that only the difference between the two is the graph's. WNLL steps have one epoch.
-CIFAR-10 is a JPEG copy, on
-which errors are somewhat larger than on the original.
+CIFAR-10 is a JPEG copy, on which errors are somewhat larger than on the original.
 
 Command: `python examples/benchmarks/few_labels.py --data DATA --network NETWORK --labels LABELS
 --unlabeled UNLABELED --epochs EPOCHS --pseudo-epochs EPOCHS --mixed-precision`.

@@ -208,6 +208,9 @@ def test_the_history_covers_all_epochs_of_all_stages(unbroken):
         rates, [0.1, 0.1, 0.05, 0.01, 0.01, 0.05, 0.0375, 0.0125, 0.005, 0.005]
     )
     assert unbroken.history_[2]["train_loss"] < unbroken.history_[0]["train_loss"]
+    for row in unbroken.history_:
+        assert ("pseudo_weight" in row) == (row["step"] == "pseudo")
+        assert 0 < row.get("pseudo_weight", 0.5) <= 3
 
 
 def test_the_wnll_step_trains_the_buffer_alone():

@@ -77,6 +77,11 @@ class PseudoLabeledBatches:
     label : callable
         Called before each epoch, gives the classes and the weights of the unlabelled samples.
 
+    Attributes
+    ----------
+    mean_weight : float
+        Mean weight of the unlabelled samples in the last epoch.
+
     Yields
     ------
     X, codes, weights : tensor
@@ -98,6 +103,7 @@ class PseudoLabeledBatches:
 
     def __iter__(self):
         found, weights = (torch.from_numpy(part) for part in self.label())
+        self.mean_weight = weights.mean().item()
         codes, weight = self.samples.codes.clone(), torch.ones(len(self.samples))
         codes[self.unlabeled] = found.to(codes.dtype)
         weight[self.unlabeled] = weights.float()

@@ -154,7 +154,8 @@ class DeepWNLLClassifier(PartlyLabeledClassifierMixin, BaseEstimator):
         The trained network, on the CPU.
     history_ : list of dict
         The numbers of every epoch of every step: its ``stage``, ``step`` ("linear", "pseudo" or
-        "wnll"), ``epoch``, ``train_loss``, ``lr``, ``dur`` (seconds), and what callbacks record.
+        "wnll"), ``epoch``, ``train_loss``, ``lr``, ``dur`` (seconds), in pseudo-label steps
+        ``pseudo_weight`` (mean weight of the unlabelled samples), and what callbacks record.
     transduction_ : ndarray of shape (n_samples,)
         WNLL's label of each fitted sample, labelled and unlabelled ones.
     label_distributions_ : ndarray of shape (n_samples, n_classes)

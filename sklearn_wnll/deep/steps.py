@@ -117,6 +117,11 @@ class LinearStep(_Step):
 class PseudoLabelStep(_Step):
     """Linear step on labelled and pseudo-labelled samples, each by its weight."""
 
+    def on_epoch_end(self, net, **kwargs):
+        """Record how much the unlabelled samples weighed."""
+        super().on_epoch_end(net, **kwargs)
+        self.history.record("pseudo_weight", self.batches.mean_weight)
+
     def train_step_single(self, batch, **fit_params):
         """Go forward and backward with a batch of samples.
 

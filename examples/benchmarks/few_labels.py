@@ -116,7 +116,8 @@ def section(key, results):
     return f"""\
 ## {name}, {network}, {labels:,} labelled and {unlabeled:,} unlabelled images
 
-{epochs} epochs on the labelled images, {pseudo_epochs} with the unlabelled ones, in {precision} precision.
+{epochs} epochs on the labelled images, {pseudo_epochs} with the unlabelled ones, in {precision}
+precision.
 
 {table(header, rows)}
 

@@ -1,6 +1,6 @@
 """A training that is killed.
 
-Run as ``python -m tests.killed_training FOLDER STAGE STEP EPOCH THREADS``.
+Run as ``python -m tests.killed_training FOLDER STAGE STEP EPOCH THREADS RULE``.
 """
 
 import os
@@ -13,7 +13,10 @@ from skorch.callbacks import Callback
 
 from sklearn_wnll import DeepWNLLClassifier
 
-RATES = {(1, "linear"): 0.1, (1, "wnll"): 0.01, (2, "pseudo"): 0.05, (2, "wnll"): 0.005}
+RATES = {
+    (1, "linear"): 0.1, (1, "wnll"): 0.01,
+    (2, "linear"): 0.05, (2, "pseudo"): 0.06, (2, "wnll"): 0.005,
+}  # fmt: skip
 
 
 class KillAt(Callback):
@@ -38,7 +41,7 @@ def data():
 def model(folder=None, callbacks=None):
     """A short training, with numbers from every source of chance."""
     return DeepWNLLClassifier(
-        max_epochs=3, pseudo_epochs=3, wnll_epochs=2, lr=0.1, pseudo_lr=0.05, wnll_lr=0.01,
+        max_epochs=3, pseudo_epochs=3, wnll_epochs=2, lr=0.1, pseudo_lr=0.06, wnll_lr=0.01,
         stage_lr_factor=0.5, lr_halving=2, augment=with_noise, n_neighbors=8, pseudo_neighbors=20,
         random_state=0, checkpoint_dir=folder, callbacks=callbacks,
     )  # fmt: skip
@@ -50,7 +53,8 @@ def with_noise(batch):
 
 
 if __name__ == "__main__":
-    folder, stage, step, epoch, threads = sys.argv[1:]
+    folder, stage, step, epoch, threads, rule = sys.argv[1:]
     torch.set_num_threads(int(threads))  # whatever the environment says
-    model(folder, [KillAt(int(stage), step, int(epoch))]).fit(*data())
+    training = model(folder, [KillAt(int(stage), step, int(epoch))])
+    training.set_params(pseudo_labels=None if rule == "None" else rule).fit(*data())
     sys.exit("The training was not killed.")

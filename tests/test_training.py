@@ -57,9 +57,12 @@ def unbroken():
     return killed_training.model().fit(*killed_training.data())
 
 
-def test_a_killed_training_ends_with_the_weights_of_an_unbroken_one(unbroken, tmp_path):
+@pytest.mark.parametrize(("rule", "later"), [("wnll", "pseudo"), (None, "linear")])
+def test_a_killed_training_ends_with_the_weights_of_an_unbroken_one(rule, later, tmp_path):
+    unbroken = killed_training.model().set_params(pseudo_labels=rule)
+    unbroken.fit(*killed_training.data())
     threads = str(torch.get_num_threads())
-    for stage, step, epoch in [(1, "linear", 2), (1, "wnll", 1), (2, "pseudo", 3), (2, "wnll", 2)]:
+    for stage, step, epoch in [(1, "linear", 2), (1, "wnll", 1), (2, later, 3), (2, "wnll", 2)]:
         done = subprocess.run(
             [
                 sys.executable,
@@ -70,6 +73,7 @@ def test_a_killed_training_ends_with_the_weights_of_an_unbroken_one(unbroken, tm
                 step,
                 str(epoch),
                 threads,
+                str(rule),
             ],
             cwd=Path(__file__).parents[1],
             capture_output=True,
@@ -80,7 +84,8 @@ def test_a_killed_training_ends_with_the_weights_of_an_unbroken_one(unbroken, tm
         expected = rows(unbroken.history_)[: len(history)]
         assert rows(history) == expected
         assert (expected[-1]["stage"], expected[-1]["step"]) <= (stage, step)
-    model = killed_training.model(tmp_path).fit(*killed_training.data())
+    model = killed_training.model(tmp_path).set_params(pseudo_labels=rule)
+    model.fit(*killed_training.data())
     assert rows(model.history_) == rows(unbroken.history_)
     assert torch.equal(weights(model), weights(unbroken))
     np.testing.assert_array_equal(model.label_distributions_, unbroken.label_distributions_)
@@ -205,7 +210,7 @@ def test_the_history_covers_all_epochs_of_all_stages(unbroken):
     ]  # fmt: skip
     rates = [row["lr"] for row in unbroken.history_]
     np.testing.assert_allclose(
-        rates, [0.1, 0.1, 0.05, 0.01, 0.01, 0.05, 0.0375, 0.0125, 0.005, 0.005]
+        rates, [0.1, 0.1, 0.05, 0.01, 0.01, 0.06, 0.045, 0.015, 0.005, 0.005]
     )
     assert unbroken.history_[2]["train_loss"] < unbroken.history_[0]["train_loss"]
     for row in unbroken.history_:

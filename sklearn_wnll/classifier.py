@@ -14,7 +14,7 @@ from .base import PartlyLabeledClassifierMixin
 from .exceptions import UnreachedPointsWarning, warn_user
 from .graph import FeatureGraph, PrecomputedGraph
 from .points import METRICS, SPARSE_METRICS, FeatureSpace, canonical_rows
-from .prior import balanced, class_factors, class_prior_values
+from .prior import balanced, class_factors, class_prior_values, labeled_frequencies
 from .search import make_search
 from .templates import Templates
 from .transduction import Transduction
@@ -263,17 +263,16 @@ class WNLLClassifier(PartlyLabeledClassifierMixin, BaseEstimator):
         """
         X = self._validate_X(X, reset=True)
         self.classes_, codes = self._encode(X, y)
-        known = np.flatnonzero(codes >= 0)
-        frequencies = fallback = np.bincount(codes[known]) / len(known)
+        frequencies, prior = labeled_frequencies(codes, len(self.classes_)), None
         if self.class_prior is not None:
-            fallback = class_prior_values(self.class_prior, self.classes_, frequencies)
+            prior = class_prior_values(self.class_prior, self.classes_, frequencies)
 
         self._templates = self._make_templates(X)
-        result = self._templates.fit(X, codes, fallback)
+        result = self._templates.fit(X, codes, frequencies if prior is None else prior)
         self._class_factors = None
-        if self.class_prior is not None:
+        if prior is not None:
             free = result.u[(codes < 0) & result.reached]
-            self._class_factors = class_factors(free, fallback, frequencies)
+            self._class_factors = class_factors(free, prior, frequencies)
         self._warn_if_not_converged(result)
         self.n_iter_ = max(1, result.n_iter)
         self.label_distributions_, self.reached_ = self._balanced(result), result.reached

@@ -4,9 +4,34 @@ from collections.abc import Mapping
 
 import numpy as np
 
-__all__ = ["balanced", "class_factors", "class_prior_values"]
+__all__ = ["balanced", "class_factors", "class_prior_values", "labeled_frequencies"]
 
 _ROWS_PER_CLASS = 10  # so many rows without features are taken for known beside the others
+
+
+def labeled_frequencies(codes, n_classes):
+    """Give the frequencies of the classes among the labelled rows.
+
+    Parameters
+    ----------
+    codes : ndarray of int of shape (n,)
+        Class of each row, -1 where it is not known. At least one is.
+    n_classes : int
+        Number of classes.
+
+    Returns
+    -------
+    ndarray of shape (n_classes,)
+        Frequencies, with sum 1.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> labeled_frequencies(np.array([0, -1, 1, 0, 0, -1]), 2)
+    array([0.75, 0.25])
+    """
+    known = codes[codes >= 0]
+    return np.bincount(known, minlength=n_classes) / len(known)
 
 
 def class_prior_values(class_prior, classes, frequencies):

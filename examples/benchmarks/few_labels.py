@@ -17,7 +17,6 @@ from all of it.
 
 import argparse
 import sys
-from collections import defaultdict
 from functools import partial
 from pathlib import Path
 
@@ -26,7 +25,7 @@ from torch import nn
 
 sys.path.insert(0, str(Path(__file__).parent))
 from measure import machine, table, write_page
-from trainings import dates, draw_rows, error_cell, read_results, result_of
+from trainings import dates, draw_rows, error_cell, grouped_results, result_of
 
 from sklearn_wnll import DeepWNLLClassifier
 from sklearn_wnll.datasets import load_cifar10, load_mnist
@@ -126,11 +125,7 @@ Measured on {dates(results)}."""
 
 def write(args):
     """Write the page from all finished runs."""
-    groups = defaultdict(list)
-    for result in read_results(args.results):
-        key = (result[name] for name in KEY)
-        groups[tuple(key)].append(result)
-    sections = [section(key, groups[key]) for key in sorted(groups)]
+    sections = [section(*group) for group in grouped_results(args.results, KEY)]
     write_page("few_labels.md", HEAD.format(machine=machine("torch", "skorch")), sections)
 
 

@@ -15,7 +15,6 @@ not repeated. The page ``docs/benchmarks/paper.md`` is written from all of it.
 
 import argparse
 import sys
-from collections import defaultdict
 from pathlib import Path
 
 import numpy as np
@@ -23,12 +22,13 @@ from torch import nn
 
 sys.path.insert(0, str(Path(__file__).parent))
 from measure import machine, table, write_page
-from trainings import dates, draw_rows, error_cell, read_results, result_of
+from trainings import dates, draw_rows, error_cell, grouped_results, result_of
 
 from sklearn_wnll import DeepWNLLClassifier
 from sklearn_wnll.datasets import load_cifar10
 from sklearn_wnll.deep import backbones
 
+KEY = "network", "labels", "epochs", "precision"
 METHODS = {
     "vanilla": {"buffer": lambda width: nn.Identity()},
     # The rates were chosen on held-out training images.
@@ -69,8 +69,9 @@ def run(args, method, seed):
     return result_of(folder, train, (test.images, test.target), **known)
 
 
-def section(network, labels, epochs, precision, results):
+def section(key, results):
     """The table of one network and number of labels."""
+    network, labels, epochs, precision = key
     rows = []
     for method in METHODS:
         mine = [result for result in results if result["method"] == method]
@@ -114,11 +115,7 @@ def main():
 
 def write(args):
     """Write the page from all finished runs."""
-    groups = defaultdict(list)
-    for result in read_results(args.results):
-        key = (result[name] for name in ("network", "labels", "epochs", "precision"))
-        groups[tuple(key)].append(result)
-    sections = [section(*group, groups[group]) for group in sorted(groups)]
+    sections = [section(*group) for group in grouped_results(args.results, KEY)]
     write_page("paper.md", HEAD.format(machine=machine("torch", "skorch")), sections)
 
 

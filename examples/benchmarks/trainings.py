@@ -5,6 +5,7 @@ What the benchmarks of networks share: drawn images, runs that are not repeated,
 
 import json
 import time
+from collections import defaultdict
 from datetime import date
 from pathlib import Path
 
@@ -56,9 +57,13 @@ def errors(model, X, y, seed):
     }
 
 
-def read_results(folder):
-    """Give the results of all finished runs."""
-    return [json.loads(path.read_text()) for path in sorted(Path(folder).glob("*/result.json"))]
+def grouped_results(folder, names):
+    """Give the results of all finished runs that share the named settings, group by group."""
+    groups = defaultdict(list)
+    for path in sorted(Path(folder).glob("*/result.json")):
+        result = json.loads(path.read_text())
+        groups[tuple(result[name] for name in names)].append(result)
+    return sorted(groups.items())
 
 
 def error_cell(values):

@@ -43,9 +43,7 @@ class StepHalving(Callback):
 
     def on_epoch_begin(self, net, **kwargs):
         """Set the learning rate of the epoch that begins."""
-        halvings = (len(net.history) - 1) // self.every
-        for group in net.optimizer_.param_groups:
-            group["lr"] = net.lr / 2**halvings
+        _set_rate(net, 0.5 ** ((len(net.history) - 1) // self.every))
 
 
 class CosineDecay(Callback):
@@ -72,8 +70,7 @@ class CosineDecay(Callback):
 
     def _set(self, net, batches):
         done = (len(net.history) - 1 + batches / self.n_batches) / self.n_epochs
-        for group in net.optimizer_.param_groups:
-            group["lr"] = net.lr * (1 + math.cos(math.pi * done)) / 2
+        _set_rate(net, (1 + math.cos(math.pi * done)) / 2)
 
 
 class MovingAverage(Callback):
@@ -127,6 +124,12 @@ class KeepRecord(Callback):
         """Hand on the epoch that ends."""
         row = {key: _plain(value) for key, value in net.history[-1].items()}
         self.keep(net, {key: value for key, value in row.items() if value is not None})
+
+
+def _set_rate(net, factor):
+    """Make the learning rate a part of the first one."""
+    for group in net.optimizer_.param_groups:
+        group["lr"] = net.lr * factor
 
 
 def _plain(value):

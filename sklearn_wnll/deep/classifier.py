@@ -9,7 +9,7 @@ from sklearn.utils.validation import check_is_fitted, validate_data
 from ..base import PartlyLabeledClassifierMixin
 from ..classifier import WNLLClassifier
 from ..exceptions import TrainingInterruptedWarning, warn_user
-from ..prior import class_prior_values
+from ..prior import class_prior_values, labeled_frequencies
 from .batches import Samples
 from .graph_features import GraphFeatures
 from .head import WNLLHead
@@ -411,11 +411,10 @@ class DeepWNLLClassifier(PartlyLabeledClassifierMixin, BaseEstimator):
 
     def _find_prior(self, codes):
         """Find the class frequencies to correct by; None where there is nothing to correct."""
-        if self.class_prior is None:
+        fair = isinstance(self.class_prior, str) and not self._learns_from_unlabeled
+        if self.class_prior is None or fair:
             return None
-        frequencies = np.bincount(codes[codes >= 0]) / np.count_nonzero(codes >= 0)
-        if isinstance(self.class_prior, str) and not self._learns_from_unlabeled:
-            return None
+        frequencies = labeled_frequencies(codes, len(self.classes_))
         return class_prior_values(self.class_prior, self.classes_, frequencies)
 
     def _make_head(self):

@@ -8,7 +8,7 @@ from sklearn.exceptions import ConvergenceWarning
 
 from ..classifier import WNLLClassifier
 from ..exceptions import FewLabelsWarning, UnreachedPointsWarning, silenced
-from ..prior import balanced, class_factors
+from ..prior import balanced, class_factors, labeled_frequencies
 from .batches import Samples
 from .graph_features import GraphFeatures
 
@@ -68,8 +68,8 @@ class PseudoLabels:
             u = self._extended(features, codes)
         u = u[free]
         if self.prior is not None:
-            known = np.bincount(codes[~free], minlength=u.shape[1])
-            u = balanced(u, class_factors(u, self.prior, known / known.sum()))
+            frequencies = labeled_frequencies(codes, u.shape[1])
+            u = balanced(u, class_factors(u, self.prior, frequencies))
         weights, found = certainty(u), u.argmax(axis=1)
         weights /= max(weights.max(), _SMALLEST)
         if self.prior is not None:

@@ -106,15 +106,33 @@ class LinearStep(_Step):
         dict
             The loss and the prediction.
         """
-        X, codes = batch
-        self.module_.train()
-        logits = self.module_(self.inputs(X))
-        loss = self.get_loss(logits.log_softmax(dim=1), to_device(codes, self.device))
+        logits, loss = self.logits_and_loss(*batch)
         loss.backward()
         return {"loss": loss, "y_pred": logits}
 
+    def logits_and_loss(self, X, codes):
+        """Go forward with labelled samples.
 
-class PseudoLabelStep(_Step):
+        Parameters
+        ----------
+        X : tensor of shape (n, ...)
+            Samples.
+        codes : tensor of int64 of shape (n,)
+            Their classes.
+
+        Returns
+        -------
+        logits : tensor of shape (n, n_classes)
+            The linear head's.
+        loss : tensor
+            Their cross entropy, as the criterion reduces it.
+        """
+        self.module_.train()
+        logits = self.module_(self.inputs(X))
+        return logits, self.get_loss(logits.log_softmax(dim=1), to_device(codes, self.device))
+
+
+class PseudoLabelStep(LinearStep):
     """Linear step on labelled and pseudo-labelled samples, each by its weight."""
 
     def on_epoch_end(self, net, **kwargs):
@@ -138,9 +156,7 @@ class PseudoLabelStep(_Step):
             The loss and the prediction.
         """
         X, codes, weights = batch
-        self.module_.train()
-        logits = self.module_(self.inputs(X))
-        losses = self.get_loss(logits.log_softmax(dim=1), to_device(codes, self.device))
+        logits, losses = self.logits_and_loss(X, codes)
         loss = (losses * to_device(weights, self.device)).mean()
         loss.backward()
         return {"loss": loss, "y_pred": logits}

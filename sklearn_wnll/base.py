@@ -5,6 +5,7 @@ from sklearn.base import ClassifierMixin
 from sklearn.metrics import accuracy_score
 from sklearn.utils import check_consistent_length
 
+from .certainty import certainty
 from .exceptions import FewLabelsWarning, warn_user
 from .labels import (
     as_label_array,
@@ -18,7 +19,10 @@ __all__ = ["PartlyLabeledClassifierMixin"]
 
 
 class PartlyLabeledClassifierMixin(ClassifierMixin):
-    """A classifier with ``predict_proba``, whose ``y`` marks rows as unlabelled."""
+    """A classifier whose ``y`` marks rows as unlabelled.
+
+    Its ``_distributions(X)`` gives the distribution of each row, and whether a label reaches it.
+    """
 
     def predict(self, X):
         """Give the most likely class of each row.
@@ -35,6 +39,40 @@ class PartlyLabeledClassifierMixin(ClassifierMixin):
         """
         probabilities = self.predict_proba(X)
         return self.classes_[probabilities.argmax(axis=1)]
+
+    def predict_proba(self, X):
+        """Give the distribution over the classes for each row.
+
+        Parameters
+        ----------
+        X : {array-like, sparse matrix} of shape (n_queries, ...)
+            Rows or images to predict, of the same shape as the fitted ones; distances to the
+            fitted rows, of shape (n_queries, n_samples), with ``metric="precomputed"``.
+
+        Returns
+        -------
+        ndarray of shape (n_queries, n_classes)
+            Rows in [0, 1] that sum to 1; classes in the order of ``classes_``.
+        """
+        return self._distributions(X)[0]
+
+    def certainty(self, X):
+        """Tell how certain the prediction of each row is.
+
+        Parameters
+        ----------
+        X : {array-like, sparse matrix} of shape (n_queries, ...)
+            Rows or images, as for :meth:`predict_proba`.
+
+        Returns
+        -------
+        ndarray of shape (n_queries,)
+            One minus the entropy of the distribution in units of that of the uniform one: 1 if
+            one class has it all, 0 if all are alike, and 0 where no label reaches a row. It ranks
+            rows; it is not the probability of being right.
+        """
+        u, reached = self._distributions(X)
+        return np.where(reached, certainty(u), 0)
 
     def score(self, X, y, sample_weight=None):
         """Give the accuracy on the rows that ``y`` labels.

@@ -285,20 +285,8 @@ class WNLLClassifier(PartlyLabeledClassifierMixin, BaseEstimator):
             self.graph_, self.point_index_ = graph.weights_, graph.point_index_
         return self
 
-    def predict_proba(self, X):
-        """Give the distribution over the classes for each row.
-
-        Parameters
-        ----------
-        X : {array-like, sparse matrix} of shape (n_queries, n_features)
-            Rows to predict; distances to the fitted rows, of shape (n_queries, n_samples),
-            with ``metric="precomputed"``.
-
-        Returns
-        -------
-        ndarray of shape (n_queries, n_classes)
-            Rows in [0, 1] that sum to 1; classes in the order of ``classes_``.
-        """
+    def _distributions(self, X):
+        """Give the distribution of each row, and whether a label reaches it."""
         check_is_fitted(self)
         self._validate_params()
         X = self._validate_X(X, reset=False)
@@ -313,7 +301,7 @@ class WNLLClassifier(PartlyLabeledClassifierMixin, BaseEstimator):
         result = self._templates.predict(X, inductive=inductive)
         self._warn_if_not_converged(result)
         self._warn_if_unreached(np.count_nonzero(~result.reached), "queries")
-        return self._balanced(result)
+        return self._balanced(result), result.reached
 
     def __sklearn_tags__(self):
         tags = super().__sklearn_tags__()

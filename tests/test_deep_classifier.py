@@ -14,6 +14,7 @@ from sklearn.preprocessing import MinMaxScaler
 from torch import nn
 
 from sklearn_wnll import DeepWNLLClassifier
+from sklearn_wnll.certainty import certainty
 from sklearn_wnll.deep.backbones import mlp, resnet20
 from sklearn_wnll.exceptions import FewLabelsWarning
 
@@ -324,3 +325,16 @@ sklearn_wnll.DeepWNLLClassifier
     assert 'pip install "sklearn-wnll[deep]"' in done.stderr.splitlines()[-1]
     code = "import sys, sklearn_wnll; sys.exit('torch' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code]).returncode == 0
+
+
+# --- certainty ------------------------------------------------------------------------
+
+
+def test_certainty_of_both_heads_is_that_of_their_distributions(rows, fitted):
+    queries = rows[2]
+    model = clone_fitted(fitted)
+    for head in ("wnll", "linear"):
+        model.set_params(head=head)
+        expected = certainty(model.predict_proba(queries))
+        np.testing.assert_array_equal(model.certainty(queries), expected)
+        assert expected.std() > 0

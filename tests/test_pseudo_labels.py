@@ -17,7 +17,7 @@ from sklearn_wnll.deep.callbacks import CosineDecay, MovingAverage
 from sklearn_wnll.deep.graph_features import GraphFeatures, early_layer
 from sklearn_wnll.deep.inputs import Standardizer
 from sklearn_wnll.deep.network import WNLLNetwork
-from sklearn_wnll.deep.pseudo_labels import PseudoLabels, certainty
+from sklearn_wnll.deep.pseudo_labels import PseudoLabels
 
 CPU = torch.device("cpu")
 
@@ -92,11 +92,6 @@ def test_pseudo_labels_do_not_depend_on_the_order_of_the_samples(digits, rule):
     place = (np.cumsum(few == -1) - 1)[order[few[order] == -1]]
     assert (labels[0][place] == other[0]).mean() > 0.995  # but for what is nearly a tie
     np.testing.assert_allclose(labels[1][place], other[1], atol=0.02)
-
-
-def test_certainty_is_one_for_one_class_and_zero_for_all_alike():
-    u = np.array([[0, 1, 0, 0], [0.25] * 4, [0.5, 0.5, 0, 0]])
-    np.testing.assert_allclose(certainty(u), [1, 0, 0.5])
 
 
 def test_the_early_layer_is_a_quarter_of_the_way():

@@ -349,19 +349,8 @@ class DeepWNLLClassifier(PartlyLabeledClassifierMixin, BaseEstimator):
         self.transduction_ = self.classes_[self.label_distributions_.argmax(axis=1)]
         return self
 
-    def predict_proba(self, X):
-        """Give the distribution over the classes for each sample.
-
-        Parameters
-        ----------
-        X : array-like or tensor of shape (n_queries, ...)
-            Samples, of the same shape as the fitted ones.
-
-        Returns
-        -------
-        ndarray of shape (n_queries, n_classes)
-            Rows in [0, 1] that sum to 1; classes in the order of ``classes_``.
-        """
+    def _distributions(self, X):
+        """Give the distribution of each sample, and whether a label reaches it."""
         check_is_fitted(self)
         self._validate_params()
         X = self._validate_X(X, reset=False)
@@ -369,14 +358,14 @@ class DeepWNLLClassifier(PartlyLabeledClassifierMixin, BaseEstimator):
             logits = features_of(
                 self.network_, X, self._prepare, find_device(self.device), linear=True
             )
-            return logits.double().softmax(dim=1).numpy()
+            return logits.double().softmax(dim=1).numpy(), np.ones(len(X), dtype=bool)
         self._head.classifier.set_params(
             predict_mode=self.predict_mode,
             query_size=self.query_size,
             n_jobs=self.n_jobs,
             verbose=self.verbose,
         )
-        return self._head.predict_proba(X, self._features)
+        return self._head.predict(X, self._features)
 
     def __sklearn_is_fitted__(self):
         return hasattr(self, "_head")

@@ -56,8 +56,8 @@ class WNLLHead:
         self._index, self._first = RowIndex(keys), first
         return self
 
-    def predict_proba(self, X, features):
-        """Give the distribution of each sample.
+    def predict(self, X, features):
+        """Give the distribution of each sample, and whether a label reaches it.
 
         Parameters
         ----------
@@ -69,17 +69,21 @@ class WNLLHead:
 
         Returns
         -------
-        ndarray of shape (n_queries, n_classes)
+        u : ndarray of shape (n_queries, n_classes)
             Distributions.
+        reached : ndarray of bool of shape (n_queries,)
+            Whether a label reaches the sample.
         """
         keys = sample_keys(X)
         place = self._index.find(keys)
-        proba = self.label_distributions[self._first[place]]
+        u = self.label_distributions[self._first[place]]
+        reached = self.reached[self._first[place]]
         new = np.flatnonzero(place < 0)
         if len(new):
             _, first, inverse = np.unique(keys[new], return_index=True, return_inverse=True)
-            proba[new] = self.classifier.predict_proba(features(X[new[first]]))[inverse]
-        return proba
+            found = self.classifier._distributions(features(X[new[first]]))
+            u[new], reached[new] = (part[inverse] for part in found)
+        return u, reached
 
 
 def sample_keys(X):

@@ -3,16 +3,16 @@
 from dataclasses import dataclass
 
 import numpy as np
-from scipy.special import entr
 from sklearn.exceptions import ConvergenceWarning
 
+from ..certainty import certainty
 from ..classifier import WNLLClassifier
 from ..exceptions import FewLabelsWarning, UnreachedPointsWarning, silenced
 from ..prior import balanced, class_factors, labeled_frequencies
 from .batches import Samples
 from .graph_features import GraphFeatures
 
-__all__ = ["PseudoLabels", "certainty", "pseudo_graph"]
+__all__ = ["PseudoLabels", "pseudo_graph"]
 
 _MAX_CLASS_WEIGHT = 3.0
 _SMALLEST = 1e-12
@@ -109,25 +109,3 @@ def pseudo_graph(n_neighbors):
         "scale_neighbor": min(8, n_neighbors),
         "metric": "cosine",
     }
-
-
-def certainty(u):
-    """Tell how certain distributions are.
-
-    Parameters
-    ----------
-    u : ndarray of shape (n, n_classes)
-        Distributions.
-
-    Returns
-    -------
-    ndarray of shape (n,)
-        One minus the entropy in units of that of the uniform distribution.
-
-    Examples
-    --------
-    >>> import numpy as np
-    >>> certainty(np.array([[1.0, 0.0], [0.5, 0.5]]))
-    array([1., 0.])
-    """
-    return np.maximum(1 - entr(u).sum(axis=1) / np.log(max(u.shape[1], 2)), 0)

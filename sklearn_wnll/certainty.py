@@ -1,0 +1,30 @@
+"""How certain distributions over the classes are."""
+
+import numpy as np
+from scipy.special import entr
+
+__all__ = ["certainty"]
+
+
+def certainty(u):
+    """Tell how certain distributions are.
+
+    Parameters
+    ----------
+    u : ndarray of shape (n, n_classes)
+        Distributions.
+
+    Returns
+    -------
+    ndarray of shape (n,)
+        One minus the entropy in units of that of the uniform distribution: 1 for a single
+        class, 0 for all classes alike.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from sklearn_wnll.certainty import certainty
+    >>> certainty(np.array([[1.0, 0.0], [0.5, 0.5]]))
+    array([1., 0.])
+    """
+    return np.clip(1 - entr(u).sum(axis=1) / np.log(max(u.shape[1], 2)), 0, 1)

@@ -1,5 +1,7 @@
 """Learning with few labels: the weighted nonlocal Laplacian as scikit-learn estimators."""
 
+from typing import TYPE_CHECKING, Any
+
 from .classifier import WNLLClassifier
 from .labels import required_labels
 
@@ -7,14 +9,18 @@ __all__ = ["DeepWNLLClassifier", "WNLLClassifier", "required_labels"]
 __version__ = "0.1.0.dev0"
 
 
-def __getattr__(name):
-    # torch takes seconds to import: only who asks for it waits.
-    if name == "DeepWNLLClassifier":
-        from .deep import DeepWNLLClassifier
+if TYPE_CHECKING:
+    from .deep import DeepWNLLClassifier
+else:
 
-        return DeepWNLLClassifier
-    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    def __getattr__(name: str) -> Any:
+        # torch takes seconds to import: only who asks for it waits.
+        if name == "DeepWNLLClassifier":
+            from .deep import DeepWNLLClassifier
+
+            return DeepWNLLClassifier
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
 
 
-def __dir__():
+def __dir__() -> list[str]:
     return [*globals(), "DeepWNLLClassifier"]

@@ -1,10 +1,15 @@
 """What the classifiers have in common: labels of which some are missing."""
 
+from collections.abc import Callable
+from typing import Any, TypeVar
+
 import numpy as np
-from sklearn.base import ClassifierMixin
+from numpy.typing import ArrayLike, NDArray
+from sklearn.base import ClassifierMixin, _fit_context
 from sklearn.metrics import accuracy_score
 from sklearn.utils import check_consistent_length
 
+from ._typing import Floats, Indices, Labels, Rows
 from .certainty import certainty
 from .exceptions import FewLabelsWarning, warn_user
 from .labels import (
@@ -15,7 +20,25 @@ from .labels import (
     required_labels,
 )
 
-__all__ = ["PartlyLabeledClassifierMixin"]
+__all__ = ["PartlyLabeledClassifierMixin", "checks_parameters"]
+
+_Method = TypeVar("_Method", bound=Callable[..., Any])
+
+
+def checks_parameters(fit: _Method) -> _Method:
+    """Let a method ``fit`` begin by a check of the estimator's parameters.
+
+    Parameters
+    ----------
+    fit : callable
+        The method.
+
+    Returns
+    -------
+    callable
+        scikit-learn's decoration of it, which has its signature.
+    """
+    return _fit_context(prefer_skip_nested_validation=True)(fit)
 
 
 class PartlyLabeledClassifierMixin(ClassifierMixin):
@@ -24,7 +47,9 @@ class PartlyLabeledClassifierMixin(ClassifierMixin):
     Its ``_distributions(X)`` gives the distribution of each row, and whether a label reaches it.
     """
 
-    def predict(self, X):
+    classes_: NDArray[Any]
+
+    def predict(self, X: Rows) -> NDArray[Any]:
         """Give the most likely class of each row.
 
         Parameters
@@ -40,7 +65,7 @@ class PartlyLabeledClassifierMixin(ClassifierMixin):
         probabilities = self.predict_proba(X)
         return self.classes_[probabilities.argmax(axis=1)]
 
-    def predict_proba(self, X):
+    def predict_proba(self, X: Rows) -> Floats:
         """Give the distribution over the classes for each row.
 
         Parameters
@@ -56,7 +81,7 @@ class PartlyLabeledClassifierMixin(ClassifierMixin):
         """
         return self._distributions(X)[0]
 
-    def certainty(self, X):
+    def certainty(self, X: Rows) -> Floats:
         """Tell how certain the prediction of each row is.
 
         Parameters
@@ -74,7 +99,7 @@ class PartlyLabeledClassifierMixin(ClassifierMixin):
         u, reached = self._distributions(X)
         return np.where(reached, certainty(u), 0)
 
-    def score(self, X, y, sample_weight=None):
+    def score(self, X: Rows, y: Labels, sample_weight: ArrayLike | None = None) -> float:
         """Give the accuracy on the rows that ``y`` labels.
 
         Parameters
@@ -109,7 +134,7 @@ class PartlyLabeledClassifierMixin(ClassifierMixin):
         check_no_missing(truth, self.unlabeled)
         return accuracy_score(truth, predicted[labeled], sample_weight=sample_weight)
 
-    def _check_scale_neighbor(self):
+    def _check_scale_neighbor(self) -> None:
         """Refuse a scale from beyond the end of the neighbour lists."""
         if self.scale_neighbor > self.n_neighbors:
             raise ValueError(
@@ -117,7 +142,7 @@ class PartlyLabeledClassifierMixin(ClassifierMixin):
                 f"{self.n_neighbors}. Lower scale_neighbor or raise n_neighbors."
             )
 
-    def _encode(self, X, y):
+    def _encode(self, X: Any, y: Labels | None) -> tuple[NDArray[Any], Indices]:
         """Give the classes in ``y``, and the code of each row: -1 where it has no label."""
         if y is None:
             raise ValueError(
@@ -132,11 +157,11 @@ class PartlyLabeledClassifierMixin(ClassifierMixin):
                 "numbers, None among strings) says that a row has no label."
             )
         classes, codes = encode_labels(y, self.unlabeled)
-        self._warn_if_few(np.count_nonzero(codes >= 0), len(classes))
+        self._warn_if_few(int(np.count_nonzero(codes >= 0)), len(classes))
         return classes, codes
 
     @staticmethod
-    def _warn_if_few(n_labeled, n_classes):
+    def _warn_if_few(n_labeled: int, n_classes: int) -> None:
         required = required_labels(n_classes)
         if n_labeled < required:
             warn_user(

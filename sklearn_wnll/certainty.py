@@ -1,12 +1,15 @@
 """How certain distributions over the classes are."""
 
 import numpy as np
+from numpy.typing import NDArray
 from scipy.special import entr
+
+from ._typing import Floats
 
 __all__ = ["certainty"]
 
 
-def certainty(u):
+def certainty(u: NDArray[np.floating]) -> Floats:
     """Tell how certain distributions are.
 
     Parameters

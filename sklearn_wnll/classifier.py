@@ -1,18 +1,34 @@
 """The estimator: checks its input, asks the graph and the harmonic extension, keeps the answer."""
 
 from numbers import Integral, Real
+from typing import Any, ClassVar, Literal, Self
 
 import numpy as np
+from numpy.typing import NDArray
 from scipy import sparse
-from sklearn.base import BaseEstimator, _fit_context
+from sklearn.base import BaseEstimator
 from sklearn.exceptions import ConvergenceWarning
-from sklearn.utils import check_random_state
+from sklearn.utils import Tags, check_random_state
 from sklearn.utils._param_validation import HasMethods, Interval, StrOptions
 from sklearn.utils.validation import check_is_fitted, validate_data
 
-from .base import PartlyLabeledClassifierMixin
+from ._typing import (
+    ClassPrior,
+    Floats,
+    Indices,
+    Labels,
+    LabelWeight,
+    Mask,
+    Metric,
+    NeighborsTransformer,
+    PredictMode,
+    RandomState,
+    Rows,
+)
+from .base import PartlyLabeledClassifierMixin, checks_parameters
 from .exceptions import UnreachedPointsWarning, warn_user
 from .graph import FeatureGraph, PrecomputedGraph
+from .harmonic import HarmonicExtension
 from .points import METRICS, SPARSE_METRICS, FeatureSpace, canonical_rows
 from .prior import balanced, class_factors, class_prior_values, labeled_frequencies
 from .search import make_search
@@ -180,7 +196,18 @@ class WNLLClassifier(PartlyLabeledClassifierMixin, BaseEstimator):
     True
     """
 
-    _parameter_constraints: dict = {  # noqa: RUF012
+    classes_: NDArray[Any]
+    transduction_: NDArray[Any]
+    label_distributions_: Floats
+    reached_: Mask
+    templates_: list[Indices]
+    graph_: sparse.csr_array | None
+    point_index_: Indices | None
+    n_iter_: int
+    n_features_in_: int
+    feature_names_in_: NDArray[np.object_]
+
+    _parameter_constraints: ClassVar[dict[str, Any]] = {
         "n_neighbors": [Interval(Integral, 1, None, closed="left")],
         "scale_neighbor": [Interval(Integral, 1, None, closed="left")],
         "label_weight": [
@@ -206,23 +233,23 @@ class WNLLClassifier(PartlyLabeledClassifierMixin, BaseEstimator):
 
     def __init__(
         self,
-        n_neighbors=15,
+        n_neighbors: int = 15,
         *,
-        scale_neighbor=8,
-        label_weight="wnll",
-        class_prior=None,
-        metric="euclidean",
-        neighbors="auto",
-        predict_mode="transductive",
-        unlabeled="auto",
-        template_size=None,
-        query_size=None,
-        tol=1e-6,
-        max_iter=1000,
-        random_state=None,
-        n_jobs=None,
-        verbose=0,
-    ):
+        scale_neighbor: int = 8,
+        label_weight: LabelWeight = "wnll",
+        class_prior: ClassPrior | None = None,
+        metric: Metric = "euclidean",
+        neighbors: Literal["auto", "exact", "approximate"] | NeighborsTransformer = "auto",
+        predict_mode: PredictMode = "transductive",
+        unlabeled: object = "auto",
+        template_size: int | None = None,
+        query_size: int | None = None,
+        tol: float = 1e-6,
+        max_iter: int = 1000,
+        random_state: RandomState = None,
+        n_jobs: int | None = None,
+        verbose: int = 0,
+    ) -> None:
         self.n_neighbors = n_neighbors
         self.scale_neighbor = scale_neighbor
         self.label_weight = label_weight
@@ -239,8 +266,8 @@ class WNLLClassifier(PartlyLabeledClassifierMixin, BaseEstimator):
         self.n_jobs = n_jobs
         self.verbose = verbose
 
-    @_fit_context(prefer_skip_nested_validation=True)
-    def fit(self, X, y):
+    @checks_parameters
+    def fit(self, X: Rows, y: Labels) -> Self:
         """Extend the labels in ``y`` to all rows of ``X``.
 
         Parameters
@@ -277,7 +304,7 @@ class WNLLClassifier(PartlyLabeledClassifierMixin, BaseEstimator):
         self.n_iter_ = max(1, result.n_iter)
         self.label_distributions_, self.reached_ = self._balanced(result), result.reached
         self.transduction_ = self.classes_[self.label_distributions_.argmax(axis=1)]
-        self._warn_if_unreached(np.count_nonzero(~result.reached), "rows of X")
+        self._warn_if_unreached(int(np.count_nonzero(~result.reached)), "rows of X")
         self.templates_ = self._templates.rows
         self.graph_ = self.point_index_ = None
         if len(self.templates_) == 1:
@@ -285,7 +312,7 @@ class WNLLClassifier(PartlyLabeledClassifierMixin, BaseEstimator):
             self.graph_, self.point_index_ = graph.weights_, graph.point_index_
         return self
 
-    def _distributions(self, X):
+    def _distributions(self, X: Rows) -> tuple[Floats, Mask]:
         """Give the distribution of each row, and whether a label reaches it."""
         check_is_fitted(self)
         self._validate_params()
@@ -300,21 +327,21 @@ class WNLLClassifier(PartlyLabeledClassifierMixin, BaseEstimator):
         inductive = self.predict_mode == "inductive"
         result = self._templates.predict(X, inductive=inductive)
         self._warn_if_not_converged(result)
-        self._warn_if_unreached(np.count_nonzero(~result.reached), "queries")
+        self._warn_if_unreached(int(np.count_nonzero(~result.reached)), "queries")
         return self._balanced(result), result.reached
 
-    def __sklearn_tags__(self):
+    def __sklearn_tags__(self) -> Tags:
         tags = super().__sklearn_tags__()
         tags.input_tags.sparse = self._takes_sparse()
         tags.input_tags.pairwise = tags.input_tags.positive_only = self.metric == "precomputed"
         return tags
 
-    def _takes_sparse(self):
+    def _takes_sparse(self) -> bool:
         """Whether X may be sparse; a transformer brings its own metric."""
         own_metric = not isinstance(self.neighbors, str)
         return own_metric or self.metric in (*SPARSE_METRICS, "precomputed")
 
-    def _validate_X(self, X, *, reset):
+    def _validate_X(self, X: Rows, *, reset: bool) -> Any:
         """Check X, leaving float32 and float64 as they are."""
         if reset:
             self._check_scale_neighbor()
@@ -335,7 +362,7 @@ class WNLLClassifier(PartlyLabeledClassifierMixin, BaseEstimator):
             )
         return canonical_rows(X)
 
-    def _make_templates(self, X):
+    def _make_templates(self, X: Any) -> Templates:
         """Make what fits and predicts, with this estimator's parameters."""
         if self.metric == "precomputed" and self.template_size is not None:
             raise ValueError(
@@ -358,7 +385,7 @@ class WNLLClassifier(PartlyLabeledClassifierMixin, BaseEstimator):
             **common,
         )
 
-    def _make_graph(self, X):
+    def _make_graph(self, X: Any) -> FeatureGraph | PrecomputedGraph:
         if self.metric == "precomputed":
             return PrecomputedGraph(self.n_neighbors, self.scale_neighbor)
         # A transformer sees the rows as they are.
@@ -375,13 +402,13 @@ class WNLLClassifier(PartlyLabeledClassifierMixin, BaseEstimator):
         )
         return FeatureGraph(search, space, self.n_neighbors, self.scale_neighbor)
 
-    def _balanced(self, result):
+    def _balanced(self, result: HarmonicExtension) -> Floats:
         """Correct distributions by the class prior; those that no label reaches are the prior."""
         if self._class_factors is None:
             return result.u
         return np.where(result.reached[:, None], balanced(result.u, self._class_factors), result.u)
 
-    def _warn_if_not_converged(self, result):
+    def _warn_if_not_converged(self, result: HarmonicExtension) -> None:
         if not result.converged:
             warn_user(
                 f"The solver stopped after max_iter={self.max_iter} iterations at a relative "
@@ -390,7 +417,7 @@ class WNLLClassifier(PartlyLabeledClassifierMixin, BaseEstimator):
                 ConvergenceWarning,
             )
 
-    def _warn_if_unreached(self, count, what):
+    def _warn_if_unreached(self, count: int, what: str) -> None:
         if count:
             warn_user(
                 f"No label reaches {count} {what}: their parts of the graph hold none. They get "

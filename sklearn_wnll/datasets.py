@@ -3,14 +3,18 @@
 import os
 import pickle
 import warnings
+from collections.abc import Sequence
 from io import BytesIO
 from itertools import pairwise
 from pathlib import Path
+from typing import Any, Literal, TypeAlias, overload
 
 import numpy as np
+from numpy.typing import NDArray
 from scipy.io import loadmat
 from sklearn.utils import Bunch, check_random_state
 
+from ._typing import Labels, RandomState
 from .exceptions import AmbiguousLabelsWarning
 from .labels import as_label_array, encode_labels
 
@@ -18,8 +22,13 @@ __all__ = ["hide_labels", "load_cifar10", "load_cifar100", "load_mnist", "load_s
 
 _VARIABLE = "SKLEARN_WNLL_DATA"
 
+Subset: TypeAlias = Literal["train", "test", "all"]
+SVHNSubset: TypeAlias = Subset | Literal["extra"]
+Folder: TypeAlias = str | os.PathLike[str] | None
+Arrays: TypeAlias = tuple[NDArray[np.uint8], NDArray[np.int64]]
 
-def hide_labels(y, n_per_class, random_state=None):
+
+def hide_labels(y: Labels, n_per_class: int, random_state: RandomState = None) -> NDArray[Any]:
     """Keep a few labels of each class, drawn at random, and hide the others.
 
     Parameters
@@ -80,7 +89,17 @@ def hide_labels(y, n_per_class, random_state=None):
     return kept
 
 
-def load_mnist(subset="all", *, data_home=None, return_X_y=False):
+@overload
+def load_mnist(
+    subset: Subset = "all", *, data_home: Folder = None, return_X_y: Literal[False] = False
+) -> Bunch: ...
+@overload
+def load_mnist(
+    subset: Subset = "all", *, data_home: Folder = None, return_X_y: Literal[True]
+) -> Arrays: ...
+def load_mnist(
+    subset: Subset = "all", *, data_home: Folder = None, return_X_y: bool = False
+) -> Bunch | Arrays:
     """Load MNIST from a local file ``mnist.npz``, in the layout that Keras distributes.
 
     Parameters
@@ -113,7 +132,17 @@ def load_mnist(subset="all", *, data_home=None, return_X_y=False):
     return _bunch(parts, [str(digit) for digit in range(10)], return_X_y)
 
 
-def load_cifar10(subset="all", *, data_home=None, return_X_y=False):
+@overload
+def load_cifar10(
+    subset: Subset = "all", *, data_home: Folder = None, return_X_y: Literal[False] = False
+) -> Bunch: ...
+@overload
+def load_cifar10(
+    subset: Subset = "all", *, data_home: Folder = None, return_X_y: Literal[True]
+) -> Arrays: ...
+def load_cifar10(
+    subset: Subset = "all", *, data_home: Folder = None, return_X_y: bool = False
+) -> Bunch | Arrays:
     """Load CIFAR-10 from a local folder.
 
     Read is the first that exists of ``cifar-10-batches-py/``, the original's Python version,
@@ -156,7 +185,17 @@ def load_cifar10(subset="all", *, data_home=None, return_X_y=False):
     return _bunch(parts, names, return_X_y)
 
 
-def load_cifar100(subset="all", *, data_home=None, return_X_y=False):
+@overload
+def load_cifar100(
+    subset: Subset = "all", *, data_home: Folder = None, return_X_y: Literal[False] = False
+) -> Bunch: ...
+@overload
+def load_cifar100(
+    subset: Subset = "all", *, data_home: Folder = None, return_X_y: Literal[True]
+) -> Arrays: ...
+def load_cifar100(
+    subset: Subset = "all", *, data_home: Folder = None, return_X_y: bool = False
+) -> Bunch | Arrays:
     """Load CIFAR-100 from a local folder ``cifar-100-python/``, the original's Python version.
 
     Parameters
@@ -186,7 +225,17 @@ def load_cifar100(subset="all", *, data_home=None, return_X_y=False):
     return _bunch(parts, names, return_X_y)
 
 
-def load_svhn(subset="all", *, data_home=None, return_X_y=False):
+@overload
+def load_svhn(
+    subset: SVHNSubset = "all", *, data_home: Folder = None, return_X_y: Literal[False] = False
+) -> Bunch: ...
+@overload
+def load_svhn(
+    subset: SVHNSubset = "all", *, data_home: Folder = None, return_X_y: Literal[True]
+) -> Arrays: ...
+def load_svhn(
+    subset: SVHNSubset = "all", *, data_home: Folder = None, return_X_y: bool = False
+) -> Bunch | Arrays:
     """Load the cropped digits of SVHN from local files ``{train,test,extra}_32x32.mat``.
 
     Parameters
@@ -216,7 +265,7 @@ def load_svhn(subset="all", *, data_home=None, return_X_y=False):
     return _bunch(parts, [str(digit) for digit in range(10)], return_X_y)
 
 
-def _parts(subset, *more):
+def _parts(subset: str, *more: str) -> list[str]:
     """Names of the parts of a subset."""
     allowed = ("train", "test", *more, "all")
     if subset not in allowed:
@@ -224,7 +273,7 @@ def _parts(subset, *more):
     return ["train", "test"] if subset == "all" else [subset]
 
 
-def _find(names, data_home):
+def _find(names: str | Sequence[str], data_home: Folder) -> Path:
     """Path of the first of some files that exists in the data folder."""
     names = (names,) if isinstance(names, str) else names
     home = data_home if data_home is not None else os.environ.get(_VARIABLE)
@@ -240,7 +289,9 @@ def _find(names, data_home):
     raise FileNotFoundError(f"There is no {' or '.join(names)} in data_home={str(home)!r}.")
 
 
-def _bunch(parts, names, return_X_y):
+def _bunch(
+    parts: list[tuple[NDArray[np.uint8], NDArray[Any]]], names: list[str], return_X_y: bool
+) -> Bunch | Arrays:
     """Put parts of a data set together."""
     images = np.concatenate([part[0] for part in parts])
     target = np.concatenate([part[1] for part in parts]).astype(np.int64)
@@ -250,12 +301,12 @@ def _bunch(parts, names, return_X_y):
     return Bunch(data=data, images=images, target=target, target_names=names)
 
 
-def _channels_last(rows):
+def _channels_last(rows: NDArray[np.uint8]) -> NDArray[np.uint8]:
     """Images of shape (n, 32, 32, 3) from rows of three colour planes."""
     return rows.reshape(-1, 3, 32, 32).transpose(0, 2, 3, 1)
 
 
-def _decode_jpeg(stream, offsets):
+def _decode_jpeg(stream: NDArray[np.uint8], offsets: NDArray[Any]) -> NDArray[np.uint8]:
     """Decode JPEG files that lie end to end."""
     try:
         from PIL import Image
@@ -264,8 +315,8 @@ def _decode_jpeg(stream, offsets):
             "Reading cifar10_jpeg.npz needs Pillow. Install it with: "
             "python -m pip install 'sklearn-wnll[plot]'"
         ) from error
-    stream = stream.tobytes()
-    files = (stream[a:b] for a, b in pairwise(offsets))
+    data = stream.tobytes()
+    files = (data[a:b] for a, b in pairwise(offsets))
     return np.stack([np.asarray(Image.open(BytesIO(file)).convert("RGB")) for file in files])
 
 
@@ -280,13 +331,13 @@ class _ArrayUnpickler(pickle.Unpickler):
         ("_codecs", "encode"),
     })  # fmt: skip
 
-    def find_class(self, module, name):
+    def find_class(self, module: str, name: str) -> Any:
         if (module, name) not in self._ALLOWED:
             raise pickle.UnpicklingError(f"The file asks for {module}.{name}, which is no data.")
         return super().find_class(module.replace("numpy.core", "numpy._core"), name)
 
 
-def _unpickle(path):
+def _unpickle(path: Path) -> Any:
     """Read a pickle that Python 2 wrote, with bytes for its strings."""
     with path.open("rb") as file:
         return _ArrayUnpickler(file, encoding="bytes").load()

@@ -2,7 +2,9 @@
 
 import sys
 import warnings
+from collections.abc import Iterator
 from contextlib import contextmanager
+from types import FrameType
 
 __all__ = [
     "AmbiguousLabelsWarning",
@@ -33,7 +35,7 @@ class TrainingInterruptedWarning(UserWarning):
     """A training was interrupted; what it had reached is kept."""
 
 
-def warn_user(message, category):
+def warn_user(message: str, category: type[Warning]) -> None:
     """Warn at the line outside this package and scikit-learn that called in.
 
     Parameters
@@ -50,7 +52,7 @@ def warn_user(message, category):
 
 
 @contextmanager
-def silenced(*categories):
+def silenced(*categories: type[Warning]) -> Iterator[None]:
     """Say nothing of some kinds of warning: they have been said, or are nobody's mistake.
 
     Parameters
@@ -64,5 +66,5 @@ def silenced(*categories):
         yield
 
 
-def _is_library(frame):
+def _is_library(frame: FrameType) -> bool:
     return frame.f_globals.get("__name__", "").partition(".")[0] in ("sklearn_wnll", "sklearn")

@@ -2,12 +2,14 @@
 
 import numbers
 import warnings
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
+from numpy.typing import ArrayLike, NDArray
 from sklearn.utils import assert_all_finite, column_or_1d
 from sklearn.utils.multiclass import check_classification_targets
 
+from ._typing import Indices, Labels, Mask
 from .exceptions import AmbiguousLabelsWarning, warn_user
 
 __all__ = [
@@ -22,7 +24,7 @@ __all__ = [
 _MARKER_LIKE = ("", "?", "nan", "none", "na", "n/a", "<na>", "null", "unlabeled", "unlabelled")
 
 
-def required_labels(n_classes):
+def required_labels(n_classes: int) -> int:
     """Give the number of random labels that shows every class once, on average.
 
     With ``c`` equally likely classes, drawing labelled rows until each class has been
@@ -71,11 +73,11 @@ class EncodedLabels(NamedTuple):
         Position of each label in ``classes``; -1 where a row is unlabelled.
     """
 
-    classes: np.ndarray
-    codes: np.ndarray
+    classes: NDArray[Any]
+    codes: Indices
 
 
-def encode_labels(y, unlabeled="auto"):
+def encode_labels(y: Labels, unlabeled: object = "auto") -> EncodedLabels:
     """Find the classes in ``y`` and the rows that have no label.
 
     Parameters
@@ -138,7 +140,7 @@ def encode_labels(y, unlabeled="auto"):
     return EncodedLabels(classes, codes)
 
 
-def is_unlabeled(y, unlabeled="auto", classes=None):
+def is_unlabeled(y: Labels, unlabeled: object = "auto", classes: ArrayLike | None = None) -> Mask:
     """Tell which rows of ``y`` have no label.
 
     Parameters
@@ -185,7 +187,7 @@ def is_unlabeled(y, unlabeled="auto", classes=None):
     return _missing(y) | _equals(y, minus_one)
 
 
-def _unlabeled_mask(y, unlabeled):
+def _unlabeled_mask(y: NDArray[Any], unlabeled: object) -> Mask:
     """:func:`is_unlabeled` of an array that :func:`as_label_array` has made."""
     if unlabeled is None:
         return np.zeros(len(y), dtype=bool)
@@ -201,12 +203,12 @@ def _unlabeled_mask(y, unlabeled):
     return _equals(y, unlabeled)
 
 
-def _is_auto(unlabeled):
+def _is_auto(unlabeled: object) -> bool:
     """Whether the markers are the automatic ones."""
     return isinstance(unlabeled, str) and unlabeled == "auto"
 
 
-def _auto_mask(y):
+def _auto_mask(y: NDArray[Any]) -> Mask:
     """Rows that the automatic markers mark; see :func:`is_unlabeled`."""
     strings = _holds_strings(y)
     missing = _missing(y)
@@ -237,7 +239,7 @@ def _auto_mask(y):
     return minus_one
 
 
-def _warn_of_marker_like(classes, unlabeled):
+def _warn_of_marker_like(classes: NDArray[Any], unlabeled: object) -> None:
     """Warn of a class that looks like a missing label, where no label is missing."""
     if unlabeled is None:
         return
@@ -254,7 +256,7 @@ def _warn_of_marker_like(classes, unlabeled):
             )
 
 
-def as_label_array(y):
+def as_label_array(y: Labels) -> NDArray[Any]:
     """Make labels a one-dimensional array, of numbers if all of them are numbers.
 
     Parameters
@@ -274,40 +276,41 @@ def as_label_array(y):
     >>> as_label_array([1, None])
     array([1, None], dtype=object)
     """
-    if hasattr(y, "detach"):  # a tensor of torch
-        y = y.detach().cpu().numpy()
-    if isinstance(y, (list, tuple)):
+    labels: Any = y
+    if hasattr(labels, "detach"):  # a tensor of torch
+        labels = labels.detach().cpu().numpy()
+    if isinstance(labels, (list, tuple)):
         # np.asarray would turn the NaN of ["a", nan] into the string "nan".
-        y = np.array(y, dtype=object)
-    elif not isinstance(getattr(y, "dtype", np.dtype(object)), np.dtype):
+        labels = np.array(labels, dtype=object)
+    elif not isinstance(getattr(labels, "dtype", np.dtype(object)), np.dtype):
         # A type of pandas, which np.asarray may turn into floats to hold NaN.
-        y = np.array(list(y), dtype=object)
-    y = column_or_1d(np.asarray(y), warn=True)
-    if y.dtype.kind == "O" and len(y) and all(map(_is_number, y)):
-        return np.array(y.tolist())
-    return y
+        labels = np.array(list(labels), dtype=object)
+    labels = column_or_1d(np.asarray(labels), warn=True)
+    if labels.dtype.kind == "O" and len(labels) and all(map(_is_number, labels)):
+        return np.array(labels.tolist())
+    return labels
 
 
-def _is_number(label):
+def _is_number(label: object) -> bool:
     """Whether a label is a real number or a truth value."""
     return isinstance(label, (numbers.Real, np.bool_))
 
 
-def _holds_strings(y):
+def _holds_strings(y: NDArray[Any]) -> bool:
     """Whether the labels are strings."""
     return y.dtype.kind in "US" or (
         y.dtype.kind == "O" and any(isinstance(label, str) for label in y)
     )
 
 
-def _is_missing_scalar(value):
+def _is_missing_scalar(value: object) -> bool:
     """Whether a value is None, NaN, or pandas' NA (which equals nothing, itself included)."""
     if value is None or type(value).__name__ in ("NAType", "NaTType"):
         return True
     return isinstance(value, numbers.Real) and value != value
 
 
-def _missing(y):
+def _missing(y: NDArray[Any]) -> Mask:
     """Where an array holds None, NaN or NA."""
     if y.dtype.kind == "f":
         return np.isnan(y)
@@ -318,7 +321,7 @@ def _missing(y):
     return np.fromiter((_is_missing_scalar(label) for label in y), dtype=bool, count=len(y))
 
 
-def _equals(y, value):
+def _equals(y: NDArray[Any], value: object) -> Mask:
     """Where an array holds a value, whatever the types."""
     if y.dtype.kind == "O":
         return np.fromiter(
@@ -330,7 +333,7 @@ def _equals(y, value):
     return np.full(len(y), False) if np.isscalar(equal) else np.asarray(equal, dtype=bool)
 
 
-def check_no_missing(known, unlabeled):
+def check_no_missing(known: NDArray[Any], unlabeled: object) -> None:
     """Reject missing values that the marker does not cover.
 
     Parameters

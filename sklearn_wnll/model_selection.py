@@ -1,14 +1,20 @@
 """Cross-validation of partly labelled data."""
 
 import numbers
+from collections.abc import Iterator
+from typing import Any
 
 import numpy as np
+from numpy.typing import ArrayLike, NDArray
 from sklearn.model_selection import BaseCrossValidator, StratifiedKFold, check_cv
 from sklearn.utils import _safe_indexing, indexable
 
-from .labels import as_label_array, encode_labels
+from ._typing import Indices, Labels, Rows, Splitter
+from .labels import EncodedLabels, as_label_array, encode_labels
 
 __all__ = ["LabeledFold"]
+
+_WHOLE = int, numbers.Integral  # type checkers do not know that an int is Integral
 
 
 class LabeledFold(BaseCrossValidator):
@@ -50,11 +56,13 @@ class LabeledFold(BaseCrossValidator):
     np.True_
     """
 
-    def __init__(self, cv=5, *, unlabeled="auto"):
+    def __init__(self, cv: int | Splitter = 5, *, unlabeled: object = "auto") -> None:
         self.cv = cv
         self.unlabeled = unlabeled
 
-    def split(self, X, y=None, groups=None):
+    def split(
+        self, X: Rows, y: Labels | None = None, groups: ArrayLike | None = None
+    ) -> Iterator[tuple[Indices, Indices]]:
         """Give the rows of the training and of the test part of each fold.
 
         Parameters
@@ -91,7 +99,9 @@ class LabeledFold(BaseCrossValidator):
             self._check_classes(classes, codes[labeled[train]])
             yield np.sort(np.concatenate([labeled[train], unlabeled])), labeled[test]
 
-    def get_n_splits(self, X=None, y=None, groups=None):
+    def get_n_splits(
+        self, X: Rows | None = None, y: Labels | None = None, groups: ArrayLike | None = None
+    ) -> int:
         """Give the number of folds.
 
         Parameters
@@ -108,7 +118,7 @@ class LabeledFold(BaseCrossValidator):
         int
             The number. For a splitter that asks the data for it, they must be given.
         """
-        if isinstance(self.cv, numbers.Integral):
+        if isinstance(self.cv, _WHOLE):
             return int(self.cv)
         if X is None or y is None:
             return self.cv.get_n_splits(X, y, groups)
@@ -117,7 +127,7 @@ class LabeledFold(BaseCrossValidator):
         groups = None if groups is None else _safe_indexing(groups, labeled)
         return self.cv.get_n_splits(_safe_indexing(X, labeled), codes[labeled], groups)
 
-    def _encode(self, y):
+    def _encode(self, y: Labels | None) -> EncodedLabels:
         if y is None:
             raise ValueError(
                 "LabeledFold needs y, to tell labelled from unlabelled rows. Pass it to the "
@@ -125,9 +135,9 @@ class LabeledFold(BaseCrossValidator):
             )
         return encode_labels(y, self.unlabeled)
 
-    def _splitter(self, classes, codes):
+    def _splitter(self, classes: NDArray[Any], codes: Indices) -> Splitter:
         """Give what splits the labelled rows."""
-        if not isinstance(self.cv, numbers.Integral):
+        if not isinstance(self.cv, _WHOLE):
             return check_cv(self.cv)
         counts = np.bincount(codes[codes >= 0])
         rare = counts.argmin()
@@ -140,7 +150,7 @@ class LabeledFold(BaseCrossValidator):
         return StratifiedKFold(int(self.cv))
 
     @staticmethod
-    def _check_classes(classes, codes):
+    def _check_classes(classes: NDArray[Any], codes: Indices) -> None:
         """Refuse a training part that lacks a class."""
         missing = np.setdiff1d(np.arange(len(classes)), codes)
         if len(missing):

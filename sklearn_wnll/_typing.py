@@ -1,0 +1,50 @@
+"""Types that the annotations of several modules share."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any, Literal, Protocol, TypeAlias
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+from scipy import sparse
+
+
+class SupportsArray(Protocol):
+    """What numpy makes an array of: an array, a Series, a tensor."""
+
+    def __array__(self) -> NDArray[Any]: ...
+
+
+class NeighborsTransformer(Protocol):
+    """A transformer from rows to a sparse graph of distances."""
+
+    def fit(self, X: Any, /) -> Any: ...
+    def fit_transform(self, X: Any, /) -> Any: ...
+    def transform(self, X: Any, /) -> Any: ...
+
+
+class Splitter(Protocol):
+    """A splitter of scikit-learn's kind."""
+
+    def split(self, X: Any, y: Any, groups: Any, /) -> Iterable[Any]: ...
+    def get_n_splits(self, X: Any, y: Any, groups: Any, /) -> int: ...
+
+
+Rows: TypeAlias = ArrayLike | sparse.sparray | sparse.spmatrix
+# What numpy takes for an array has no None in it.
+Labels: TypeAlias = ArrayLike | Sequence[object]
+ClassPrior: TypeAlias = Literal["labeled"] | Mapping[Any, float] | Sequence[float] | SupportsArray
+RandomState: TypeAlias = int | np.random.RandomState | None
+NetworkLabelWeight: TypeAlias = Literal["wnll", "laplace"] | float
+LabelWeight: TypeAlias = NetworkLabelWeight | Literal["poisson"]
+Gradient: TypeAlias = Literal["exact", "surrogate"]
+PredictMode: TypeAlias = Literal["transductive", "inductive"]
+Metric: TypeAlias = Literal[
+    "euclidean", "l2", "minkowski", "sqeuclidean", "manhattan", "l1", "cityblock", "chebyshev",
+    "cosine", "correlation", "canberra", "braycurtis", "hamming", "haversine", "jaccard", "dice",
+    "rogerstanimoto", "sokalsneath", "yule", "precomputed",
+]  # fmt: skip
+
+# Arrays that are given back.
+Floats: TypeAlias = NDArray[np.float64]
+Indices: TypeAlias = NDArray[np.intp]
+Mask: TypeAlias = NDArray[np.bool_]

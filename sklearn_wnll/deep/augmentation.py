@@ -1,6 +1,7 @@
 """Random changes of training images that leave their class as it is."""
 
 import torch
+from torch import Tensor
 from torch.nn.functional import pad
 
 __all__ = ["crop_and_flip", "strong_augmentation"]
@@ -8,7 +9,7 @@ __all__ = ["crop_and_flip", "strong_augmentation"]
 _CONTRAST, _BRIGHTNESS, _SATURATION = 0.4, 0.4, 0.5
 
 
-def crop_and_flip(images, padding=None, *, flip=True):
+def crop_and_flip(images: Tensor, padding: int | None = None, *, flip: bool = True) -> Tensor:
     """Shift each image at random, filling with zeros, and mirror it with probability 1/2.
 
     Parameters
@@ -47,7 +48,7 @@ def crop_and_flip(images, padding=None, *, flip=True):
     return shifted.permute(0, 3, 1, 2)
 
 
-def strong_augmentation(images, padding=None, *, flip=True):
+def strong_augmentation(images: Tensor, padding: int | None = None, *, flip: bool = True) -> Tensor:
     """Crop, flip, change the colours, and cut a square out of each image, at random.
 
     Contrast is multiplied by 0.6 to 1.4 and saturation by 0.5 to 1.5, brightness shifted by up to

@@ -1,12 +1,31 @@
 """The estimator: checks its input, trains the network, asks the WNLL on its features."""
 
+import os
+from collections.abc import Callable
+from typing import Any, ClassVar, Literal, Self
+
 import numpy as np
 import torch
-from sklearn.base import BaseEstimator, _fit_context
+from numpy.typing import ArrayLike, NDArray
+from sklearn.base import BaseEstimator
 from sklearn.utils import check_random_state
 from sklearn.utils.validation import check_is_fitted, validate_data
+from skorch.callbacks import Callback
+from torch import Tensor, nn
 
-from ..base import PartlyLabeledClassifierMixin
+from .._typing import (
+    ClassPrior,
+    Floats,
+    Gradient,
+    Indices,
+    Labels,
+    Mask,
+    NetworkLabelWeight,
+    PredictMode,
+    RandomState,
+    Rows,
+)
+from ..base import PartlyLabeledClassifierMixin, checks_parameters
 from ..classifier import WNLLClassifier
 from ..exceptions import TrainingInterruptedWarning, warn_user
 from ..prior import class_prior_values, labeled_frequencies
@@ -199,51 +218,60 @@ class DeepWNLLClassifier(PartlyLabeledClassifierMixin, BaseEstimator):
     True
     """
 
-    _parameter_constraints: dict = CONSTRAINTS
+    classes_: NDArray[Any]
+    network_: WNLLNetwork
+    history_: list[dict[str, Any]]
+    transduction_: NDArray[Any]
+    label_distributions_: Floats
+    reached_: Mask
+    n_features_in_: int
+    feature_names_in_: NDArray[np.object_]
+
+    _parameter_constraints: ClassVar[dict[str, Any]] = CONSTRAINTS
 
     def __init__(
         self,
-        module=None,
+        module: Callable[..., nn.Module] | nn.Module | None = None,
         *,
-        module_params=None,
-        buffer=None,
-        n_stages=2,
-        max_epochs=100,
-        pseudo_epochs=40,
-        wnll_epochs=5,
-        batch_size=128,
-        lr=0.05,
-        pseudo_lr=0.03,
-        wnll_lr=0.01,
-        lr_halving=50,
-        stage_lr_factor=0.2,
-        momentum=0.9,
-        weight_decay=5e-4,
-        augment="auto",
-        standardize=True,
-        mixed_precision=False,
-        template_fraction=0.2,
-        n_template_batches=5,
-        n_query_batches=10,
-        n_neighbors=15,
-        scale_neighbor=8,
-        label_weight="wnll",
-        gradient="exact",
-        pseudo_labels="wnll",
-        pseudo_neighbors=60,
-        class_prior="labeled",
-        head="wnll",
-        predict_mode="transductive",
-        template_size=5000,
-        query_size=1000,
-        unlabeled="auto",
-        callbacks=None,
-        checkpoint_dir=None,
-        device="auto",
-        random_state=None,
-        n_jobs=None,
-        verbose=0,
-    ):
+        module_params: dict[str, Any] | None = None,
+        buffer: Callable[[int], nn.Module] | None = None,
+        n_stages: int = 2,
+        max_epochs: int = 100,
+        pseudo_epochs: int = 40,
+        wnll_epochs: int = 5,
+        batch_size: int = 128,
+        lr: float = 0.05,
+        pseudo_lr: float = 0.03,
+        wnll_lr: float = 0.01,
+        lr_halving: int | None = 50,
+        stage_lr_factor: float = 0.2,
+        momentum: float = 0.9,
+        weight_decay: float = 5e-4,
+        augment: Literal["auto"] | Callable[[Tensor], Tensor] | None = "auto",
+        standardize: bool = True,
+        mixed_precision: bool = False,
+        template_fraction: float = 0.2,
+        n_template_batches: int = 5,
+        n_query_batches: int = 10,
+        n_neighbors: int = 15,
+        scale_neighbor: int = 8,
+        label_weight: NetworkLabelWeight = "wnll",
+        gradient: Gradient = "exact",
+        pseudo_labels: Literal["wnll", "linear"] | None = "wnll",
+        pseudo_neighbors: int = 60,
+        class_prior: ClassPrior | None = "labeled",
+        head: Literal["wnll", "linear"] = "wnll",
+        predict_mode: PredictMode = "transductive",
+        template_size: int | None = 5000,
+        query_size: int | None = 1000,
+        unlabeled: object = "auto",
+        callbacks: list[Callback] | None = None,
+        checkpoint_dir: str | os.PathLike[str] | None = None,
+        device: str = "auto",
+        random_state: RandomState = None,
+        n_jobs: int | None = None,
+        verbose: int = 0,
+    ) -> None:
         self.module = module
         self.module_params = module_params
         self.buffer = buffer
@@ -284,8 +312,8 @@ class DeepWNLLClassifier(PartlyLabeledClassifierMixin, BaseEstimator):
         self.n_jobs = n_jobs
         self.verbose = verbose
 
-    @_fit_context(prefer_skip_nested_validation=True)
-    def fit(self, X, y):
+    @checks_parameters
+    def fit(self, X: ArrayLike | Tensor, y: Labels) -> Self:
         """Train the network, and fit the WNLL to its features.
 
         Parameters
@@ -309,7 +337,7 @@ class DeepWNLLClassifier(PartlyLabeledClassifierMixin, BaseEstimator):
         ValueError
             If an argument is invalid: the message names it and the cure.
         """
-        vars(self).pop("_head", None)  # of an earlier fit, should this one fail
+        self.__dict__.pop("_head", None)  # of an earlier fit, should this one fail
         X = self._validate_X(X, reset=True)
         self.classes_, codes = self._encode(X, y)
         self._learns_from_unlabeled = (
@@ -331,7 +359,11 @@ class DeepWNLLClassifier(PartlyLabeledClassifierMixin, BaseEstimator):
         with torch.random.fork_rng([device] if device.type == "cuda" else []):
             torch.manual_seed(self._seed)
             self._prepare = Standardizer(X, self.standardize)
-            self.network_ = self._make_network(X).to(device, memory_format=memory_format(X.ndim))
+            self.network_ = self._make_network(X).to(
+                device,
+                # torch's overloads of `to` leave this argument out.
+                memory_format=memory_format(X.ndim),  # type: ignore[call-overload]
+            )
             training = make_training(self, X, codes, device)
             try:
                 training.run(Samples(X, codes))
@@ -342,14 +374,14 @@ class DeepWNLLClassifier(PartlyLabeledClassifierMixin, BaseEstimator):
                     TrainingInterruptedWarning,
                 )
         self.history_ = training.history
-        self._early = {}
+        self._early: dict[str, Any] = {}
         self._head = WNLLHead(self._make_head()).fit(X, codes, self._features)
         self.label_distributions_ = self._head.label_distributions
         self.reached_ = self._head.reached
         self.transduction_ = self.classes_[self.label_distributions_.argmax(axis=1)]
         return self
 
-    def _distributions(self, X):
+    def _distributions(self, X: Rows) -> tuple[Floats, Mask]:
         """Give the distribution of each sample, and whether a label reaches it."""
         check_is_fitted(self)
         self._validate_params()
@@ -367,10 +399,10 @@ class DeepWNLLClassifier(PartlyLabeledClassifierMixin, BaseEstimator):
         )
         return self._head.predict(X, self._features)
 
-    def __sklearn_is_fitted__(self):
+    def __sklearn_is_fitted__(self) -> bool:
         return hasattr(self, "_head")
 
-    def _validate_X(self, X, *, reset):
+    def _validate_X(self, X: Any, *, reset: bool) -> NDArray[Any]:
         """Check X: images become (n, c, h, w), all but uint8 becomes float32."""
         X = as_samples(X)
         shape = X.shape[1:] if getattr(X, "ndim", 2) == 4 else None
@@ -386,7 +418,7 @@ class DeepWNLLClassifier(PartlyLabeledClassifierMixin, BaseEstimator):
         rows = validate_data(self, rows, reset=reset, dtype=[np.float32, np.uint8])
         return np.ascontiguousarray(rows).reshape(len(rows), *(shape or rows.shape[1:]))
 
-    def _make_network(self, X):
+    def _make_network(self, X: NDArray[Any]) -> WNLLNetwork:
         """Make a new network for the samples."""
         backbone = make_backbone(self.module, self.module_params, X)
         sample = self._prepare(as_tensor(X[:2]))
@@ -398,7 +430,7 @@ class DeepWNLLClassifier(PartlyLabeledClassifierMixin, BaseEstimator):
             mixed_precision=self.mixed_precision,
         )
 
-    def _find_prior(self, codes):
+    def _find_prior(self, codes: Indices) -> Floats | None:
         """Find the class frequencies to correct by; None where there is nothing to correct."""
         fair = isinstance(self.class_prior, str) and not self._learns_from_unlabeled
         if self.class_prior is None or fair:
@@ -406,9 +438,12 @@ class DeepWNLLClassifier(PartlyLabeledClassifierMixin, BaseEstimator):
         frequencies = labeled_frequencies(codes, len(self.classes_))
         return class_prior_values(self.class_prior, self.classes_, frequencies)
 
-    def _make_head(self):
+    def _make_head(self) -> WNLLClassifier:
         """Make the WNLL on the features."""
-        graph = {"n_neighbors": self.n_neighbors, "scale_neighbor": self.scale_neighbor}
+        graph: dict[str, Any] = {
+            "n_neighbors": self.n_neighbors,
+            "scale_neighbor": self.scale_neighbor,
+        }
         if self._learns_from_unlabeled:
             graph = pseudo_graph(self.pseudo_neighbors)
         return WNLLClassifier(
@@ -422,7 +457,7 @@ class DeepWNLLClassifier(PartlyLabeledClassifierMixin, BaseEstimator):
             verbose=self.verbose,
         )
 
-    def _features(self, X):
+    def _features(self, X: NDArray[Any]) -> NDArray[Any]:
         """The features of samples on whose graph the WNLL predicts."""
         device = find_device(self.device)
         if not self._learns_from_unlabeled:
@@ -436,7 +471,7 @@ class DeepWNLLClassifier(PartlyLabeledClassifierMixin, BaseEstimator):
         return found
 
 
-def _shape_name(shape):
+def _shape_name(shape: tuple[int, ...] | None) -> str:
     if shape is None:
         return "rows of features"
     return "images of {} channels, height {} and width {}".format(*shape)

@@ -1,8 +1,10 @@
 """The weighted nonlocal Laplacian as a differentiable operation on torch tensors."""
 
 import torch
+from torch import Tensor
 from torch.nn.functional import one_hot
 
+from .._typing import Gradient, NetworkLabelWeight
 from ..reweighting import label_weight_value
 from .gradients import GRADIENTS
 from .graph import PointCloud, edge_weights
@@ -44,8 +46,18 @@ class Interpolation:
     """
 
     @torch.no_grad()
-    def __init__(self, template, targets, query, *, n_neighbors, scale_neighbor, label_weight,
-                 tol, max_iter):  # fmt: skip
+    def __init__(
+        self,
+        template: Tensor,
+        targets: Tensor,
+        query: Tensor,
+        *,
+        n_neighbors: int,
+        scale_neighbor: int,
+        label_weight: NetworkLabelWeight,
+        tol: float,
+        max_iter: int,
+    ) -> None:
         n_template = len(template)
         self.cloud = PointCloud(torch.cat([template, query]), n_neighbors)
         self.weights, self.place = edge_weights(self.cloud.squares, scale_neighbor)
@@ -57,9 +69,20 @@ class Interpolation:
         self.u = self.values[n_template:].to(query.dtype)
 
 
-def wnll_interpolate(template, template_targets, query, *, n_neighbors=15, scale_neighbor=8,
-                     label_weight="wnll", gradient="exact", surrogate=None, n_classes=None,
-                     tol=None, max_iter=1000):  # fmt: skip
+def wnll_interpolate(
+    template: Tensor,
+    template_targets: Tensor,
+    query: Tensor,
+    *,
+    n_neighbors: int = 15,
+    scale_neighbor: int = 8,
+    label_weight: NetworkLabelWeight = "wnll",
+    gradient: Gradient = "exact",
+    surrogate: Tensor | None = None,
+    n_classes: int | None = None,
+    tol: float | None = None,
+    max_iter: int = 1000,
+) -> Tensor:
     """Interpolate the labels of a template to queries, by the weighted nonlocal Laplacian.
 
     Template and query points make one nearest-neighbour graph, and the labels are extended
@@ -169,7 +192,9 @@ def wnll_interpolate(template, template_targets, query, *, n_neighbors=15, scale
     return GRADIENTS[gradient](solved, template, targets, query, surrogate)
 
 
-def _check_points(template, targets, query, n_classes):
+def _check_points(
+    template: Tensor, targets: Tensor, query: Tensor, n_classes: int | None
+) -> Tensor:
     """Check tensors; give the targets as distributions."""
     for name, points in (("template", template), ("query", query)):
         if points.ndim != 2 or points.dtype not in _TOLERANCE:

@@ -1,11 +1,17 @@
 """What residual networks are made of."""
 
-from torch import nn
+from collections.abc import Callable, Sequence
+from typing import TypeAlias, TypeVar
+
+from torch import Tensor, nn
 
 __all__ = ["Residual", "basic", "bottleneck", "conv", "four_groups", "initialize", "pooled"]
 
+Branch: TypeAlias = Callable[[int, int, int], nn.Sequential]
+_Module = TypeVar("_Module", bound=nn.Module)
 
-def conv(n_in, n_out, size, stride=1):
+
+def conv(n_in: int, n_out: int, size: int, stride: int = 1) -> nn.Conv2d:
     """Make a convolution that keeps the size, up to the stride.
 
     Parameters
@@ -40,12 +46,18 @@ class Residual(nn.Module):
         What comes after the sum, if any.
     """
 
-    def __init__(self, branch, shortcut, first=None, last=None):
+    def __init__(
+        self,
+        branch: nn.Module,
+        shortcut: nn.Module,
+        first: nn.Module | None = None,
+        last: nn.Module | None = None,
+    ) -> None:
         super().__init__()
         self.branch, self.shortcut = branch, shortcut
         self.first, self.last = first or nn.Identity(), last or nn.Identity()
 
-    def forward(self, x):
+    def forward(self, x: Tensor) -> Tensor:
         """Compute the block."""
         ready = self.first(x)
         # A plain shortcut carries x itself, a projection what has been normalized.
@@ -53,7 +65,7 @@ class Residual(nn.Module):
         return self.last(self.branch(ready) + self.shortcut(x if plain else ready))
 
 
-def basic(n_in, n_out, stride):
+def basic(n_in: int, n_out: int, stride: int) -> nn.Sequential:
     """Make a branch of two convolutions of width 3.
 
     Parameters
@@ -74,7 +86,7 @@ def basic(n_in, n_out, stride):
     )  # fmt: skip
 
 
-def bottleneck(n_in, width, stride):
+def bottleneck(n_in: int, width: int, stride: int) -> nn.Sequential:
     """Make a branch of convolutions of width 1, 3 and 1.
 
     Parameters
@@ -96,7 +108,9 @@ def bottleneck(n_in, width, stride):
     )  # fmt: skip
 
 
-def four_groups(counts, expansion, block):
+def four_groups(
+    counts: Sequence[int], expansion: int, block: Callable[[int, int, int, int], nn.Module]
+) -> list[nn.Module]:
     """Make the groups of the networks for ImageNet, whose widths are 64 to 512.
 
     Parameters
@@ -114,7 +128,8 @@ def four_groups(counts, expansion, block):
     list of torch.nn.Module
         The blocks.
     """
-    blocks, n_in = [], 64
+    blocks: list[nn.Module] = []
+    n_in = 64
     for group, count in enumerate(counts):
         width = 64 * 2**group
         for number in range(count):
@@ -124,7 +139,7 @@ def four_groups(counts, expansion, block):
     return blocks
 
 
-def pooled(*layers):
+def pooled(*layers: nn.Module) -> nn.Sequential:
     """Put layers one after the other, and the mean over all places at the end.
 
     Parameters
@@ -140,7 +155,7 @@ def pooled(*layers):
     return nn.Sequential(*layers, nn.AdaptiveAvgPool2d(1), nn.Flatten())
 
 
-def initialize(module):
+def initialize(module: _Module) -> _Module:
     """Initialize convolutions for ReLU, as He et al. (2015).
 
     Parameters

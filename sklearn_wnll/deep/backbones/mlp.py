@@ -1,11 +1,13 @@
 """A multilayer perceptron, for rows of features."""
 
+from collections.abc import Sequence
+
 from torch import nn
 
 __all__ = ["mlp"]
 
 
-def mlp(in_features, hidden=(128, 64)):
+def mlp(in_features: int, hidden: Sequence[int] = (128, 64)) -> nn.Sequential:
     """Make a multilayer perceptron.
 
     Parameters
@@ -27,7 +29,7 @@ def mlp(in_features, hidden=(128, 64)):
     >>> mlp(20).eval()(torch.zeros(3, 20)).shape
     torch.Size([3, 64])
     """
-    layers = []
+    layers: list[nn.Module] = []
     for width in hidden:
         layers += [
             nn.Linear(in_features, width, bias=False),

@@ -3,14 +3,16 @@
 K. He, X. Zhang, S. Ren and J. Sun, "Identity mappings in deep residual networks", ECCV 2016.
 """
 
+from collections.abc import Sequence
+
 from torch import nn
 
-from .blocks import Residual, basic, bottleneck, conv, four_groups, initialize, pooled
+from .blocks import Branch, Residual, basic, bottleneck, conv, four_groups, initialize, pooled
 
 __all__ = ["preact_resnet18", "preact_resnet34", "preact_resnet50"]
 
 
-def preact_resnet18(in_channels=3):
+def preact_resnet18(in_channels: int = 3) -> nn.Sequential:
     """Make a ResNet-18 whose normalization comes before the convolutions.
 
     Parameters
@@ -33,7 +35,7 @@ def preact_resnet18(in_channels=3):
     return _preact((2, 2, 2, 2), basic, 1, in_channels)
 
 
-def preact_resnet34(in_channels=3):
+def preact_resnet34(in_channels: int = 3) -> nn.Sequential:
     """Make a ResNet-34 whose normalization comes before the convolutions.
 
     Parameters
@@ -49,7 +51,7 @@ def preact_resnet34(in_channels=3):
     return _preact((3, 4, 6, 3), basic, 1, in_channels)
 
 
-def preact_resnet50(in_channels=3):
+def preact_resnet50(in_channels: int = 3) -> nn.Sequential:
     """Make a ResNet-50 whose normalization comes before the convolutions.
 
     Parameters
@@ -65,11 +67,13 @@ def preact_resnet50(in_channels=3):
     return _preact((3, 4, 6, 3), bottleneck, 4, in_channels)
 
 
-def _preact(counts, branch, expansion, in_channels):
+def _preact(
+    counts: Sequence[int], branch: Branch, expansion: int, in_channels: int
+) -> nn.Sequential:
     """Four groups of blocks, with a last normalization."""
 
-    def block(n_in, width, n_out, stride):
-        shortcut = nn.Identity()
+    def block(n_in: int, width: int, n_out: int, stride: int) -> nn.Module:
+        shortcut: nn.Module = nn.Identity()
         if stride > 1 or n_in != n_out:
             shortcut = conv(n_in, n_out, 1, stride)
         first = nn.Sequential(nn.BatchNorm2d(n_in), nn.ReLU())

@@ -3,11 +3,12 @@
 K. He, X. Zhang, S. Ren and J. Sun, "Deep residual learning for image recognition", CVPR 2016.
 """
 
+from collections.abc import Sequence
 from itertools import pairwise
 
-from torch import nn
+from torch import Tensor, nn
 
-from .blocks import Residual, basic, bottleneck, conv, four_groups, initialize, pooled
+from .blocks import Branch, Residual, basic, bottleneck, conv, four_groups, initialize, pooled
 
 __all__ = [
     "resnet18",
@@ -21,7 +22,7 @@ __all__ = [
 ]
 
 
-def resnet20(in_channels=3):
+def resnet20(in_channels: int = 3) -> nn.Sequential:
     """Make a ResNet-20 for images of 32 x 32, of 16, 32 and 64 channels.
 
     Parameters
@@ -44,7 +45,7 @@ def resnet20(in_channels=3):
     return _thin(20, in_channels)
 
 
-def resnet32(in_channels=3):
+def resnet32(in_channels: int = 3) -> nn.Sequential:
     """Make a ResNet-32 for images of 32 x 32, of 16, 32 and 64 channels.
 
     Parameters
@@ -60,7 +61,7 @@ def resnet32(in_channels=3):
     return _thin(32, in_channels)
 
 
-def resnet44(in_channels=3):
+def resnet44(in_channels: int = 3) -> nn.Sequential:
     """Make a ResNet-44 for images of 32 x 32, of 16, 32 and 64 channels.
 
     Parameters
@@ -76,7 +77,7 @@ def resnet44(in_channels=3):
     return _thin(44, in_channels)
 
 
-def resnet56(in_channels=3):
+def resnet56(in_channels: int = 3) -> nn.Sequential:
     """Make a ResNet-56 for images of 32 x 32, of 16, 32 and 64 channels.
 
     Parameters
@@ -92,7 +93,7 @@ def resnet56(in_channels=3):
     return _thin(56, in_channels)
 
 
-def resnet110(in_channels=3):
+def resnet110(in_channels: int = 3) -> nn.Sequential:
     """Make a ResNet-110 for images of 32 x 32, of 16, 32 and 64 channels.
 
     Parameters
@@ -108,7 +109,7 @@ def resnet110(in_channels=3):
     return _thin(110, in_channels)
 
 
-def resnet18(in_channels=3):
+def resnet18(in_channels: int = 3) -> nn.Sequential:
     """Make a ResNet-18, with a first layer for small images.
 
     Parameters
@@ -124,7 +125,7 @@ def resnet18(in_channels=3):
     return _wide((2, 2, 2, 2), basic, 1, in_channels)
 
 
-def resnet34(in_channels=3):
+def resnet34(in_channels: int = 3) -> nn.Sequential:
     """Make a ResNet-34, with a first layer for small images.
 
     Parameters
@@ -140,7 +141,7 @@ def resnet34(in_channels=3):
     return _wide((3, 4, 6, 3), basic, 1, in_channels)
 
 
-def resnet50(in_channels=3):
+def resnet50(in_channels: int = 3) -> nn.Sequential:
     """Make a ResNet-50, with a first layer for small images.
 
     Parameters
@@ -156,9 +157,9 @@ def resnet50(in_channels=3):
     return _wide((3, 4, 6, 3), bottleneck, 4, in_channels)
 
 
-def _thin(depth, in_channels):
+def _thin(depth: int, in_channels: int) -> nn.Sequential:
     """The networks of section 4.2: three groups of 16, 32 and 64 channels."""
-    layers = [conv(in_channels, 16, 3), nn.BatchNorm2d(16), nn.ReLU()]
+    layers: list[nn.Module] = [conv(in_channels, 16, 3), nn.BatchNorm2d(16), nn.ReLU()]
     for n_in, n_out in pairwise((16, 16, 32, 64)):
         for number in range((depth - 2) // 6):
             if number or n_in == n_out:
@@ -168,11 +169,11 @@ def _thin(depth, in_channels):
     return initialize(pooled(*layers))
 
 
-def _wide(counts, branch, expansion, in_channels):
+def _wide(counts: Sequence[int], branch: Branch, expansion: int, in_channels: int) -> nn.Sequential:
     """The networks for ImageNet: four groups of 64 to 512 channels."""
 
-    def block(n_in, width, n_out, stride):
-        shortcut = nn.Identity()
+    def block(n_in: int, width: int, n_out: int, stride: int) -> nn.Module:
+        shortcut: nn.Module = nn.Identity()
         if stride > 1 or n_in != n_out:
             shortcut = nn.Sequential(conv(n_in, n_out, 1, stride), nn.BatchNorm2d(n_out))
         return Residual(branch(n_in, width, stride), shortcut, last=nn.ReLU())
@@ -184,11 +185,11 @@ def _wide(counts, branch, expansion, in_channels):
 class _Padding(nn.Module):
     """The shortcut without parameters: every other place, and channels of zeros."""
 
-    def __init__(self, n_channels):
+    def __init__(self, n_channels: int) -> None:
         super().__init__()
         self.n_channels = n_channels
 
-    def forward(self, x):
+    def forward(self, x: Tensor) -> Tensor:
         """Compute the shortcut."""
         x = x[:, :, ::2, ::2]
         missing = self.n_channels - x.shape[1]

@@ -4,6 +4,8 @@ K. Simonyan and A. Zisserman, "Very deep convolutional networks for large-scale 
 recognition", ICLR 2015.
 """
 
+from collections.abc import Sequence
+
 from torch import nn
 
 from .blocks import initialize, pooled
@@ -20,7 +22,7 @@ _GROUPS = {
 }
 
 
-def vgg11(in_channels=3):
+def vgg11(in_channels: int = 3) -> nn.Sequential:
     """Make a VGG-11 with batch normalization for images of 32 x 32 or more.
 
     Parameters
@@ -43,7 +45,7 @@ def vgg11(in_channels=3):
     return _vgg(_GROUPS[11], in_channels)
 
 
-def vgg13(in_channels=3):
+def vgg13(in_channels: int = 3) -> nn.Sequential:
     """Make a VGG-13 with batch normalization for images of 32 x 32 or more.
 
     Parameters
@@ -59,7 +61,7 @@ def vgg13(in_channels=3):
     return _vgg(_GROUPS[13], in_channels)
 
 
-def vgg16(in_channels=3):
+def vgg16(in_channels: int = 3) -> nn.Sequential:
     """Make a VGG-16 with batch normalization for images of 32 x 32 or more.
 
     Parameters
@@ -75,7 +77,7 @@ def vgg16(in_channels=3):
     return _vgg(_GROUPS[16], in_channels)
 
 
-def vgg19(in_channels=3):
+def vgg19(in_channels: int = 3) -> nn.Sequential:
     """Make a VGG-19 with batch normalization for images of 32 x 32 or more.
 
     Parameters
@@ -91,9 +93,9 @@ def vgg19(in_channels=3):
     return _vgg(_GROUPS[19], in_channels)
 
 
-def _vgg(groups, in_channels):
+def _vgg(groups: Sequence[int], in_channels: int) -> nn.Sequential:
     """Groups of convolutions of width 3, whose channels double."""
-    layers = []
+    layers: list[nn.Module] = []
     for count, width in zip(groups, _WIDTHS, strict=True):
         for _ in range(count):
             layers += [

@@ -1,0 +1,138 @@
+import inspect
+import pkgutil
+import re
+import tomllib
+from fnmatch import fnmatch
+from importlib import import_module
+from importlib.resources import files
+from pathlib import Path
+from typing import Literal, get_args, get_origin, get_type_hints
+
+import pytest
+from mypy import api
+from sklearn.utils._param_validation import StrOptions
+
+import sklearn_wnll
+from sklearn_wnll import DeepWNLLClassifier, WNLLClassifier
+
+ROOT = Path(sklearn_wnll.__file__).parents[1]
+
+
+def public_modules():
+    """Names of the modules in which mypy wants all annotations."""
+    config = tomllib.loads((Path(__file__).parents[1] / "pyproject.toml").read_text())
+    overrides = config["tool"]["mypy"]["overrides"]
+    patterns = next(o["module"] for o in overrides if o.get("disallow_untyped_defs"))
+    found = pkgutil.walk_packages(sklearn_wnll.__path__, "sklearn_wnll.")
+    names = ["sklearn_wnll", *(module.name for module in found)]
+    return [name for name in names if any(fnmatch(name, pattern) for pattern in patterns)]
+
+
+def public_functions(module):
+    """Functions, constructors and methods that are this package's own."""
+    for name in getattr(module, "__all__", ()):
+        thing = getattr(module, name)
+        if inspect.isfunction(thing):
+            yield thing
+        elif inspect.isclass(thing):
+            for method_name, method in inspect.getmembers(thing, inspect.isfunction):
+                public = method_name == "__init__" or not method_name.startswith("_")
+                if public and method.__module__.startswith("sklearn_wnll"):
+                    yield method
+
+
+def strings(annotation):
+    """The strings that an annotation allows one by one."""
+    if get_origin(annotation) is Literal:
+        return set(get_args(annotation))
+    return set().union(*map(strings, get_args(annotation)))
+
+
+@pytest.mark.parametrize("name", public_modules())
+def test_public_functions_have_all_annotations(name):
+    for function in public_functions(import_module(name)):
+        signature = inspect.signature(function)
+        hints = [p.annotation for p in signature.parameters.values() if p.name != "self"]
+        assert inspect.Signature.empty not in [*hints, signature.return_annotation], function
+
+
+def test_the_public_modules_are_found():
+    names = public_modules()
+    assert {"sklearn_wnll", "sklearn_wnll.classifier", "sklearn_wnll.deep.classifier"} <= {*names}
+    functions = {f.__qualname__ for f in public_functions(import_module("sklearn_wnll"))}
+    assert {"required_labels", "WNLLClassifier.__init__", "WNLLClassifier.fit"} <= functions
+
+
+@pytest.mark.parametrize("estimator", [WNLLClassifier, DeepWNLLClassifier])
+def test_string_options_are_those_that_fit_accepts(estimator):
+    hints = get_type_hints(estimator.__init__)
+    for name, constraints in estimator._parameter_constraints.items():
+        options = (c.options for c in constraints if isinstance(c, StrOptions))
+        assert strings(hints[name]) == set().union(*options), name
+
+
+@pytest.mark.parametrize("estimator", [WNLLClassifier, DeepWNLLClassifier])
+def test_fitted_attributes_have_annotations_and_no_values(estimator):
+    names = re.findall(r"^    (\w+_) : ", estimator.__doc__, flags=re.MULTILINE)
+    assert "classes_" in names
+    assert {*names} <= get_type_hints(estimator).keys()
+    assert not [name for name in names if hasattr(estimator, name)]
+
+
+def test_type_checkers_are_told():
+    assert (files("sklearn_wnll") / "py.typed").is_file()
+
+
+# A comment at the end of a line is the error that it shall give.
+SCRIPT = """
+from typing import Any, assert_type
+
+import numpy as np
+from numpy.typing import NDArray
+from sklearn_wnll import DeepWNLLClassifier, WNLLClassifier
+from sklearn_wnll import Nonsense  # attr-defined
+from sklearn_wnll.datasets import load_mnist
+from sklearn_wnll.model_selection import LabeledFold
+
+X, y = np.zeros((4, 2)), ["a", None, "b", None]
+model = assert_type(WNLLClassifier(class_prior={"a": 0.7, "b": 0.3}).fit(X, y), WNLLClassifier)
+assert_type(model.predict(X), NDArray[Any])
+assert_type(model.predict_proba(X), NDArray[np.float64])
+assert_type(model.score(X, y), float)
+assert_type(model.transduction_, NDArray[Any])
+for train, test in LabeledFold(5, unlabeled=None).split(X, y):
+    assert_type(train, NDArray[np.intp])
+images, labels = load_mnist("test", return_X_y=True)
+assert_type(images, NDArray[np.uint8])
+assert_type(DeepWNLLClassifier(max_epochs=1).fit(images, labels), DeepWNLLClassifier)
+
+model.fit(X)  # call-arg
+WNLLClassifier(label_weight="nonsense")  # arg-type
+WNLLClassifier(class_prior="labelled")  # arg-type
+WNLLClassifier(metric="euclid")  # arg-type
+DeepWNLLClassifier(gradient="nonsense")  # arg-type
+LabeledFold("5")  # arg-type
+"""
+
+# What has no annotations, and torch, which takes its time.
+CONFIG = """
+[mypy]
+ignore_missing_imports = true
+[mypy-torch.*]
+follow_imports = skip
+"""
+
+
+def test_a_script_is_checked(tmp_path, monkeypatch):
+    script, config = tmp_path / "script.py", tmp_path / "mypy.ini"
+    script.write_text(SCRIPT)
+    config.write_text(CONFIG)
+    monkeypatch.setenv("MYPYPATH", str(ROOT))
+    options = ["--config-file", str(config), "--cache-dir", str(tmp_path / "cache")]
+    output, problems, _ = api.run([*options, str(script)])
+    assert not problems
+    found = re.findall(r"^(.*):(\d+): error: .*\[([\w-]+)\]$", output, flags=re.MULTILINE)
+    lines = enumerate(SCRIPT.splitlines(), 1)
+    expected = [(str(n), line.split("# ")[1]) for n, line in lines if "# " in line]
+    assert [(line, code) for _, line, code in found] == expected, output
+    assert {Path(file).name for file, _, _ in found} == {"script.py"}, output

@@ -100,6 +100,8 @@ def test_the_early_layer_is_a_quarter_of_the_way():
     assert early_layer(nn.Sequential(network)) is early_layer(network)
     assert isinstance(early_layer(vgg11()), nn.Module)
     assert early_layer(mlp(64)) is None
+    flat = nn.Sequential(nn.Conv2d(1, 4, 3), nn.BatchNorm2d(4), nn.ReLU(), nn.Conv2d(4, 4, 3))
+    assert early_layer(flat) is flat[2]  # with what belongs to the first convolution
 
 
 @pytest.mark.parametrize("backbone", [resnet20(), vgg11(), mlp(3 * 8 * 8)])
@@ -113,6 +115,17 @@ def test_features_are_two_parts_of_unit_length(backbone):
     np.testing.assert_allclose(np.linalg.norm(features[:, :-n], axis=1), 1, rtol=1e-4)
     assert (np.linalg.norm(features[:, -n:], axis=1) < 1 + 1e-4).all()
     np.testing.assert_allclose(u.sum(axis=1), 1, rtol=1e-5)
+
+
+def test_a_place_that_hardly_differs_does_not_outweigh_the_others():
+    X = np.random.default_rng(0).normal(size=(50, 1, 8, 8)).astype(np.float32)
+    X[:, :, 0] = 0
+    X[0, :, 0, 0] = 1  # one image differs at the border
+    backbone = nn.Sequential(nn.Conv2d(1, 1, 1, bias=False), nn.Flatten(), nn.Linear(64, 4))
+    backbone[0].weight.data.fill_(1.0)
+    network, _ = make_network(X, backbone)
+    features, _ = GraphFeatures(network, lambda x: x, CPU, mirrored=False)(X, fit=True)
+    assert abs(features[0, 0]) < 2 * abs(features[0, 8:64]).mean()
 
 
 def test_an_image_and_its_mirror_image_have_the_same_features():

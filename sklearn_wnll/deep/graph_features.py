@@ -13,7 +13,7 @@ from .network import BLOCK, WNLLNetwork, check_finite
 
 __all__ = ["GraphFeatures", "early_layer"]
 
-_GRID = 4  # an early layer's maps are pooled to this height and width
+_GRID = 8  # an early layer's maps are pooled to this height and width
 
 
 @dataclass
@@ -38,7 +38,8 @@ class GraphFeatures:
     mixed : bool, default=True
         Whether to compute in bfloat16, if the network has mixed precision.
     center, spread : tensor, default=None
-        Mean and standard deviation of the early features, as a call with ``fit`` finds them.
+        Mean and standard deviation of each channel of the early features, as a call with ``fit``
+        finds them. Not of each place, as many of them, at the border, may hardly ever differ.
     """
 
     network: WNLLNetwork
@@ -72,10 +73,12 @@ class GraphFeatures:
         parts = [self._block(X[i : i + BLOCK], layer) for i in range(0, len(X), BLOCK)]
         early, late, distributions = (torch.cat(part) for part in zip(*parts, strict=True))
         if fit:
-            self.center, spread = early.mean(dim=0), early.std(dim=0, correction=0)
+            along = [0, *range(2, early.ndim)]
+            self.center = early.mean(dim=along, keepdim=True)
+            spread = early.std(dim=along, correction=0, keepdim=True)
             self.spread = torch.where(spread > 0, spread, 1)
-        normalize(early.sub_(self.center).div_(self.spread), out=early)
-        features = torch.cat([early, normalize(late)], dim=1)
+        early = early.sub_(self.center).div_(self.spread).flatten(1)
+        features = torch.cat([normalize(early), normalize(late)], dim=1)
         check_finite(features)
         return features.numpy(), distributions.double().numpy()
 
@@ -95,7 +98,7 @@ class GraphFeatures:
         early = seen[-1]
         if early.ndim == 4:
             early = adaptive_avg_pool2d(early, _GRID)
-        return early.flatten(1).float(), late, self.network.linear(late).softmax(dim=1)
+        return early.float(), late, self.network.linear(late).softmax(dim=1)
 
 
 def early_layer(backbone):
@@ -109,13 +112,19 @@ def early_layer(backbone):
     Returns
     -------
     torch.nn.Module or None
-        A child of the backbone that gives feature maps; None if there is no such child.
+        A child of the backbone that gives feature maps, with the normalization and the activation
+        that follow it; None if there is no such child.
     """
     children = list(backbone.children())
     while len(children) == 1:
         children = list(children[0].children())
-    maps = [child for child in children if any(map(_is_convolution, child.modules()))]
-    return maps[(len(maps) - 1) // 4] if maps else None
+    maps = [i for i, child in enumerate(children) if any(map(_is_convolution, child.modules()))]
+    if not maps:
+        return None
+    chosen = (len(maps) - 1) // 4
+    # A flat list of layers goes on with what belongs to a convolution until the next one.
+    last = maps[chosen + 1] - 1 if chosen + 1 < len(maps) else maps[chosen]
+    return children[last]
 
 
 def _is_convolution(module):

@@ -64,9 +64,9 @@ class TransductionDisplay:
 
     Notes
     -----
-    Ten colours, which colour-blind people can tell apart as far as that is possible, and nine shapes
-    make 90 classes of different looks. 70,000 points are drawn in a second, a million edges in
-    half a minute; both as an image, also in a PDF or SVG file.
+    Ten colours, which colour-blind people can tell apart as far as that is possible, and nine
+    shapes make 90 classes of different looks. 70,000 points are drawn in a second, a million
+    edges in half a minute; both as an image, also in a PDF or SVG file.
 
     Examples
     --------
@@ -297,7 +297,12 @@ class TransductionDisplay:
         from matplotlib.collections import LineCollection
 
         lines = LineCollection(
-            self.embedding[self.edges], colors="0.7", linewidths=0.5, zorder=1, rasterized=True
+            self.embedding[self.edges],
+            colors="0.4",
+            linewidths=0.5,
+            alpha=float(np.clip(2000 / max(1, len(self.edges)), 0.05, 0.5)),  # many let see through
+            zorder=1,
+            rasterized=True,
         )
         return self.ax_.add_collection(lines)
 

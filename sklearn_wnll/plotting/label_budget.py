@@ -11,7 +11,7 @@ from sklearn.utils import _safe_indexing, check_random_state, indexable
 from ..datasets import hide_labels
 from ..exceptions import AmbiguousLabelsWarning, FewLabelsWarning, silenced
 from ..labels import as_label_array, encode_labels
-from .style import COLORS, LINES, MARKERS, import_pyplot
+from .style import COLORS, LINES, MARKERS, import_pyplot, in_percent
 
 __all__ = ["LabelBudgetDisplay"]
 
@@ -123,8 +123,8 @@ class LabelBudgetDisplay:
         -----
         The rows that are scored were fitted, without their label: this is the accuracy on a given
         set of rows. It is that of ``transduction_`` for scikit-learn's ``LabelSpreading`` and
-        ``LabelPropagation``, and of ``predict`` for all others. scikit-learn's own estimators know the marker -1
-        among numbers alone: turn strings into numbers first, with
+        ``LabelPropagation``, and of ``predict`` for all others. scikit-learn's own estimators
+        know the marker -1 among numbers alone: turn strings into numbers first, with
         :class:`sklearn.preprocessing.LabelEncoder`.
 
         That few labels are few is not warned of.
@@ -209,8 +209,6 @@ class LabelBudgetDisplay:
             The display.
         """
         plt = import_pyplot(f"{type(self).__name__}.plot")
-        from matplotlib.ticker import PercentFormatter
-
         if ax is None:
             _, ax = plt.subplots(layout="constrained")
         self.ax_, self.figure_, self.errorbars_ = ax, ax.figure, {}
@@ -228,7 +226,7 @@ class LabelBudgetDisplay:
         ax.set(xlabel="labels per class", ylabel="accuracy on hidden labels", xscale="log")
         ax.set_xticks(self.labels_per_class, [str(n) for n in self.labels_per_class])
         ax.minorticks_off()
-        ax.yaxis.set_major_formatter(PercentFormatter(xmax=1, symbol=" %"))
+        ax.yaxis.set_major_formatter(in_percent)
         ax.grid(alpha=0.3)
         self.legend_ = ax.legend()
         return self

@@ -1,6 +1,6 @@
 """What the displays have in common: matplotlib on demand, colours and shapes."""
 
-__all__ = ["COLORS", "LINES", "MARKERS", "import_pyplot"]
+__all__ = ["COLORS", "LINES", "MARKERS", "import_pyplot", "in_percent"]
 
 # The colours of M. Okabe and K. Ito, which colour-blind people can tell apart, with grey in the
 # place of black, and two of P. Tol's, so that ten classes differ in colour. There is one shape
@@ -46,3 +46,26 @@ def import_pyplot(caller):
             f'{caller} needs matplotlib: pip install "sklearn-wnll[plot]".'
         ) from error
     return plt
+
+
+def in_percent(value, position=None):
+    """Write a fraction in percent, as matplotlib's axes ask for it.
+
+    Parameters
+    ----------
+    value : float
+        The fraction.
+    position : int, default=None
+        Of the tick; not used.
+
+    Returns
+    -------
+    str
+        The percentage.
+
+    Examples
+    --------
+    >>> in_percent(0.5), in_percent(0.975)
+    ('50 %', '97.5 %')
+    """
+    return f"{100 * value:.4g} %"

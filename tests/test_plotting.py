@@ -544,6 +544,7 @@ def test_recorded_accuracies_are_drawn(history):
     for look in ("get_color", "get_marker", "get_linestyle"):
         assert getattr(line, look)() != getattr(other, look)()
     assert display.score_ax_ is not display.ax_
+    assert (display.ax_.get_xlabel(), display.score_ax_.get_xlabel()) == ("", "epoch")
     assert display.score_ax_.yaxis.get_major_formatter()(0.5) == "50 %"
 
 
@@ -573,6 +574,7 @@ def test_a_history_is_drawn_in_one_or_two_given_axes(history):
     assert display.score_lines_ == {}
     display.plot(axes[1:])
     assert (display.ax_, display.score_ax_) == tuple(axes[1:])
+    assert [ax.get_xlabel() for ax in axes] == ["epoch"] * 3
     assert plt.get_fignums() == [figure.number]
     with pytest.raises(ValueError, match="ax must be one or two Axes, got 3"):
         display.plot(axes)

@@ -134,7 +134,9 @@ class StageHistoryDisplay:
         self.score_ax_ = axes[1] if len(axes) == 2 and names else None
         self._draw_loss()
         self.score_lines_ = {} if self.score_ax_ is None else self._draw_columns(names)
-        axes[-1].set_xlabel("epoch")
+        for place in axes:
+            if place is axes[-1] or not place.get_shared_x_axes().joined(place, axes[-1]):
+                place.set_xlabel("epoch")
         return self
 
     def _find_columns(self):
@@ -195,7 +197,7 @@ class StageHistoryDisplay:
         """Write the stages above the axes, and draw a line where one begins."""
         middles = [np.mean(ends) for ends in stages.values()]
         top = self.ax_.secondary_xaxis("top")
-        top.set_xticks(middles, [f"stage {stage}" for stage in stages])
+        top.set_ticks(middles, [f"stage {stage}" for stage in stages])
         top.tick_params(length=0)
         for first, _ in list(stages.values())[1:]:
             for ax in filter(None, (self.ax_, self.score_ax_)):
@@ -223,5 +225,5 @@ class StageHistoryDisplay:
             ylabel="accuracy" if accuracies else "recorded value",
             xlim=(0.5, len(self.history) + 0.5),
         )
-        self.score_ax_.legend()
+        self.score_ax_.legend(loc="lower right")
         return lines

@@ -298,7 +298,7 @@ class TransductionDisplay:
 
         lines = LineCollection(
             self.embedding[self.edges],
-            colors="0.4",
+            colors="0.5",
             linewidths=0.5,
             alpha=float(np.clip(2000 / max(1, len(self.edges)), 0.05, 0.5)),  # many let see through
             zorder=1,

@@ -106,7 +106,7 @@ def graph_edges(estimator):
     graph = sparse.coo_array(estimator.graph_)
     a, b = graph.row.astype(np.int64), graph.col.astype(np.int64)
     low, high = np.minimum(a, b), np.maximum(a, b)
-    keys = np.unique((low * graph.shape[0] + high)[low < high])
+    keys = np.unique(low * graph.shape[0] + high)  # no point is joined with itself
     pairs = np.column_stack(np.divmod(keys, graph.shape[0]))
     _, first = np.unique(estimator.point_index_, return_index=True)
     return first[pairs]

@@ -27,8 +27,9 @@ from torch import nn
 
 from sklearn_wnll import DeepWNLLClassifier
 from sklearn_wnll.datasets import hide_labels
+from sklearn_wnll.plotting import StageHistoryDisplay
 
-COLORS = {"linear": "#D55E00", "wnll": "#0072B2", "pseudo": "#009E73"}
+COLORS = {"linear": "#0072B2", "wnll": "#009E73"}  # those of the steps that train the heads
 
 # %%
 # A backbone of one's own
@@ -90,20 +91,8 @@ def errors(seed):
 def draw(history, found):
     """Plot the training of one draw and the errors of all."""
     figure, (left, right) = plt.subplots(1, 2, figsize=(10, 4), layout="constrained")
-    epochs = np.arange(1, len(history) + 1)
-    losses = np.array([row["train_loss"] for row in history])
-    for step, color in COLORS.items():
-        mine = np.array([row["step"] == step for row in history])
-        for stage in (1, 2):
-            part = mine & np.array([row["stage"] == stage for row in history])
-            name = {"wnll": "WNLL", "pseudo": "pseudo-label"}.get(step, step)
-            label = f"{name} step" if stage == (2 if step == "pseudo" else 1) else None
-            left.plot(epochs[part], losses[part], color=color, marker=".", label=label)
-    second = 0.5 + sum(row["stage"] == 1 for row in history)
-    left.axvline(second, color="gray", linestyle=":")
-    left.text(second + 1, losses.max(), "second stage", va="top")
-    left.set(xlabel="epoch", ylabel="training loss", yscale="log", title="Training in two stages")
-    left.legend(loc="lower left")
+    StageHistoryDisplay(history).plot(left)
+    left.set_title("Training in two stages")
     names = {"linear": "linear head", "wnll": "WNLL head"}
     for place, (head, name) in enumerate(names.items()):
         values = [one[head] for one in found]
@@ -115,8 +104,7 @@ def draw(history, found):
         ylabel="error on 797 test images (%)",
         title=f"10 labels per class, {len(found)} draws (points)",
     )
-    for ax in (left, right):
-        ax.grid(alpha=0.3)
+    right.grid(alpha=0.3)
     return figure
 
 

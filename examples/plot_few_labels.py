@@ -31,6 +31,7 @@ from sklearn.semi_supervised import LabelSpreading, SelfTrainingClassifier
 from sklearn_wnll import WNLLClassifier
 from sklearn_wnll.datasets import hide_labels, load_mnist
 from sklearn_wnll.exceptions import FewLabelsWarning
+from sklearn_wnll.plotting import LabelBudgetDisplay
 
 LABELS_PER_CLASS = (1, 2, 5, 10, 20)
 
@@ -112,25 +113,9 @@ def accuracies(X, y, n_seeds):
 
 def draw(result, title):
     """Plot accuracy against the number of labels, with one standard deviation."""
-    colors = ("#0072B2", "#56B4E9", "#D55E00", "#009E73", "#666666")
     figure, ax = plt.subplots(figsize=(7, 4.5), layout="constrained")
-    for (name, values), color, marker in zip(result.items(), colors, "osD^v", strict=True):
-        ax.errorbar(
-            LABELS_PER_CLASS,
-            100 * values.mean(axis=1),
-            100 * values.std(axis=1),
-            label=name,
-            color=color,
-            marker=marker,
-            capsize=3,
-            linewidth=2.5 if name == "WNLL" else 1.5,
-        )
-    ax.set_xscale("log")
-    ax.set_xticks(LABELS_PER_CLASS, [str(n) for n in LABELS_PER_CLASS])
-    ax.minorticks_off()
-    ax.set(xlabel="labels per class", ylabel="accuracy on the hidden labels (%)", title=title)
-    ax.grid(alpha=0.3)
-    ax.legend(loc="lower right")
+    LabelBudgetDisplay(LABELS_PER_CLASS, result).plot(ax)
+    ax.set_title(title)
     return figure
 
 

@@ -4,7 +4,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from hypothesis import settings
-from sklearn.datasets import load_digits
+from sklearn.datasets import load_digits, make_moons
 
 from sklearn_wnll.datasets import hide_labels, load_mnist
 
@@ -17,6 +17,13 @@ def digits():
     """The 1,797 digits, their labels, and the labels of which 5 per class are left."""
     X, y = load_digits(return_X_y=True)
     return X, y, hide_labels(y, 5, random_state=0)
+
+
+@pytest.fixture(scope="session")
+def moons():
+    """200 points of two moons, and their labels of which 3 per class are left."""
+    X, y = make_moons(200, noise=0.1, random_state=0)
+    return X, y, hide_labels(y, 3, random_state=0)
 
 
 @pytest.fixture(scope="session")

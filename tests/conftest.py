@@ -1,4 +1,5 @@
 import os
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -8,8 +9,17 @@ from sklearn.datasets import load_digits, make_moons
 
 from sklearn_wnll.datasets import hide_labels, load_mnist
 
+os.environ.setdefault("MPLBACKEND", "Agg")  # draw without a screen
 settings.register_profile("default", max_examples=200, deadline=None)
 settings.load_profile("default")
+
+
+@pytest.fixture(autouse=True)
+def _close_figures():
+    """Close the figures of a test that draws, which pyplot would keep."""
+    yield
+    if "matplotlib.pyplot" in sys.modules:
+        sys.modules["matplotlib.pyplot"].close("all")
 
 
 @pytest.fixture(scope="session")

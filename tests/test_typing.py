@@ -13,7 +13,7 @@ from mypy import api
 from sklearn.utils._param_validation import StrOptions
 
 import sklearn_wnll
-from sklearn_wnll import DeepWNLLClassifier, WNLLClassifier
+from sklearn_wnll import DeepWNLLClassifier, WNLLClassifier, plotting
 
 ROOT = Path(sklearn_wnll.__file__).parents[1]
 
@@ -79,6 +79,17 @@ def test_fitted_attributes_have_annotations_and_no_values(estimator):
     assert not [name for name in names if hasattr(estimator, name)]
 
 
+@pytest.mark.parametrize("name", plotting.__all__)
+def test_drawn_attributes_have_annotations_and_no_values(name):
+    display = getattr(plotting, name)
+    attributes = display.__doc__.partition("Attributes\n")[2].partition("See Also\n")[0]
+    names = re.findall(r"^    (\w+) : ", attributes, flags=re.MULTILINE)
+    assert "ax_" in names
+    # Those of matplotlib are strings, which have a meaning for type checkers alone.
+    assert {*names} <= inspect.get_annotations(display).keys()
+    assert not [name for name in names if hasattr(display, name)]
+
+
 def test_type_checkers_are_told():
     assert (files("sklearn_wnll") / "py.typed").is_file()
 
@@ -93,6 +104,7 @@ from sklearn_wnll import DeepWNLLClassifier, WNLLClassifier
 from sklearn_wnll import Nonsense  # attr-defined
 from sklearn_wnll.datasets import load_mnist
 from sklearn_wnll.model_selection import LabeledFold
+from sklearn_wnll.plotting import LabelBudgetDisplay, StageHistoryDisplay, TransductionDisplay
 
 X, y = np.zeros((4, 2)), ["a", None, "b", None]
 model = assert_type(WNLLClassifier(class_prior={"a": 0.7, "b": 0.3}).fit(X, y), WNLLClassifier)
@@ -105,6 +117,10 @@ for train, test in LabeledFold(5, unlabeled=None).split(X, y):
 images, labels = load_mnist("test", return_X_y=True)
 assert_type(images, NDArray[np.uint8])
 assert_type(DeepWNLLClassifier(max_epochs=1).fit(images, labels), DeepWNLLClassifier)
+display = assert_type(TransductionDisplay.from_estimator(model, X, y), TransductionDisplay)
+assert_type(display.plot(size=20).certainty, NDArray[np.float64])
+assert_type(LabelBudgetDisplay.from_estimator(model, X, y), LabelBudgetDisplay)
+assert_type(StageHistoryDisplay([{"train_loss": 1.0}], columns=["acc"]), StageHistoryDisplay)
 
 model.fit(X)  # call-arg
 WNLLClassifier(label_weight="nonsense")  # arg-type
@@ -112,13 +128,16 @@ WNLLClassifier(class_prior="labelled")  # arg-type
 WNLLClassifier(metric="euclid")  # arg-type
 DeepWNLLClassifier(gradient="nonsense")  # arg-type
 LabeledFold("5")  # arg-type
+display.plot(size="large")  # arg-type
+LabelBudgetDisplay.from_estimators([model], X, y)  # arg-type
+StageHistoryDisplay([], columns=5)  # arg-type
 """
 
-# What has no annotations, and torch, which takes its time.
+# What has no annotations; and torch and matplotlib, which take their time.
 CONFIG = """
 [mypy]
 ignore_missing_imports = true
-[mypy-torch.*]
+[mypy-torch.*,matplotlib.*]
 follow_imports = skip
 """
 

@@ -1,14 +1,19 @@
 """Where points are in the plane, and which of them are joined."""
 
+from typing import Any
+
 import numpy as np
+from numpy.typing import ArrayLike, NDArray
 from scipy import sparse
 from sklearn.decomposition import PCA
 from sklearn.utils import check_array
 
+from .._typing import Indices, Rows
+
 __all__ = ["check_embedding", "embed", "graph_edges"]
 
 
-def check_embedding(embedding, n):
+def check_embedding(embedding: ArrayLike, n: int) -> NDArray[Any]:
     """Check places in the plane.
 
     Parameters
@@ -28,16 +33,16 @@ def check_embedding(embedding, n):
     ValueError
         If it is of another shape, or not finite.
     """
-    embedding = check_array(embedding, input_name="embedding")
-    if embedding.shape != (n, 2):
+    places: NDArray[Any] = check_array(embedding, input_name="embedding")
+    if places.shape != (n, 2):
         raise ValueError(
-            f"embedding has shape {embedding.shape}, but the points need ({n}, 2): two coordinates "
+            f"embedding has shape {places.shape}, but the points need ({n}, 2): two coordinates "
             "for each row."
         )
-    return embedding
+    return places
 
 
-def embed(X):
+def embed(X: Rows) -> tuple[NDArray[Any], list[str]]:
     """Give places in the plane to rows or images, and names to the axes.
 
     Parameters
@@ -58,7 +63,7 @@ def embed(X):
         If there are no two principal components.
     """
     names = [str(name) for name in getattr(X, "columns", ("feature 0", "feature 1"))]
-    rows = X if sparse.issparse(X) else np.asarray(X)
+    rows: Any = X if sparse.issparse(X) else np.asarray(X)
     if rows.ndim > 2:
         rows = rows.reshape(len(rows), -1)
     rows = check_array(rows, accept_sparse="csr", input_name="X")
@@ -75,7 +80,7 @@ def embed(X):
     return embedding, ["principal component 1", "principal component 2"]
 
 
-def graph_edges(estimator):
+def graph_edges(estimator: Any) -> Indices:
     """Give the edges of a fitted graph, each pair of points once.
 
     Parameters

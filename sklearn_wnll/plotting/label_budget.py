@@ -1,17 +1,27 @@
 """Accuracy against the number of labels."""
 
 import numbers
+from collections.abc import Collection, Mapping, Sequence
+from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
 from joblib import Parallel, delayed
+from numpy.typing import ArrayLike, NDArray
 from sklearn.base import clone
 from sklearn.semi_supervised import LabelPropagation, LabelSpreading
 from sklearn.utils import _safe_indexing, check_random_state, indexable
 
+from .._typing import Indices, Labels, RandomState, Rows
 from ..datasets import hide_labels
 from ..exceptions import AmbiguousLabelsWarning, FewLabelsWarning, silenced
 from ..labels import as_label_array, encode_labels
 from .style import COLORS, LINES, MARKERS, import_pyplot, in_percent
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.container import ErrorbarContainer
+    from matplotlib.figure import Figure, SubFigure
+    from matplotlib.legend import Legend
 
 __all__ = ["LabelBudgetDisplay"]
 
@@ -33,7 +43,7 @@ class LabelBudgetDisplay:
     ----------
     ax_ : matplotlib Axes
         What was drawn in.
-    figure_ : matplotlib Figure
+    figure_ : matplotlib Figure or SubFigure
         Its figure.
     errorbars_ : dict of str to matplotlib ErrorbarContainer
         Mean and standard deviation of each estimator.
@@ -53,7 +63,12 @@ class LabelBudgetDisplay:
     'labels per class'
     """
 
-    def __init__(self, labels_per_class, scores):
+    ax_: "Axes"
+    figure_: "Figure | SubFigure"
+    errorbars_: dict[str, "ErrorbarContainer"]
+    legend_: "Legend"
+
+    def __init__(self, labels_per_class: ArrayLike, scores: Mapping[str, ArrayLike]) -> None:
         self.labels_per_class = np.asarray(labels_per_class)
         self.scores = {name: np.asarray(values) for name, values in scores.items()}
         for name, values in self.scores.items():
@@ -66,18 +81,18 @@ class LabelBudgetDisplay:
     @classmethod
     def from_estimators(
         cls,
-        estimators,
-        X,
-        y,
+        estimators: dict[str, Any],
+        X: Rows,
+        y: Labels,
         *,
-        labels_per_class=(1, 2, 5, 10),
-        n_draws=5,
-        supervised=(),
-        random_state=None,
-        n_jobs=None,
-        ax=None,
-        **kwargs,
-    ):
+        labels_per_class: Sequence[int] | NDArray[np.integer] = (1, 2, 5, 10),
+        n_draws: int = 5,
+        supervised: Collection[str] = (),
+        random_state: RandomState = None,
+        n_jobs: int | None = None,
+        ax: "Axes | None" = None,
+        **kwargs: Any,
+    ) -> Self:
         """Hide most labels, fit estimators, score them on what was hidden, and draw the accuracy.
 
         Every estimator sees the same draws of labels. Estimators of partly labelled data are
@@ -149,7 +164,7 @@ class LabelBudgetDisplay:
             classes, codes = encode_labels(y)
         budgets = _check_budgets(labels_per_class, classes, codes)
         estimators = _check_estimators(estimators, supervised)
-        if not isinstance(n_draws, numbers.Integral) or n_draws < 1:
+        if not _is_count(n_draws):
             raise ValueError(f"n_draws must be an integer of at least 1, got {n_draws!r}.")
         seeds = check_random_state(random_state).randint(2**31 - 1, size=n_draws)
         draws = [hide_labels(y, budget, random_state=seed) for seed in seeds for budget in budgets]
@@ -171,7 +186,9 @@ class LabelBudgetDisplay:
         return cls(budgets, scores).plot(ax, **kwargs)
 
     @classmethod
-    def from_estimator(cls, estimator, X, y, *, name=None, **kwargs):
+    def from_estimator(
+        cls, estimator: Any, X: Rows, y: Labels, *, name: str | None = None, **kwargs: Any
+    ) -> Self:
         """Draw the accuracy of one estimator of partly labelled data.
 
         Parameters
@@ -195,7 +212,7 @@ class LabelBudgetDisplay:
         name = type(estimator).__name__ if name is None else name
         return cls.from_estimators({name: estimator}, X, y, **kwargs)
 
-    def plot(self, ax=None):
+    def plot(self, ax: "Axes | None" = None) -> Self:
         """Draw the mean accuracy of each estimator, and bars of one standard deviation.
 
         Parameters
@@ -232,10 +249,17 @@ class LabelBudgetDisplay:
         return self
 
 
-def _check_budgets(labels_per_class, classes, codes):
+def _is_count(n: object) -> bool:
+    """Whether a value is an integer of at least 1."""
+    return isinstance(n, numbers.Integral) and int(n) >= 1
+
+
+def _check_budgets(
+    labels_per_class: Sequence[int] | NDArray[np.integer], classes: NDArray[Any], codes: Indices
+) -> list[int]:
     """Refuse numbers of labels that cannot be kept, or that leave nothing to score."""
     budgets = list(labels_per_class)
-    if not budgets or any(not isinstance(n, numbers.Integral) or n < 1 for n in budgets):
+    if not budgets or not all(map(_is_count, budgets)):
         raise ValueError(
             f"labels_per_class must be integers of at least 1, got {labels_per_class!r}."
         )
@@ -253,7 +277,7 @@ def _check_budgets(labels_per_class, classes, codes):
     return budgets
 
 
-def _check_estimators(estimators, supervised):
+def _check_estimators(estimators: dict[str, Any], supervised: Collection[str]) -> dict[str, Any]:
     """Refuse what does not give each estimator a name."""
     if not isinstance(estimators, dict) or not estimators:
         raise ValueError(
@@ -268,7 +292,16 @@ def _check_estimators(estimators, supervised):
     return estimators
 
 
-def _hidden_accuracy(estimator, X, y, few, hidden, *, name, supervised):
+def _hidden_accuracy(
+    estimator: Any,
+    X: Any,
+    y: NDArray[Any],
+    few: NDArray[Any],
+    hidden: Indices,
+    *,
+    name: str,
+    supervised: bool,
+) -> np.floating:
     """Fit a clone of an estimator to a draw of labels; give its accuracy on the hidden ones."""
     model = clone(estimator)
     with silenced(FewLabelsWarning, AmbiguousLabelsWarning):
@@ -281,12 +314,12 @@ def _hidden_accuracy(estimator, X, y, few, hidden, *, name, supervised):
         return np.mean(_predicted(model, X, hidden) == y[hidden])
 
 
-def _marker(few):
+def _marker(few: NDArray[Any]) -> str | int:
     """What :func:`hide_labels` puts in the place of a label."""
     return "-1" if few.dtype == object else -1
 
 
-def _check_knows_marker(model, few, name):
+def _check_knows_marker(model: Any, few: NDArray[Any], name: str) -> None:
     """Refuse an estimator that took the marker of unlabelled rows for a class."""
     if _marker(few) in np.asarray(getattr(model, "classes_", [])).tolist():
         raise ValueError(
@@ -296,7 +329,7 @@ def _check_knows_marker(model, few, name):
         )
 
 
-def _predicted(model, X, rows):
+def _predicted(model: Any, X: Any, rows: Indices) -> NDArray[Any]:
     """Labels of some of the fitted rows."""
     # Our estimators' predict gives fitted rows what transduction_ says; of LabelSpreading it does
     # not, and SelfTrainingClassifier's transduction_ leaves rows without a label.

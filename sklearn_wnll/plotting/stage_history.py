@@ -1,14 +1,27 @@
 """The training of a network, epoch by epoch."""
 
 import numbers
+from collections.abc import Iterator, Mapping, Sequence
 from itertools import groupby
+from typing import TYPE_CHECKING, Any, Literal, Self, TypeAlias
 
 import numpy as np
+from numpy.typing import NDArray
 from sklearn.utils.validation import check_is_fitted
 
 from .style import COLORS, LINES, MARKERS, import_pyplot, in_percent
 
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure, SubFigure
+    from matplotlib.legend import Legend
+    from matplotlib.lines import Line2D
+
+    OneOrTwoAxes: TypeAlias = Axes | Sequence[Axes] | NDArray[Any]
+
 __all__ = ["StageHistoryDisplay"]
+
+Columns: TypeAlias = Literal["auto"] | Sequence[str]
 
 _STEPS = {"linear": "linear step", "pseudo": "pseudo-label step", "wnll": "WNLL step"}
 
@@ -33,7 +46,7 @@ class StageHistoryDisplay:
         What the loss was drawn in.
     score_ax_ : matplotlib Axes or None
         What the columns were drawn in.
-    figure_ : matplotlib Figure
+    figure_ : matplotlib Figure or SubFigure
         Their figure.
     loss_lines_ : list of matplotlib Line2D
         The loss of each step of each stage, in their order.
@@ -65,14 +78,23 @@ class StageHistoryDisplay:
     array([0.5, 0.7, nan])
     """
 
-    def __init__(self, history, *, columns="auto"):
+    ax_: "Axes"
+    score_ax_: "Axes | None"
+    figure_: "Figure | SubFigure"
+    loss_lines_: list["Line2D"]
+    score_lines_: dict[str, "Line2D"]
+    legend_: "Legend"
+
+    def __init__(self, history: Sequence[Mapping[str, Any]], *, columns: Columns = "auto") -> None:
         self.history = list(history)
         if not self.history:
             raise ValueError("history is empty: there is no epoch to draw. Train for one or more.")
         self.columns = columns
 
     @classmethod
-    def from_estimator(cls, estimator, *, columns="auto", ax=None):
+    def from_estimator(
+        cls, estimator: Any, *, columns: Columns = "auto", ax: "OneOrTwoAxes | None" = None
+    ) -> Self:
         """Draw the training of a fitted estimator.
 
         Parameters
@@ -103,7 +125,7 @@ class StageHistoryDisplay:
             )
         return cls(estimator.history_, columns=columns).plot(ax)
 
-    def plot(self, ax=None):
+    def plot(self, ax: "OneOrTwoAxes | None" = None) -> Self:
         """Draw the loss, and the columns below it if there are any.
 
         Parameters
@@ -124,22 +146,26 @@ class StageHistoryDisplay:
         """
         plt = import_pyplot(f"{type(self).__name__}.plot")
         names = self._find_columns()
-        if ax is None:
+        given: Any = ax
+        if given is None:
             n, height = (2, 6.4) if names else (1, 4.8)
-            _, ax = plt.subplots(n, sharex=True, figsize=(6.4, height), layout="constrained")
-        axes = np.ravel(ax)
+            _, given = plt.subplots(n, sharex=True, figsize=(6.4, height), layout="constrained")
+        axes = np.ravel(given)
         if len(axes) > 2:
             raise ValueError(f"ax must be one or two Axes, got {len(axes)}.")
         self.ax_, self.figure_ = axes[0], axes[0].figure
         self.score_ax_ = axes[1] if len(axes) == 2 and names else None
         self._draw_loss()
-        self.score_lines_ = {} if self.score_ax_ is None else self._draw_columns(names)
+        if self.score_ax_ is None:
+            self.score_lines_ = {}
+        else:
+            self.score_lines_ = self._draw_columns(self.score_ax_, names)
         for place in axes:
             if place is axes[-1] or not place.get_shared_x_axes().joined(place, axes[-1]):
                 place.set_xlabel("epoch")
         return self
 
-    def _find_columns(self):
+    def _find_columns(self) -> list[str]:
         """Find the names of the columns to draw."""
         recorded = {
             name
@@ -158,7 +184,7 @@ class StageHistoryDisplay:
                 )
         return names
 
-    def _parts(self):
+    def _parts(self) -> Iterator[tuple[int, str, list[int]]]:
         """Give the stage, the kind of step and the epochs, from 1 on, of each step."""
         numbered = enumerate(self.history, 1)
         for (stage, step), rows in groupby(
@@ -166,10 +192,12 @@ class StageHistoryDisplay:
         ):
             yield stage, step, [epoch for epoch, _ in rows]
 
-    def _draw_loss(self):
+    def _draw_loss(self) -> None:
         """Draw the loss, a line for each step, and shade and name the steps."""
         losses = np.array([row["train_loss"] for row in self.history], dtype=float)
-        self.loss_lines_, named, stages = [], set(), {}
+        self.loss_lines_ = []
+        named: set[str] = set()
+        stages: dict[int, tuple[int, int]] = {}
         kinds = list(_STEPS)
         for stage, step, epochs in self._parts():
             look = kinds.index(step)
@@ -193,7 +221,7 @@ class StageHistoryDisplay:
         self.legend_ = self.ax_.legend()
         self._name_stages(stages)
 
-    def _name_stages(self, stages):
+    def _name_stages(self, stages: dict[int, tuple[int, int]]) -> None:
         """Write the stages above the axes, and draw a line where one begins."""
         middles = [np.mean(ends) for ends in stages.values()]
         top = self.ax_.secondary_xaxis("top")
@@ -203,13 +231,13 @@ class StageHistoryDisplay:
             for ax in filter(None, (self.ax_, self.score_ax_)):
                 ax.axvline(first - 0.5, color="0.4", linewidth=1)
 
-    def _draw_columns(self, names):
+    def _draw_columns(self, ax: "Axes", names: list[str]) -> dict[str, "Line2D"]:
         """Draw the columns, NaN where an epoch did not record one."""
         lines, epochs = {}, np.arange(1, len(self.history) + 1)
         for place, name in enumerate(names):
             values = np.array([row.get(name, np.nan) for row in self.history], dtype=float)
             look = place + len(_STEPS)  # other colours than those of the steps
-            (lines[name],) = self.score_ax_.plot(
+            (lines[name],) = ax.plot(
                 epochs,
                 values,
                 color=COLORS[look % len(COLORS)],
@@ -220,10 +248,10 @@ class StageHistoryDisplay:
             )
         accuracies = isinstance(self.columns, str) and self.columns == "auto"
         if accuracies:
-            self.score_ax_.yaxis.set_major_formatter(in_percent)
-        self.score_ax_.set(
+            ax.yaxis.set_major_formatter(in_percent)
+        ax.set(
             ylabel="accuracy" if accuracies else "recorded value",
             xlim=(0.5, len(self.history) + 0.5),
         )
-        self.score_ax_.legend(loc="lower right")
+        ax.legend(loc="lower right")
         return lines

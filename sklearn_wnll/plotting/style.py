@@ -1,5 +1,7 @@
 """What the displays have in common: matplotlib on demand, colours and shapes."""
 
+from types import ModuleType
+
 __all__ = ["COLORS", "LINES", "MARKERS", "import_pyplot", "in_percent"]
 
 # The colours of M. Okabe and K. Ito, which colour-blind people can tell apart, with grey in the
@@ -21,7 +23,7 @@ MARKERS = ("o", "s", "^", "D", "v", "P", "X", "<", ">")
 LINES = ("-", "--", "-.", ":")
 
 
-def import_pyplot(caller):
+def import_pyplot(caller: str) -> ModuleType:
     """Import matplotlib's pyplot: not before something is drawn.
 
     Parameters
@@ -48,14 +50,14 @@ def import_pyplot(caller):
     return plt
 
 
-def in_percent(value, position=None):
+def in_percent(value: float, position: float | None = None) -> str:
     """Write a fraction in percent, as matplotlib's axes ask for it.
 
     Parameters
     ----------
     value : float
         The fraction.
-    position : int, default=None
+    position : float, default=None
         Of the tick; not used.
 
     Returns

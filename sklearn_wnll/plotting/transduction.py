@@ -1,14 +1,25 @@
 """Fitted points in the plane, by class and certainty."""
 
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any, Literal, Self
+
 import numpy as np
+from numpy.typing import ArrayLike, NDArray
 from sklearn.pipeline import Pipeline
 from sklearn.utils import check_array
 from sklearn.utils.validation import check_is_fitted
 
+from .._typing import Floats, Indices, Labels, Mask, Rows
 from ..certainty import certainty
 from ..labels import is_unlabeled
 from .geometry import check_embedding, embed, graph_edges
 from .style import COLORS, MARKERS, import_pyplot
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.collections import LineCollection, PathCollection
+    from matplotlib.figure import Figure, SubFigure
+    from matplotlib.legend import Legend
 
 __all__ = ["TransductionDisplay"]
 
@@ -47,7 +58,7 @@ class TransductionDisplay:
         is False.
     ax_ : matplotlib Axes
         What was drawn in.
-    figure_ : matplotlib Figure
+    figure_ : matplotlib Figure or SubFigure
         Its figure.
     points_ : matplotlib PathCollection
         All points, in the order of the rows.
@@ -79,18 +90,27 @@ class TransductionDisplay:
     array([1., 0., 1.])
     """
 
+    codes: Indices
+    certainty: Floats
+    ax_: "Axes"
+    figure_: "Figure | SubFigure"
+    points_: "PathCollection"
+    labeled_points_: "PathCollection | None"
+    edges_: "LineCollection | None"
+    legend_: "Legend | None"
+
     def __init__(
         self,
-        embedding,
-        distributions,
+        embedding: ArrayLike,
+        distributions: ArrayLike,
         *,
-        classes=None,
-        reached=None,
-        labeled=None,
-        edges=None,
-        axis_names=None,
-    ):
-        u = check_array(distributions, input_name="distributions")
+        classes: ArrayLike | None = None,
+        reached: ArrayLike | None = None,
+        labeled: ArrayLike | None = None,
+        edges: ArrayLike | None = None,
+        axis_names: Sequence[str] | None = None,
+    ) -> None:
+        u: NDArray[Any] = check_array(distributions, input_name="distributions")
         self.distributions = u
         self.embedding = check_embedding(embedding, len(u))
         self.classes = np.arange(u.shape[1]) if classes is None else np.asarray(classes)
@@ -108,8 +128,16 @@ class TransductionDisplay:
 
     @classmethod
     def from_estimator(
-        cls, estimator, X, y=None, *, embedding=None, edges=False, ax=None, **kwargs
-    ):
+        cls,
+        estimator: Any,
+        X: Rows,
+        y: Labels | None = None,
+        *,
+        embedding: ArrayLike | None = None,
+        edges: bool = False,
+        ax: "Axes | None" = None,
+        **kwargs: Any,
+    ) -> Self:
         """Draw the points that an estimator was fitted to.
 
         Parameters
@@ -152,7 +180,8 @@ class TransductionDisplay:
             estimator = estimator[-1]
         check_is_fitted(estimator)
         u = _fitted_distributions(estimator)
-        n = X.shape[0] if hasattr(X, "shape") else len(X)
+        rows: Any = X
+        n = rows.shape[0] if hasattr(rows, "shape") else len(rows)
         if n != len(u):
             raise ValueError(
                 f"X has {n} rows, but the estimator was fitted to {len(u)}. Pass the fitted "
@@ -178,17 +207,17 @@ class TransductionDisplay:
     @classmethod
     def from_predictions(
         cls,
-        X,
-        distributions,
+        X: Rows,
+        distributions: ArrayLike,
         *,
-        y=None,
-        classes=None,
-        reached=None,
-        unlabeled="auto",
-        embedding=None,
-        ax=None,
-        **kwargs,
-    ):
+        y: Labels | None = None,
+        classes: ArrayLike | None = None,
+        reached: ArrayLike | None = None,
+        unlabeled: object = "auto",
+        embedding: ArrayLike | None = None,
+        ax: "Axes | None" = None,
+        **kwargs: Any,
+    ) -> Self:
         """Draw rows with the distributions that something predicted for them.
 
         Parameters
@@ -224,21 +253,29 @@ class TransductionDisplay:
             If an argument is of the wrong shape: the message names it and the cure.
         """
         import_pyplot(f"{cls.__name__}.from_predictions")
-        labeled = _labeled(y, unlabeled, classes, len(distributions))
-        display = cls._embedded(
-            X, distributions, embedding, classes=classes, reached=reached, labeled=labeled
-        )
+        u: Any = distributions
+        labeled = _labeled(y, unlabeled, classes, len(u))
+        display = cls._embedded(X, u, embedding, classes=classes, reached=reached, labeled=labeled)
         return display.plot(ax, **kwargs)
 
     @classmethod
-    def _embedded(cls, X, distributions, embedding, **kwargs):
+    def _embedded(
+        cls, X: Rows, distributions: ArrayLike, embedding: ArrayLike | None, **kwargs: Any
+    ) -> Self:
         """Make a display of rows, whose places are found if they are not given."""
         names = None
         if embedding is None:
             embedding, names = embed(X)
         return cls(embedding, distributions, axis_names=names, **kwargs)
 
-    def plot(self, ax=None, *, size="auto", min_alpha=0.15, legend=True):
+    def plot(
+        self,
+        ax: "Axes | None" = None,
+        *,
+        size: float | Literal["auto"] = "auto",
+        min_alpha: float = 0.15,
+        legend: bool = True,
+    ) -> Self:
         """Draw the points.
 
         Parameters
@@ -264,7 +301,7 @@ class TransductionDisplay:
         if isinstance(size, str):
             size = float(np.clip(20_000 / len(self.codes), 3, 30))
         self.ax_, self.figure_ = ax, ax.figure
-        self.edges_ = None if self.edges is None else self._draw_edges()
+        self.edges_ = None if self.edges is None else self._draw_edges(self.edges)
         rgba = _rgba(self.codes)
         rgba[:, 3] = min_alpha + (1 - min_alpha) * self.certainty
         self.points_ = self._scatter(np.arange(len(rgba)), rgba, s=size, linewidths=0, zorder=2)
@@ -281,32 +318,35 @@ class TransductionDisplay:
         self.legend_ = self._name_classes() if legend and len(self.classes) <= _MOST_NAMES else None
         return self
 
-    def _scatter(self, rows, rgba, **kwargs):
+    def _scatter(self, rows: Indices, rgba: Floats, **kwargs: Any) -> "PathCollection":
         """Draw some points in one collection, in which each has the shape of its class."""
         from matplotlib.markers import MarkerStyle
 
-        points = self.ax_.scatter(*self.embedding[rows].T, c=rgba, rasterized=True, **kwargs)
+        x, y = self.embedding[rows].T
+        points = self.ax_.scatter(x, y, c=rgba, rasterized=True, **kwargs)
         styles = [MarkerStyle(name) for name in MARKERS]
         paths = [style.get_path().transformed(style.get_transform()) for style in styles]
         if len(rows):
             points.set_paths([paths[code % len(paths)] for code in self.codes[rows]])
         return points
 
-    def _draw_edges(self):
+    def _draw_edges(self, edges: Indices) -> "LineCollection":
         """Draw the edges beneath the points."""
         from matplotlib.collections import LineCollection
 
+        segments: Any = self.embedding[edges]
         lines = LineCollection(
-            self.embedding[self.edges],
+            segments,
             colors="0.5",
             linewidths=0.5,
-            alpha=float(np.clip(2000 / max(1, len(self.edges)), 0.05, 0.5)),  # many let see through
+            alpha=float(np.clip(2000 / max(1, len(edges)), 0.05, 0.5)),  # many let see through
             zorder=1,
             rasterized=True,
         )
-        return self.ax_.add_collection(lines)
+        self.ax_.add_collection(lines)
+        return lines
 
-    def _name_classes(self):
+    def _name_classes(self) -> "Legend":
         """Make the legend: a point of each class, and what a mark means."""
         from matplotlib.lines import Line2D
 
@@ -315,7 +355,11 @@ class TransductionDisplay:
             for code, name in enumerate(self.classes.tolist())
         ]
         if self.labeled is not None and self.labeled.any():
-            mark = {"markerfacecolor": "none", "markeredgecolor": "black", "markersize": 8}
+            mark: dict[str, Any] = {
+                "markerfacecolor": "none",
+                "markeredgecolor": "black",
+                "markersize": 8,
+            }
             handles.append(Line2D([], [], linestyle="", marker="o", label="labelled", **mark))
         columns = 2 if len(handles) > 12 else 1
         return self.ax_.legend(
@@ -323,22 +367,22 @@ class TransductionDisplay:
         )
 
 
-def _color(code):
+def _color(code: int) -> str:
     return COLORS[code % len(COLORS)]
 
 
-def _marker(code):
+def _marker(code: int) -> str:
     return MARKERS[code % len(MARKERS)]
 
 
-def _rgba(codes):
+def _rgba(codes: Indices) -> Floats:
     """Colours of points by their class, of shape (n, 4)."""
     from matplotlib.colors import to_rgba_array
 
     return to_rgba_array(COLORS)[codes % len(COLORS)]
 
 
-def _fitted_distributions(estimator):
+def _fitted_distributions(estimator: Any) -> NDArray[Any]:
     u = getattr(estimator, "label_distributions_", None)
     if u is None:
         raise ValueError(
@@ -348,7 +392,7 @@ def _fitted_distributions(estimator):
     return u
 
 
-def _labeled(y, unlabeled, classes, n):
+def _labeled(y: Labels | None, unlabeled: object, classes: ArrayLike | None, n: int) -> Mask | None:
     """Tell which points have a label, None if that is not known."""
     if y is None:
         return None

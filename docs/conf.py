@@ -37,6 +37,7 @@ html_math_renderer = "mathml"
 autosummary_generate = True
 autodoc_default_options = {"member-order": "bysource"}
 autodoc_typehints = "none"
+toc_object_entries_show_parents = "hide"
 numpydoc_show_class_members = False
 
 # References that only exist elsewhere: no inventory is fetched, so that the build works offline.
@@ -51,6 +52,7 @@ sphinx_gallery_conf = {
     "backreferences_dir": "gallery/backreferences",
     "doc_module": ("sklearn_wnll",),
     "reference_url": {"sklearn_wnll": None},
+    "within_subsection_order": "FileNameSortKey",
     "thumbnail_size": (800, 560),
     "download_all_examples": False,
     "show_memory": False,
@@ -75,11 +77,13 @@ html_show_sourcelink = False
 _EXAMPLE = re.compile(r"\]\((?:\.\./)+examples/(plot_\w+)\.py\)")
 
 
-def _link_the_gallery(app, docname, source):
-    """Lead links to a script to its page in the gallery, where there is its output as well."""
-    source[0] = _EXAMPLE.sub(r"](/gallery/\1.rst)", source[0])
+def _adapt(app, docname, source):
+    """Lead links to a script to its page in the gallery; tidy what pytest and tables need."""
+    text = source[0].replace("\n\n```\n", "\n```\n")  # the empty line that ends a doctest
+    text = _EXAMPLE.sub(r"](/gallery/\1.rst)", text)
+    source[0] = text.replace(" ± ", "\N{NO-BREAK SPACE}±\N{NO-BREAK SPACE}")
 
 
 def setup(app):
     """Hook into Sphinx."""
-    app.connect("source-read", _link_the_gallery)
+    app.connect("source-read", _adapt)

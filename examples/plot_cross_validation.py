@@ -99,8 +99,8 @@ for name in names:
 # a little below the truth, and with a larger spread, so that it does not tell apart what differs
 # by a point.
 #
-# (``transduction_`` of LabelSpreading is not what it predicts for the same rows: there its
-# accuracy is 93.6 %.)
+# (LabelSpreading predicts other labels for fitted rows than its ``transduction_`` holds, and here
+# better ones.)
 
 figure, ax = plt.subplots(figsize=(8, 4), layout="constrained")
 colors = ("#D55E00", "#E69F00", "#009E73", "#0072B2", "black")

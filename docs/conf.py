@@ -29,7 +29,7 @@ exclude_patterns = ["_build", "gallery/**/*.md5"]
 templates_path = ["_templates"]
 
 # Pages are Markdown, and links between them work on a code host too.
-myst_enable_extensions = ["dollarmath", "deflist"]
+myst_enable_extensions = ["dollarmath"]
 myst_heading_anchors = 3
 html_math_renderer = "mathml"
 

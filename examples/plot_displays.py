@@ -3,7 +3,7 @@
 The three displays
 ==================
 
-What :mod:`sklearn_wnll.plotting` draws, in scikit-learn's convention for displays: each is made
+What ``sklearn_wnll.plotting`` draws, in scikit-learn's convention for displays: each is made
 from an estimator, draws in the axes that it is given, and keeps what it drew.
 
 - :class:`~sklearn_wnll.plotting.TransductionDisplay`: the fitted points, by class and certainty.

@@ -145,7 +145,7 @@ class WNLLClassifier(PartlyLabeledClassifierMixin, BaseEstimator):
         Iterations of the conjugate gradients for the slowest class, at least 1.
     n_features_in_ : int
         Number of features seen during fit.
-    feature_names_in_ : ndarray of shape (n_features_in_,)
+    feature_names_in_ : ndarray of shape (`n_features_in_`,)
         Names of the features, if ``X`` has string names for all of them.
 
     Warns

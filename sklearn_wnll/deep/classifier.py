@@ -183,7 +183,7 @@ class DeepWNLLClassifier(PartlyLabeledClassifierMixin, BaseEstimator):
         False where no label reaches a sample.
     n_features_in_ : int
         Number of features, or of channels times height times width.
-    feature_names_in_ : ndarray of shape (n_features_in_,)
+    feature_names_in_ : ndarray of shape (`n_features_in_`,)
         Names of the features, if ``X`` has string names for all of them.
 
     Warns

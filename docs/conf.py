@@ -1,0 +1,89 @@
+"""How the documentation is built: ``python -m sphinx -W -n docs docs/_build/html``.
+
+With ``-D plot_gallery=0`` the examples are shown and not run.
+"""
+
+import re
+import sys
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).parent / "_ext"))
+
+import sklearn_wnll
+
+project = "sklearn-wnll"
+author = "The sklearn-wnll developers"
+copyright = author
+release = version = sklearn_wnll.__version__
+
+extensions = [
+    "mathml",
+    "myst_parser",
+    "numpydoc",
+    "sphinx.ext.autodoc",
+    "sphinx.ext.autosummary",
+    "sphinx.ext.viewcode",
+    "sphinx_gallery.gen_gallery",
+]
+exclude_patterns = ["_build", "gallery/**/*.md5"]
+templates_path = ["_templates"]
+
+# Pages are Markdown, and links between them work on a code host too.
+myst_enable_extensions = ["dollarmath"]
+myst_heading_anchors = 3
+html_math_renderer = "mathml"
+
+# The reference: methods and attributes come from the docstrings of numpydoc.
+autosummary_generate = True
+autodoc_default_options = {"member-order": "bysource"}
+autodoc_typehints = "none"
+toc_object_entries_show_parents = "hide"
+numpydoc_show_class_members = False
+
+# References that only exist elsewhere: no inventory is fetched, so that the build works offline.
+nitpick_ignore_regex = [
+    (r"py:.*", r"(sklearn|joblib|numpy|scipy|torch|skorch)\..*"),
+]
+
+sphinx_gallery_conf = {
+    "examples_dirs": "../examples",
+    "gallery_dirs": "gallery",
+    "ignore_pattern": r"benchmarks",
+    "backreferences_dir": "gallery/backreferences",
+    "doc_module": ("sklearn_wnll",),
+    "reference_url": {"sklearn_wnll": None},
+    "within_subsection_order": "FileNameSortKey",
+    "thumbnail_size": (800, 560),
+    "download_all_examples": False,
+    "show_memory": False,
+    "write_computation_times": False,
+}
+
+html_theme = "pydata_sphinx_theme"
+html_title = "sklearn-wnll"
+html_static_path = ["_static"]
+html_css_files = ["pages.css"]
+html_theme_options = {
+    "navbar_end": ["theme-switcher"],
+    "secondary_sidebar_items": ["page-toc"],
+    "show_prev_next": True,
+    "footer_start": ["copyright"],
+    "footer_end": [],
+}
+html_sidebars = {"index": [], "install": [], "contributing": [], "citing": [], "coming_from": []}
+html_copy_source = False
+html_show_sourcelink = False
+
+_EXAMPLE = re.compile(r"\]\((?:\.\./)+examples/(plot_\w+)\.py\)")
+
+
+def _adapt(app, docname, source):
+    """Lead links to a script to its page in the gallery; tidy what pytest and tables need."""
+    text = source[0].replace("\n\n```\n", "\n```\n")  # the empty line that ends a doctest
+    text = _EXAMPLE.sub(r"](/gallery/\1.rst)", text)
+    source[0] = text.replace(" ± ", "\N{NO-BREAK SPACE}±\N{NO-BREAK SPACE}")
+
+
+def setup(app):
+    """Hook into Sphinx."""
+    app.connect("source-read", _adapt)

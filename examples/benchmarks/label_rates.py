@@ -4,9 +4,10 @@ From one label per class on: how labelled points are to weigh, beside graphlearn
 
 The methods of graphlearning and ``WNLLClassifier`` on the same graph (its weights, made
 symmetric, are handed on) and the same draws of labels, from 1 to 100 labels per class: accuracy on
-the images whose labels were hidden. Writes ``docs/benchmarks/label_rates.md``. MNIST is
-read from ``--data-home`` or the folder in the environment variable ``SKLEARN_WNLL_DATA``. Half an
-hour on one core; draws that are finished lie in ``--results`` and are not repeated.
+the rows whose labels were hidden; and ours with labels drawn at random, as many
+of a class as come. Writes ``docs/benchmarks/label_rates.md``. MNIST is
+read from ``--data-home`` or the folder in the environment variable ``SKLEARN_WNLL_DATA``. An
+hour on one core; what is finished lies in ``--results`` and is not repeated.
 """
 
 import argparse
@@ -28,6 +29,8 @@ from sklearn_wnll import WNLLClassifier
 from sklearn_wnll.datasets import hide_labels, load_mnist
 
 RATES = 1, 2, 4, 10, 100
+TOTALS = 20, 40, 100, 1000
+TENTH = "max(1, n / (10 m))"
 PEERS = {
     "graphlearning, Laplace": lambda T: graphlearning.ssl.laplace(T),
     "graphlearning, WNLL": lambda T: graphlearning.ssl.laplace(T, reweighting="wnll"),
@@ -36,9 +39,11 @@ PEERS = {
     ),
     "graphlearning, Poisson": lambda T: graphlearning.ssl.poisson(T),
 }
-OURS = [
-    (weight, prior) for prior, weight in product((None, "labeled"), ("laplace", "wnll", "poisson"))
-]
+OURS = {
+    f"{weight}{', class_prior=labeled' if prior else ''}": (weight, prior)
+    for prior, weight in product((None, "labeled"), ("laplace", "wnll", "poisson", TENTH))
+}
+AT_RANDOM = [name for name, (weight, _) in OURS.items() if weight in ("wnll", TENTH)]
 
 
 def load(name, data_home):
@@ -61,36 +66,55 @@ def distances_and_weights(X):
     return D, sparse.csr_matrix(W + W.T)
 
 
-def draw(D, T, y, rate, seed):
-    """Accuracy in percent of each method on one draw of labels."""
-    few = hide_labels(y, rate, random_state=seed)
-    hidden = few == -1
-    labeled = np.flatnonzero(~hidden)
-    found = {}
-    for name, make in PEERS.items():
-        predicted = make(T).fit_predict(labeled, y[labeled])
-        found[name] = 100 * float((predicted == y)[hidden].mean())
-    for weight, prior in OURS:
+def labels_of(y, few_of, number, seed):
+    """Labels of which so many are left: of each class, or at random of all."""
+    if few_of == "class":
+        return hide_labels(y, number, random_state=seed)
+    few = np.full_like(y, -1)
+    rows = np.random.RandomState(seed).choice(len(y), number, replace=False)
+    few[rows] = y[rows]
+    return few
+
+
+def complete(path, names, graphs, y, few):
+    """Accuracy in percent of some methods on one draw of labels; what is known is not repeated."""
+    found = json.loads(path.read_text()) if path.exists() else {}
+    for name in names:
+        if name not in found:
+            found[name] = accuracy(name, graphs, y, few)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(json.dumps(found))
+    return {name: found[name] for name in names}
+
+
+def accuracy(name, graphs, y, few):
+    """Accuracy in percent of one method."""
+    (D, T), hidden = graphs, few == -1
+    if name in PEERS:
+        labeled = np.flatnonzero(~hidden)
+        predicted = PEERS[name](T).fit_predict(labeled, y[labeled])
+    else:
+        weight, prior = OURS[name]
+        if weight == TENTH:
+            weight = max(1.0, len(y) / (10 * np.count_nonzero(~hidden)))
         model = WNLLClassifier(
             metric="precomputed", label_weight=weight, class_prior=prior, unlabeled=-1
-        ).fit(D, few)
-        name = f"{weight}{', class_prior=labeled' if prior else ''}"
-        found[name] = 100 * float((model.transduction_ == y)[hidden].mean())
-    return found
+        )
+        predicted = model.fit(D, few).transduction_
+    return 100 * float((predicted == y)[hidden].mean())
 
 
-def section(name, found):
-    """The table of one data set: mean and spread, and the difference to graphlearning's best."""
-    ours = list(next(iter(found.values()))[0])[len(PEERS) :]
+def section(name, found, at_random):
+    """The tables of one data set: mean and spread, and the difference to graphlearning's best."""
     rows = [
         [method, *(cell([one[method] for one in found[rate]]) for rate in RATES)]
-        for method in (*PEERS, *ours)
+        for method in (*PEERS, *OURS)
     ]
     best = {
         rate: max(PEERS, key=lambda peer, r=rate: np.mean([one[peer] for one in found[r]]))
         for rate in RATES
     }
-    for method in ours:
+    for method in OURS:
         differences = [
             np.array([one[method] - one[best[rate]] for one in found[rate]]) for rate in RATES
         ]
@@ -99,13 +123,19 @@ def section(name, found):
             *(f"{d.mean():+.2f} ± {d.std() / len(d) ** 0.5:.2f}" for d in differences),
         ])  # fmt: skip
     header = ["method", *(f"{rate} per class" for rate in RATES)]
-    draws = len(next(iter(found.values())))
+    random_rows = [
+        [method, *(cell([one[method] for one in at_random[total]]) for total in TOTALS)]
+        for method in AT_RANDOM
+    ]
+    random_header = ["method", *(f"{total:,} at random" for total in TOTALS)]
     return f"""\
 ## {name}
 
 {table(header, rows)}
 
-{draws} draws. {measured()}"""
+{table(random_header, random_rows)}
+
+{len(found[RATES[0]])} and {len(at_random[TOTALS[0]])} draws. {measured()}"""
 
 
 def cell(values):
@@ -121,7 +151,9 @@ last rows the mean difference to graphlearning's best method at each rate, on th
 standard error. All methods on the same graph, that of `WNLLClassifier()` with 15 neighbours, which
 graphlearning gets as symmetric weights. Of ours, what is not named is the default.
 `class_prior="labeled"` uses that all classes are labelled alike; Poisson learning has this
-built in.
+built in. `max(1, n / (10 m))` is a number that was passed as `label_weight`, for `n` rows of which
+`m` are labelled. The second table of each data set has labels drawn at random of all rows, so
+that classes have different numbers of them, or none.
 
 Command: `python examples/benchmarks/label_rates.py`.
 {machine}
@@ -142,17 +174,22 @@ def main():
     names = {"digits": "Digits, 1,797 rows", "mnist": "MNIST, 60,000 training images as pixels"}
     for data in args.data:
         X, y = load(data, args.data_home)
-        D, T = distances_and_weights(X)
+        graphs = distances_and_weights(X)
+        folder = Path(args.results)
         found = {rate: [] for rate in RATES}
-        for seed, rate in product(range(args.draws), RATES):
-            path = Path(args.results) / f"{data}-{rate}-{seed}.json"
-            if not path.exists():
-                path.parent.mkdir(parents=True, exist_ok=True)
-                path.write_text(json.dumps(draw(D, T, y, rate, seed)))
-            found[rate].append(json.loads(path.read_text()))
-            print(f"{data}, {rate} per class, draw {seed}", flush=True)
+        at_random = {total: [] for total in TOTALS}
+        for seed in range(args.draws):
+            for rate in RATES:
+                few = labels_of(y, "class", rate, seed)
+                path = folder / f"{data}-{rate}-{seed}.json"
+                found[rate].append(complete(path, [*PEERS, *OURS], graphs, y, few))
+            for total in TOTALS if seed < args.draws // 2 else ():
+                few = labels_of(y, "all", total, seed)
+                path = folder / f"{data}-random-{total}-{seed}.json"
+                at_random[total].append(complete(path, AT_RANDOM, graphs, y, few))
+            print(f"{data}, draw {seed}", flush=True)
         head = HEAD.format(machine=machine("graphlearning"))
-        write_page("label_rates.md", head, [section(names[data], found)])
+        write_page("label_rates.md", head, [section(names[data], found, at_random)])
 
 
 if __name__ == "__main__":

@@ -49,7 +49,8 @@ def transduce(model, X, y):
 
 def spread(X, y):
     """Labels of all rows by scikit-learn's LabelSpreading; better than its ``transduction_``."""
-    return LabelSpreading(kernel="knn", n_neighbors=15, max_iter=100).fit(X, y).predict(X)
+    with np.errstate(invalid="ignore"):  # where no label reaches a row, it divides by 0
+        return LabelSpreading(kernel="knn", n_neighbors=15, max_iter=100).fit(X, y).predict(X)
 
 
 def self_train(X, y):

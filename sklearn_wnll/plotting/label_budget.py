@@ -8,7 +8,6 @@ import numpy as np
 from joblib import Parallel, delayed
 from numpy.typing import ArrayLike, NDArray
 from sklearn.base import clone
-from sklearn.semi_supervised import LabelPropagation, LabelSpreading
 from sklearn.utils import _safe_indexing, check_random_state, indexable
 
 from .._typing import Indices, Labels, RandomState, Rows
@@ -136,9 +135,9 @@ class LabelBudgetDisplay:
 
         Notes
         -----
-        The rows that are scored were fitted, without their label: this is the accuracy on a given
-        set of rows. It is that of ``transduction_`` for scikit-learn's ``LabelSpreading`` and
-        ``LabelPropagation``, and of ``predict`` for all others. scikit-learn's own estimators
+        The rows that are scored were fitted, without their label: this is the accuracy of
+        ``predict`` on a given set of rows. (That of scikit-learn's ``LabelSpreading`` differs from
+        its ``transduction_``, and is often better.) scikit-learn's own estimators
         know the marker -1 among numbers alone: turn strings into numbers first, with
         :class:`sklearn.preprocessing.LabelEncoder`.
 
@@ -331,8 +330,6 @@ def _check_knows_marker(model: Any, few: NDArray[Any], name: str) -> None:
 
 def _predicted(model: Any, X: Any, rows: Indices) -> NDArray[Any]:
     """Labels of some of the fitted rows."""
-    # Our estimators' predict gives fitted rows what transduction_ says; of LabelSpreading it does
-    # not, and SelfTrainingClassifier's transduction_ leaves rows without a label.
-    if isinstance(model, LabelPropagation | LabelSpreading):
-        return model.transduction_[rows]
-    return model.predict(_safe_indexing(X, rows))
+    # scikit-learn's LabelSpreading divides by 0 where no label reaches a row.
+    with np.errstate(invalid="ignore"):
+        return model.predict(_safe_indexing(X, rows))

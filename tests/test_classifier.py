@@ -1,7 +1,12 @@
+import itertools
 import pickle
+import re
 import subprocess
 import sys
+import tracemalloc
+import types
 import warnings
+from pathlib import Path
 
 import joblib
 import numpy as np
@@ -20,6 +25,7 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 from sklearn.utils import get_tags
 
+import sklearn_wnll
 from sklearn_wnll import WNLLClassifier
 from sklearn_wnll.datasets import hide_labels
 from sklearn_wnll.exceptions import (
@@ -74,6 +80,35 @@ def test_queries_in_a_part_without_labels_get_class_frequencies_and_a_warning(bl
             answer = method(query)
         assert [warning.filename for warning in caught] == [__file__]
     np.testing.assert_allclose(answer, model.label_distributions_[~model.reached_])
+
+
+@pytest.mark.parametrize("mode", ["transductive", "inductive"])
+@pytest.mark.parametrize(
+    ("params", "make"),
+    [
+        ({}, sparse.csr_array),
+        ({"metric": "precomputed"}, None),
+        ({"neighbors": KNeighborsTransformer(n_neighbors=15)}, np.asarray),
+        ({"neighbors": "approximate", "random_state": 0}, np.asarray),
+        ({"label_weight": "poisson"}, np.asarray),
+        ({"template_size": 60, "query_size": 20, "random_state": 0}, np.asarray),
+    ],
+)
+def test_every_kind_of_graph_tells_once_what_no_label_reaches(blobs, mode, params, make):
+    X, y = blobs
+    fitted, queries = ((cdist(X, X), cdist(X + 0.01, X)) if make is None else
+                       (make(X), make(X + 0.01)))  # fmt: skip
+    with pytest.warns(UnreachedPointsWarning, match="30 rows of X") as caught:
+        model = WNLLClassifier(predict_mode=mode, **params).fit(fitted, y)
+    assert len(caught) == 1
+    with pytest.warns(UnreachedPointsWarning, match="30 queries") as caught:
+        proba = model.predict_proba(queries)
+    assert len(caught) == 1
+    known = y[y >= 0]
+    for u in (model.label_distributions_, proba):
+        assert_distributions(u)
+        expected = [[np.mean(known == 0), np.mean(known == 1)]] * 30
+        np.testing.assert_allclose(u[~model.reached_], expected)
 
 
 @pytest.mark.parametrize("mode", ["transductive", "inductive"])
@@ -208,6 +243,25 @@ def test_sparse_rows_give_what_dense_rows_give(jittered, metric, mode, container
         np.testing.assert_allclose(from_sparse, dense, atol=1e-8)
 
 
+@pytest.mark.parametrize("metric", ["euclidean", "cosine", "manhattan"])
+@pytest.mark.parametrize("mode", ["transductive", "inductive"])
+def test_sparse_rows_of_many_features_are_not_made_dense(metric, mode):
+    rng = np.random.default_rng(0)
+    n, d = 300, 10**6  # 2.4 GB if it were dense
+    columns = np.concatenate([rng.choice(50, 10, replace=False) for _ in range(n)]) * (d // 50)
+    X = sparse.csr_array((rng.random(10 * n), columns, np.arange(0, 10 * n + 1, 10)), shape=(n, d))
+    y = np.where(np.arange(n) % 10, -1, np.arange(n) % 3)
+    tracemalloc.start()
+    params = {"metric": metric, "predict_mode": mode, "neighbors": "exact", "n_jobs": 1}
+    model = WNLLClassifier(**params).fit(X[:250], y[:250])
+    proba = model.predict_proba(X[250:])
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert peak < 2e8
+    narrow = WNLLClassifier(**params).fit(X[:250, :: d // 50], y[:250])
+    np.testing.assert_allclose(proba, narrow.predict_proba(X[250:, :: d // 50]), atol=1e-4)
+
+
 def test_sparse_input_is_left_alone_even_if_its_entries_are_unsorted_and_repeated():
     X = sparse.csr_array(
         (np.ones(6), np.array([2, 0, 0, 1, 1, 2]), np.array([0, 3, 6])), shape=(2, 3)
@@ -305,6 +359,77 @@ def test_a_radius_graph_is_welcome_and_its_short_lists_are_told(digits):
     with pytest.warns(ShortNeighborListsWarning, match="stores fewer than 15 neighbors"):
         model = WNLLClassifier(neighbors=transformer).fit(X[:400], y[:400])
     assert_distributions(model.label_distributions_)
+
+
+# --- many rows ----------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("neighbors", ["exact", "approximate"])
+def test_many_rows_of_few_labels_take_little_memory_and_show_progress(
+    neighbors, capsys, monkeypatch
+):
+    # 15 features of very different size, and 51 times as many labels of one class.
+    X, y = make_blobs(20_000, 15, centers=2, cluster_std=8, random_state=0)
+    X = (X * np.logspace(0, 4, 15)).astype(np.float32)
+    few = np.full(len(y), -1)
+    for label, n in ((0, 386), (1, 8)):
+        few[np.flatnonzero(y == label)[:n]] = label
+    seconds = itertools.count()
+    clock = types.SimpleNamespace(monotonic=lambda: next(seconds))  # each report is a second later
+    monkeypatch.setattr("sklearn_wnll._progress.time", clock)
+    tracemalloc.start()
+    model = WNLLClassifier(neighbors=neighbors, verbose=1, n_jobs=1, random_state=0).fit(X, few)
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert peak < 1e8  # a byte for each pair of rows would be 0.4 GB
+    assert model.reached_.all()
+    assert_distributions(model.label_distributions_)
+    printed = capsys.readouterr().out
+    done = [int(n.replace(",", "")) for n in re.findall(r"([\d,]+) of 20,000 points", printed)]
+    assert len(done) > 3
+    assert done == sorted(done)
+    residuals = re.findall(r"solver \[=* *\] residual (\S+),", printed)
+    assert len(residuals) > 5
+    assert float(residuals[-1]) < float(residuals[0])
+
+
+def lines_run(function):
+    """How many lines of the package a call runs."""
+    root, count = str(Path(sklearn_wnll.__file__).parent), 0
+
+    def count_lines(frame, event, arg):
+        nonlocal count
+        count += event == "line"
+        return count_lines
+
+    def enter(frame, event, arg):
+        return count_lines if frame.f_code.co_filename.startswith(root) else None
+
+    before = sys.gettrace()
+    sys.settrace(enter)
+    try:
+        function()
+    finally:
+        sys.settrace(before)
+    return count
+
+
+@pytest.mark.parametrize("neighbors", ["exact", "approximate"])
+@pytest.mark.parametrize("mode", ["transductive", "inductive"])
+def test_no_line_of_python_runs_for_each_row(neighbors, mode):
+    X = np.random.default_rng(0).normal(size=(10_000, 15))
+    y = np.where(np.arange(10_000) % 10, -1, np.arange(10_000) % 3)
+    counts = []
+    for n in (1000, 8000):
+        model = WNLLClassifier(
+            neighbors=neighbors, predict_mode=mode, n_jobs=1, random_state=0, tol=1e-3
+        )
+        fit = lines_run(lambda model=model, n=n: model.fit(X[:n], y[:n]))
+        counts.append([fit, lines_run(lambda model=model, n=n: model.predict(X[-n // 4 :]))])
+    # Blocks and cells have lines of their own, of hundreds of rows each.
+    grown = np.subtract(counts[1], counts[0])
+    assert (grown < 3 * 7000).all(), counts
+    assert (np.array(counts) > 100).all()
 
 
 # --- bad input ----------------------------------------------------------------------
@@ -434,6 +559,42 @@ def test_saved_precomputed_and_approximate_models_know_the_fitted_rows(digits, m
     model = WNLLClassifier(metric=metric).fit(X, y[:200])
     loaded = dump_with_joblib(model, tmp_path / "model")
     np.testing.assert_array_equal(loaded.predict(X), model.transduction_)
+
+
+@pytest.mark.parametrize(
+    ("params", "dtype"),
+    [
+        ({"neighbors": "approximate", "random_state": 0}, np.float64),
+        ({"neighbors": KNeighborsTransformer(n_neighbors=15)}, np.float64),
+        ({"class_prior": np.arange(1, 11) / 55}, np.float64),
+        ({"label_weight": "poisson"}, np.float64),
+        ({"max_iter": 2}, np.float64),
+        ({"metric": "cosine"}, np.float32),
+        ({"template_size": 500, "query_size": 100, "random_state": 0}, np.float64),
+    ],
+)
+@pytest.mark.parametrize("mode", ["transductive", "inductive"])
+@pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
+def test_whatever_the_parameters_predict_gives_the_transduction(digits, params, dtype, mode):
+    X, _, few = digits
+    X = X.astype(dtype)
+    model = WNLLClassifier(predict_mode=mode, **params).fit(X, few)
+    again = model.predict(X)
+    np.testing.assert_array_equal(again, model.transduction_)
+    np.testing.assert_array_equal(model.predict_proba(X[::-3]), model.label_distributions_[::-3])
+    np.testing.assert_array_equal(model.fit(X, few).predict(X), again)
+
+
+@pytest.mark.parametrize("dump", [dump_with_pickle, dump_with_joblib])
+def test_a_fitted_search_is_saved_and_its_clone_is_unfitted(digits, dump, tmp_path):
+    X, y, _ = digits
+    search = GridSearchCV(WNLLClassifier(), {"n_neighbors": [10, 15]}, cv=3).fit(X[:600], y[:600])
+    loaded = dump(search, tmp_path / "search")
+    np.testing.assert_array_equal(loaded.predict_proba(X[600:]), search.predict_proba(X[600:]))
+    assert loaded.classes_.tolist() == list(range(10))
+    assert not hasattr(clone(search), "best_estimator_")
+    assert not hasattr(search.estimator, "classes_")
+    assert not hasattr(clone(loaded.best_estimator_), "classes_")
 
 
 def test_clone_is_unfitted_and_keeps_the_parameters(digits):

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 import torch
 from sklearn.base import clone
-from sklearn.datasets import load_digits
+from sklearn.datasets import load_digits, make_blobs
 from sklearn.model_selection import GridSearchCV
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import MinMaxScaler
@@ -16,7 +16,7 @@ from torch import nn
 from sklearn_wnll import DeepWNLLClassifier
 from sklearn_wnll.certainty import certainty
 from sklearn_wnll.deep.backbones import mlp, resnet20
-from sklearn_wnll.exceptions import FewLabelsWarning
+from sklearn_wnll.exceptions import FewLabelsWarning, UnreachedPointsWarning
 
 QUICK = {"max_epochs": 3, "wnll_epochs": 1, "n_stages": 1, "random_state": 0}
 
@@ -81,6 +81,39 @@ def test_fitted_samples_have_their_fitted_values(fitted, rows):
         np.testing.assert_array_equal(proba[5:], fitted.label_distributions_[::-1])
         np.testing.assert_array_equal(fitted.predict(X), fitted.transduction_)
     assert fitted.reached_.all()
+
+
+def test_samples_that_no_label_reaches_are_flagged_and_told_once():
+    X, y = make_blobs([30] * 3, centers=[[0, 0], [50, 0], [0, 50]], random_state=0)
+    few = np.where(y == 2, -1, y)
+    as_they_are = {"module": nn.Sequential(), "buffer": lambda width: nn.Identity()}
+    model = DeepWNLLClassifier(**as_they_are, **{**QUICK, "max_epochs": 1})
+    with pytest.warns(UnreachedPointsWarning, match="30 rows of X") as caught:
+        model.fit(X, few)
+    assert len(caught) == 1
+    np.testing.assert_array_equal(model.reached_, y != 2)
+    with pytest.warns(UnreachedPointsWarning, match="30 queries") as caught:
+        proba = model.predict_proba(X + 0.01)
+    assert len(caught) == 1
+    for u in (model.label_distributions_, proba):
+        np.testing.assert_allclose(u[y == 2], 0.5)
+        np.testing.assert_allclose(u.sum(axis=1), 1)
+
+
+@pytest.mark.parametrize("n_copies", [2, 40])
+def test_equal_samples_share_their_value(rows, n_copies):
+    X, few, new, _ = rows
+    copies = [0, *range(3, 3 + n_copies)]  # of a sample without a label
+    X, few, new = X.copy(), few.copy(), new.copy()
+    X[copies], few[copies] = X[0], -1
+    new[:n_copies] = new[0]
+    model = DeepWNLLClassifier(**QUICK).fit(X, few)
+    for u, equal in (
+        (model.label_distributions_, copies),
+        (model.predict_proba(new), range(n_copies)),
+    ):
+        assert (u[list(equal)] == u[0]).all()
+        np.testing.assert_allclose(u.sum(axis=1), 1)
 
 
 @pytest.mark.parametrize("query_size", [None, 37])
@@ -164,6 +197,7 @@ def test_a_module_may_be_a_function_a_class_or_a_network(rows, images):
     model = DeepWNLLClassifier(network, buffer=lambda width: nn.Linear(width, 7), **QUICK)
     model.fit(*rows[:2])
     assert torch.equal(network[0].weight, before)
+    assert torch.equal(clone(model).module[0].weight, before)
     assert model.network_.linear.in_features == 7
     model = DeepWNLLClassifier(nn.Sequential(), **QUICK).fit(*rows[:2])  # ready features
     assert model.network_.linear.in_features == 64
@@ -181,7 +215,7 @@ def test_clones_pickles_and_dumps_work(fitted, rows, tmp_path):
     assert {parameter.device.type for parameter in fitted.network_.parameters()} == {"cpu"}
 
 
-def test_a_grid_search_over_a_pipeline(rows):
+def test_a_grid_search_over_a_pipeline(rows, tmp_path):
     X, few, new, y = rows
     labeled = few != -1
     pipeline = make_pipeline(MinMaxScaler(), DeepWNLLClassifier(**QUICK))
@@ -192,7 +226,12 @@ def test_a_grid_search_over_a_pipeline(rows):
     search = GridSearchCV(pipeline, grid, cv=2, n_jobs=2).fit(X[labeled], few[labeled])
     assert search.best_params_["deepwnllclassifier__lr"] == 0.1
     assert search.score(new, y) > 0.85
-    assert clone_fitted(search).score(new, y) == search.score(new, y)
+    assert search.classes_.tolist() == list(range(10))
+    joblib.dump(search, tmp_path / "search.joblib")
+    for again in (clone_fitted(search), joblib.load(tmp_path / "search.joblib")):
+        assert again.score(new, y) == search.score(new, y)
+    assert not hasattr(search.estimator[-1], "network_")
+    assert not hasattr(clone(search.best_estimator_)[-1], "network_")
 
 
 def test_fitting_leaves_the_random_numbers_of_torch_alone(rows):

@@ -214,6 +214,18 @@ def test_lists_are_those_of_an_exact_search(monkeypatch):
     np.testing.assert_allclose(squares.sqrt(), exact.distances)
 
 
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+def test_a_point_is_removed_from_its_list_by_index_and_its_copies_stay(dtype):
+    X = torch.tensor(np.random.default_rng(0).normal(size=(80, 3)))
+    X[20:40] = X[20]
+    X[40:] = X[:40]
+    neighbors, squares = nearest_neighbors(X, 6, dtype)
+    assert (neighbors != torch.arange(80)[:, None]).all()
+    assert (squares[:, 0] == 0).all()
+    assert (squares[20:40] == 0).all()
+    assert torch.equal(neighbors[:20, 0], torch.arange(40, 60))
+
+
 def test_a_second_derivative_is_refused():
     template, targets, query = cloud()
     u = wnll_interpolate(template, targets, query)

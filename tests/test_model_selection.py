@@ -76,6 +76,9 @@ class NotesItsTest(ClassifierMixin, BaseEstimator):
 
     seen: list = []  # noqa: RUF012
 
+    def __init__(self, alpha=0):
+        self.alpha = alpha
+
     def fit(self, X, y):
         self.classes_ = np.unique(y)
         self.seen.append(np.count_nonzero(np.asarray(y) == -1))
@@ -86,11 +89,17 @@ class NotesItsTest(ClassifierMixin, BaseEstimator):
         return 0.5
 
 
-@pytest.mark.parametrize("run", [cross_val_score, cross_validate])
+def search_around_a_pipeline(model, X, y, cv):
+    grid = {"notesitstest__alpha": [0, 1]}
+    GridSearchCV(make_pipeline(StandardScaler(), model), grid, cv=cv).fit(X, y)
+
+
+@pytest.mark.parametrize("run", [cross_val_score, cross_validate, search_around_a_pipeline])
 def test_functions_of_scikit_learn_test_on_labelled_rows(digits, run):
     NotesItsTest.seen.clear()
     run(NotesItsTest(), *digits, cv=LabeledFold(3))
-    assert max(NotesItsTest.seen) == 500
+    assert len(NotesItsTest.seen) == (7 if run is search_around_a_pipeline else 3)
+    assert set(NotesItsTest.seen) == {500}
 
 
 @pytest.mark.filterwarnings("ignore::sklearn_wnll.exceptions.FewLabelsWarning")

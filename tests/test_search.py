@@ -32,6 +32,12 @@ def fake_pynndescent(monkeypatch, spoil):
             indices, distances = nearest_by_sorting(data, data, n_neighbors)
             spoil(indices, distances)
             self.neighbor_graph = indices.astype(np.int32), distances.astype(np.float32)
+            self.data = data
+
+        def query(self, queries, k):
+            indices, distances = nearest_by_sorting(self.data, queries, k)
+            spoil(indices, distances)
+            return indices.astype(np.int32), distances.astype(np.float32)
 
     module = types.SimpleNamespace(NNDescent=NNDescent)
     monkeypatch.setitem(sys.modules, "pynndescent", module)
@@ -115,9 +121,40 @@ def test_tree_and_all_pairs_agree():
 )
 def test_lists_in_which_the_approximate_search_failed_are_searched_exactly(monkeypatch, spoil):
     fake_pynndescent(monkeypatch, spoil)
+    monkeypatch.setattr(DescentSearch, "_QUICK", 0)  # queries are not searched exactly anyway
     X = np.random.default_rng(0).normal(size=(50, 3))
-    lists = DescentSearch("euclidean", seed=0).fit(X).lists(6)
-    np.testing.assert_array_equal(lists.indices, ExactSearch("euclidean").fit(X).lists(6).indices)
+    search, exact = DescentSearch("euclidean", seed=0).fit(X), ExactSearch("euclidean").fit(X)
+    lists, queries = search.lists(6), X[:20] + 0.1
+    np.testing.assert_array_equal(lists.indices, exact.lists(6).indices)
+    np.testing.assert_array_equal(search.cross(queries, 6).indices, exact.cross(queries, 6).indices)
+    extended = search.extend(lists, queries, 6)
+    together = exact.extend(exact.lists(6), queries, 6)
+    np.testing.assert_array_equal(extended.indices, together.indices)
+
+
+@pytest.mark.parametrize(
+    "search",
+    [
+        ExactSearch("euclidean"),
+        ExactSearch("chebyshev"),
+        CellSearch(0),
+        DescentSearch("euclidean", 0),
+        TransformerSearch(KNeighborsTransformer(n_neighbors=8)),
+    ],
+)
+def test_a_point_is_removed_from_its_list_by_index_and_its_copies_stay(monkeypatch, search):
+    fake_pynndescent(monkeypatch, lambda indices, distances: None)
+    X = np.random.default_rng(0).normal(size=(500, 4))
+    X[20:40] = X[20]  # more equal points than there are neighbours
+    X[250:] = X[:250]  # and pairs
+    lists = search.fit(X).lists(8)
+    assert (lists.indices != np.arange(500)[:, None]).all()
+    assert (np.diff(np.sort(lists.indices, axis=1), axis=1) > 0).all()
+    assert (lists.distances[:, 0] == 0).all()
+    assert (lists.distances[20:40] == 0).all()
+    single = np.delete(np.arange(250), np.s_[20:40])
+    np.testing.assert_array_equal(lists.indices[single, 0], single + 250)
+    np.testing.assert_array_equal(lists.indices[single + 250, 0], single)
 
 
 def test_good_lists_of_the_approximate_search_are_kept(monkeypatch):

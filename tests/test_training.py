@@ -202,6 +202,18 @@ def test_a_pseudo_label_step_ends_with_the_average(end):
     assert (last - trained).norm() < 0.1 * trained.norm()
 
 
+def test_a_training_ends_with_its_last_epoch_and_not_the_best():
+    # No sample is set aside, and none of those to be predicted chooses among the epochs.
+    X, y = killed_training.data()
+    kept = []
+    model = killed_training.model(callbacks=[KeepWeights(kept)])
+    model.set_params(n_stages=1, wnll_epochs=4, wnll_lr=2.0, lr_halving=None).fit(X, y)
+    losses = [row["train_loss"] for row in model.history_ if row["step"] == "wnll"]
+    assert losses[-1] > min(losses)
+    assert not any(key.startswith("valid") for row in model.history_ for key in row)
+    assert torch.equal(weights(model), kept[-1])
+
+
 def test_the_history_covers_all_epochs_of_all_stages(unbroken):
     found = [(row["stage"], row["step"], row["epoch"]) for row in unbroken.history_]
     assert found == [

@@ -94,6 +94,12 @@ def test_type_checkers_are_told():
     assert (files("sklearn_wnll") / "py.typed").is_file()
 
 
+def test_the_package_is_python_alone():
+    package = Path(sklearn_wnll.__file__).parent
+    kinds = {path.suffix for path in package.rglob("*.*") if "__pycache__" not in path.parts}
+    assert kinds == {".py", ".typed"}  # no library is brought along, or compiled
+
+
 # A comment at the end of a line is the error that it shall give.
 SCRIPT = """
 from typing import Any, assert_type

@@ -33,7 +33,7 @@ from .graph import FeatureGraph, PrecomputedGraph
 from .harmonic import HarmonicExtension
 from .points import METRICS, SPARSE_METRICS, FeatureSpace, canonical_rows
 from .prior import balanced, class_factors, class_prior_values, labeled_frequencies
-from .search import make_search
+from .search import compared_features, make_search
 from .templates import Templates
 from .transduction import Transduction
 
@@ -458,7 +458,7 @@ class WNLLClassifier(PartlyLabeledClassifierMixin, BaseEstimator):
         space = FeatureSpace(metric, self.n_jobs)
         search = make_search(
             self.neighbors,
-            (min(X.shape[0], self.template_size or X.shape[0]), X.shape[1]),
+            (min(X.shape[0], self.template_size or X.shape[0]), compared_features(X)),
             metric=space.search_metric,
             is_sparse=sparse.issparse(X),
             random_state=self.random_state,

@@ -225,7 +225,8 @@ def lists_from_graph(graph, k, own=None):
     Returns
     -------
     NeighborLists
-        One list for each row; rows that store fewer than ``k`` neighbours keep those.
+        One list for each row; rows that store fewer than ``k`` neighbours keep those. Of a
+        neighbour that a row stores twice, the smaller distance counts.
     """
     n_rows, n_points = graph.shape
     k = min(k, n_points - (own is not None))
@@ -293,7 +294,14 @@ def _lists_from_dense(graph, k, own):
 def _stored(graph):
     """Rows, columns and distances that a sparse matrix stores, explicit zeros included."""
     graph = graph.tocoo()
-    return graph.row.astype(np.intp), graph.col.astype(np.intp), graph.data.astype(np.float64)
+    rows, columns = graph.row.astype(np.intp), graph.col.astype(np.intp)
+    distances = graph.data.astype(np.float64)
+    pairs = rows * graph.shape[1] + columns
+    if len(np.unique(pairs)) == len(pairs):
+        return rows, columns, distances
+    order = np.lexsort((distances, pairs))
+    first = order[np.append(True, np.diff(pairs[order]) != 0)]
+    return rows[first], columns[first], distances[first]
 
 
 def merge_zero_distances(graph):

@@ -252,7 +252,7 @@ def test_sparse_rows_of_many_features_are_not_made_dense(metric, mode):
     X = sparse.csr_array((rng.random(10 * n), columns, np.arange(0, 10 * n + 1, 10)), shape=(n, d))
     y = np.where(np.arange(n) % 10, -1, np.arange(n) % 3)
     tracemalloc.start()
-    params = {"metric": metric, "predict_mode": mode, "neighbors": "exact", "n_jobs": 1}
+    params = {"metric": metric, "predict_mode": mode, "n_jobs": 1}
     model = WNLLClassifier(**params).fit(X[:250], y[:250])
     proba = model.predict_proba(X[250:])
     peak = tracemalloc.get_traced_memory()[1]

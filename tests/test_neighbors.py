@@ -113,3 +113,12 @@ def test_reverse_neighbors_add_nothing_to_exact_lists():
     X = np.random.default_rng(0).normal(size=(200, 3))
     exact = lists_from_graph(cdist(X, X), 8, own=np.arange(200))
     np.testing.assert_array_equal(exact.with_reverse(np.arange(200)).indices, exact.indices)
+
+
+@pytest.mark.parametrize("order", [[0, 1, 2, 3], [3, 2, 1, 0]])
+def test_of_a_neighbor_that_is_stored_twice_the_smaller_distance_counts(order):
+    columns, distances = np.array([1, 2, 1, 3])[order], np.array([5.0, 2.0, 1.0, 9.0])[order]
+    graph = sparse.csr_array((distances, columns, [0, 4, 4, 4, 4]), shape=(4, 4))
+    lists = lists_from_graph(graph, 3, own=np.arange(4))
+    np.testing.assert_array_equal(lists.indices[0], [1, 2, 3])
+    np.testing.assert_array_equal(lists.distances[0], [1, 2, 9])

@@ -10,7 +10,7 @@ from scipy.spatial.distance import cdist
 from sklearn.neighbors import KNeighborsTransformer
 
 from sklearn_wnll.points import METRICS, SPARSE_METRICS, FeatureSpace
-from sklearn_wnll.search import ExactSearch, exact_seconds, make_search
+from sklearn_wnll.search import ExactSearch, compared_features, exact_seconds, make_search
 from sklearn_wnll.search.cell_search import CellSearch
 from sklearn_wnll.search.descent import DescentSearch
 from sklearn_wnll.search.transformer import TransformerSearch
@@ -293,3 +293,12 @@ def test_cost_model_prefers_a_tree_in_few_dimensions_and_pairs_in_many():
         assert (tree < brute) == tree_wins
     assert exact_seconds(50, 50, 2, "euclidean")[1] == np.inf
     assert exact_seconds(50_000, 50_000, 2, "canberra")[1] == np.inf
+
+
+def test_sparse_rows_cost_what_they_store():
+    X = sparse.random_array((300, 1_000_000), density=2e-5, rng=0, format="csr")
+    assert compared_features(X) == 4 * X.nnz / 300 < 100
+    assert compared_features(sparse.csr_array(np.ones((9, 5)))) == 5
+    assert compared_features(np.ones((9, 5))) == 5
+    search = make_search("auto", (300, compared_features(X)), metric="manhattan", is_sparse=True)
+    assert isinstance(search, ExactSearch)

@@ -7,9 +7,9 @@ queries among the points, and the lists of points and queries together.
 from sklearn.utils import check_random_state
 
 from .base import NeighborSearch
-from .exact import ExactSearch, exact_seconds
+from .exact import ExactSearch, compared_features, exact_seconds
 
-__all__ = ["ExactSearch", "NeighborSearch", "exact_seconds", "make_search"]
+__all__ = ["ExactSearch", "NeighborSearch", "compared_features", "exact_seconds", "make_search"]
 
 _PATIENCE = 3  # seconds of exact search from which an approximate one is worth it
 _LONG_PATIENCE = 30  # where pynndescent would have to be compiled first

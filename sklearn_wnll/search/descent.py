@@ -6,7 +6,7 @@ from scipy import sparse
 from .._parallel import n_threads
 from ..neighbors import NeighborLists
 from .base import NeighborSearch
-from .exact import ExactSearch, exact_seconds
+from .exact import ExactSearch, compared_features, exact_seconds
 
 __all__ = ["DescentSearch"]
 
@@ -77,7 +77,7 @@ class DescentSearch(NeighborSearch):
         return super().extend(lists, queries, k)
 
     def _is_quick(self, queries):
-        size = queries.shape[0], *self.points.shape
+        size = queries.shape[0], self.points.shape[0], compared_features(self.points)
         return min(exact_seconds(*size, self.metric)) < self._QUICK
 
     def _repaired(self, found, queries):

@@ -10,10 +10,31 @@ from .._progress import Progress
 from ..neighbors import NeighborLists
 from .base import NeighborSearch
 
-__all__ = ["ExactSearch", "exact_seconds"]
+__all__ = ["ExactSearch", "compared_features", "exact_seconds"]
 
 _BLOCK = 1024  # queries searched at a time
 _TREE_METRICS = ("euclidean", "manhattan", "chebyshev")
+
+
+_PER_ENTRY = 4  # comparing an entry of a sparse row takes as long as so many features
+
+
+def compared_features(X):
+    """Tell how many features the comparison of two rows costs.
+
+    Parameters
+    ----------
+    X : ndarray or sparse matrix of shape (n, n_features)
+        Rows.
+
+    Returns
+    -------
+    float
+        Number of features; of sparse rows, about as many as their stored entries are worth.
+    """
+    if not sparse.issparse(X):
+        return X.shape[1]
+    return min(X.shape[1], _PER_ENTRY * X.nnz / max(1, X.shape[0]))
 
 
 def exact_seconds(n_queries, n_points, n_features, metric):
@@ -22,7 +43,7 @@ def exact_seconds(n_queries, n_points, n_features, metric):
     Parameters
     ----------
     n_queries, n_points, n_features : int
-        Size of the search.
+        Size of the search; ``n_features`` as of :func:`compared_features`.
     metric : str
         Name of the distance.
 

@@ -13,6 +13,7 @@ import argparse
 import json
 import sys
 import warnings
+from itertools import product
 from pathlib import Path
 
 import numpy as np
@@ -27,7 +28,7 @@ from sklearn_wnll.datasets import load_mnist
 
 LAST = 100
 SHOWN = 10, 20, 30, 50, 70, 100
-WAYS = "random", "least certain", "next_to_label"
+WAYS = "random", "next_to_label", "least certain"
 
 
 def choose(way, model, few, rng):
@@ -83,15 +84,14 @@ def main():
     search = PyNNDescentTransformer(n_neighbors=16, random_state=0)
     distances = search.fit_transform(X.astype(np.float32))
     found = {way: [] for way in WAYS}
-    for seed in range(args.draws):
-        for way in WAYS:
-            path = Path(args.results) / f"{way.replace(' ', '-')}-{seed}.json"
-            if not path.exists():
-                path.parent.mkdir(parents=True, exist_ok=True)
-                path.write_text(json.dumps(run(way, distances, y.astype(int), seed)))
-            found[way].append(json.loads(path.read_text()))
-            print(f"draw {seed}, {way}: {found[way][-1][-1]:.1f}", flush=True)
-        write_page("active_learning.md", HEAD.format(machine=machine()), [section(found)])
+    for way, seed in product(WAYS, range(args.draws)):
+        path = Path(args.results) / f"{way.replace(' ', '-')}-{seed}.json"
+        if not path.exists():
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_text(json.dumps(run(way, distances, y.astype(int), seed)))
+        found[way].append(json.loads(path.read_text()))
+        print(f"{way}, draw {seed}: {found[way][-1][-1]:.1f}", flush=True)
+    write_page("active_learning.md", HEAD.format(machine=machine()), [section(found)])
 
 
 HEAD = """\

@@ -98,10 +98,41 @@ def test_the_early_layer_is_a_quarter_of_the_way():
     network = resnet20()
     assert early_layer(network) is list(network.children())[4]  # the second of 9 blocks
     assert early_layer(nn.Sequential(network)) is early_layer(network)
-    assert isinstance(early_layer(vgg11()), nn.Module)
+    assert isinstance(early_layer(vgg11()), nn.ReLU)
     assert early_layer(mlp(64)) is None
     flat = nn.Sequential(nn.Conv2d(1, 4, 3), nn.BatchNorm2d(4), nn.ReLU(), nn.Conv2d(4, 4, 3))
     assert early_layer(flat) is flat[2]  # with what belongs to the first convolution
+    assert early_layer(flat[:3]) is flat[2]
+    assert early_layer(nn.Sequential(flat[0], nn.MaxPool2d(2))) is flat[0]
+
+
+class SharedPool(nn.Module):
+    """Two convolutions with the same pooling layer after each."""
+
+    def __init__(self):
+        super().__init__()
+        self.first, self.pool = nn.Conv2d(3, 4, 3, padding=1), nn.MaxPool2d(2)
+        self.second = nn.Conv2d(4, 8, 3, padding=1)
+
+    def forward(self, x):
+        return self.pool(self.second(self.pool(self.first(x)))).flatten(1)
+
+
+def test_the_early_layer_of_a_module_of_your_own_is_its_first_convolution():
+    backbone = SharedPool()
+    assert early_layer(backbone) is backbone.first
+    X = np.random.default_rng(0).normal(size=(20, 3, 8, 8)).astype(np.float32)
+    network, prepare = make_network(X, backbone)
+    features, _ = GraphFeatures(network, prepare, CPU, mirrored=False)(X, fit=True)
+    assert features.shape == (20, 4 * 8 * 8 + network.linear.in_features)
+
+
+def test_wide_maps_are_pooled_to_fewer_places():
+    X = np.random.default_rng(0).normal(size=(10, 3, 8, 8)).astype(np.float32)
+    backbone = nn.Sequential(nn.Conv2d(3, 1024, 1), nn.AdaptiveAvgPool2d(1), nn.Flatten())
+    network, prepare = make_network(X, backbone)
+    features, _ = GraphFeatures(network, prepare, CPU, mirrored=False)(X, fit=True)
+    assert features.shape == (10, 1024 * 2 * 2 + network.linear.in_features)
 
 
 @pytest.mark.parametrize("backbone", [resnet20(), vgg11(), mlp(3 * 8 * 8)])

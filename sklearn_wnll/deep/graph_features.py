@@ -13,7 +13,10 @@ from .network import BLOCK, WNLLNetwork, check_finite
 
 __all__ = ["GraphFeatures", "early_layer"]
 
-_GRID = 8  # an early layer's maps are pooled to this height and width
+_GRID = 8  # an early layer's maps are pooled to this height and width,
+_MOST_FEATURES = 4096  # or less, so that a sample has no more numbers than this
+# What belongs to the convolution before it, by the module of torch that defines it.
+_FOLLOWING = "activation", "batchnorm", "instancenorm", "normalization"
 
 
 @dataclass
@@ -21,7 +24,7 @@ class GraphFeatures:
     """Features of samples for a nearest-neighbour graph, and the linear head's distributions.
 
     The buffer's features have learned to tell the classes apart, and know no more than the linear
-    head. An early layer's maps, pooled to a few places, know of shapes and colours that it has
+    head. An early layer's maps, pooled to 8 x 8 places, know of shapes and colours that it has
     forgotten; for rows, the rows themselves. Both are scaled to unit length, one
     beside the other.
 
@@ -95,9 +98,10 @@ class GraphFeatures:
         late = self.network.features(x, mixed=self.mixed)
         if hook:
             hook.remove()
-        early = seen[-1]
+        early = seen[min(1, len(seen) - 1)]  # the first call of the layer
         if early.ndim == 4:
-            early = adaptive_avg_pool2d(early, _GRID)
+            grid = min(_GRID, max(1, int((_MOST_FEATURES / early.shape[1]) ** 0.5)))
+            early = adaptive_avg_pool2d(early, grid)
         return early.float(), late, self.network.linear(late).softmax(dim=1)
 
 
@@ -112,19 +116,25 @@ def early_layer(backbone):
     Returns
     -------
     torch.nn.Module or None
-        A child of the backbone that gives feature maps, with the normalization and the activation
-        that follow it; None if there is no such child.
+        A child of the backbone that gives feature maps; in a flat list of layers, with the
+        normalization and the activation that follow. None if there is no such child.
     """
     children = list(backbone.children())
     while len(children) == 1:
-        children = list(children[0].children())
+        backbone = children[0]
+        children = list(backbone.children())
     maps = [i for i, child in enumerate(children) if any(map(_is_convolution, child.modules()))]
     if not maps:
         return None
-    chosen = (len(maps) - 1) // 4
-    # A flat list of layers goes on with what belongs to a convolution until the next one.
-    last = maps[chosen + 1] - 1 if chosen + 1 < len(maps) else maps[chosen]
-    return children[last]
+    place = maps[(len(maps) - 1) // 4]
+    if isinstance(backbone, nn.Sequential):  # only there, children are called in their order
+        while place + 1 < len(children) and _follows(children[place + 1]):
+            place += 1
+    return children[place]
+
+
+def _follows(module):
+    return type(module).__module__.rpartition(".")[2] in _FOLLOWING
 
 
 def _is_convolution(module):

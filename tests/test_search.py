@@ -302,3 +302,6 @@ def test_sparse_rows_cost_what_they_store():
     assert compared_features(np.ones((9, 5))) == 5
     search = make_search("auto", (300, compared_features(X)), metric="manhattan", is_sparse=True)
     assert isinstance(search, ExactSearch)
+    # No tree takes sparse rows, however few entries they have.
+    search = make_search("auto", (400_000, 8), metric="manhattan", is_sparse=True)
+    assert isinstance(search, DescentSearch)

@@ -27,7 +27,7 @@ def make_search(
         ``DescentSearch``. ``"auto"`` is the exact search where it is expected to take less
         than 3 s, or less than 30 s where only ``DescentSearch`` could replace it.
     shape : tuple of (n_points, n_features)
-        Size of the data.
+        Size of the data, the features as of :func:`compared_features`.
     metric : str
         Name of the distance; a transformer has its own.
     is_sparse : bool, default=False
@@ -59,7 +59,7 @@ def make_search(
         return TransformerSearch(neighbors)
     in_cells = metric == "euclidean" and not is_sparse
     if neighbors == "auto":
-        seconds = min(exact_seconds(shape[0], *shape, metric))
+        seconds = min(exact_seconds(shape[0], *shape, metric, is_sparse=is_sparse))
         quick = seconds < (_PATIENCE if in_cells else _LONG_PATIENCE)
         neighbors = "exact" if quick else "approximate"
     if neighbors == "exact":

@@ -78,7 +78,8 @@ class DescentSearch(NeighborSearch):
 
     def _is_quick(self, queries):
         size = queries.shape[0], self.points.shape[0], compared_features(self.points)
-        return min(exact_seconds(*size, self.metric)) < self._QUICK
+        is_sparse = sparse.issparse(self.points)
+        return min(exact_seconds(*size, self.metric, is_sparse=is_sparse)) < self._QUICK
 
     def _repaired(self, found, queries):
         """Search lists again that hold a point twice, or none at some place."""

@@ -14,8 +14,6 @@ __all__ = ["ExactSearch", "compared_features", "exact_seconds"]
 
 _BLOCK = 1024  # queries searched at a time
 _TREE_METRICS = ("euclidean", "manhattan", "chebyshev")
-
-
 _PER_ENTRY = 4  # comparing an entry of a sparse row takes as long as so many features
 
 
@@ -37,15 +35,19 @@ def compared_features(X):
     return min(X.shape[1], _PER_ENTRY * X.nnz / max(1, X.shape[0]))
 
 
-def exact_seconds(n_queries, n_points, n_features, metric):
+def exact_seconds(n_queries, n_points, n_features, metric, *, is_sparse=False):
     """Estimate how long an exact search takes on two common cores.
 
     Parameters
     ----------
-    n_queries, n_points, n_features : int
-        Size of the search; ``n_features`` as of :func:`compared_features`.
+    n_queries, n_points : int
+        Size of the search.
+    n_features : float
+        Number of features, as of :func:`compared_features`.
     metric : str
         Name of the distance.
+    is_sparse : bool, default=False
+        Whether the rows are sparse: no tree takes them.
 
     Returns
     -------
@@ -66,7 +68,7 @@ def exact_seconds(n_queries, n_points, n_features, metric):
     """
     per_feature = 2.1e-11 if metric == "euclidean" else 1e-9
     brute = n_queries * n_points * (1.1e-9 + per_feature * n_features)
-    if metric not in _TREE_METRICS or n_points < 100:
+    if metric not in _TREE_METRICS or n_points < 100 or is_sparse:
         return brute, np.inf
     return brute, n_queries * 1.2e-6 * 1.65 ** min(n_features, 100)
 
@@ -134,8 +136,9 @@ class ExactSearch(NeighborSearch):
 
     def _fit_index(self):
         n, d = self.points.shape
-        brute, tree = exact_seconds(n, n, d, self.metric)
-        use_tree = tree < brute and not sparse.issparse(self.points)
+        is_sparse = sparse.issparse(self.points)
+        brute, tree = exact_seconds(n, n, d, self.metric, is_sparse=is_sparse)
+        use_tree = tree < brute
         algorithm = "kd_tree" if use_tree else "brute"
         return NearestNeighbors(algorithm=algorithm, metric=self.metric).fit(self.points)
 

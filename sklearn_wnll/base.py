@@ -54,8 +54,8 @@ class PartlyLabeledClassifierMixin(ClassifierMixin):
 
         Parameters
         ----------
-        X : {array-like, sparse matrix} of shape (n_queries, n_features)
-            Rows to predict, as for :meth:`predict_proba`.
+        X : array-like of shape (n_queries, ...)
+            Rows or images, as for :meth:`predict_proba`.
 
         Returns
         -------
@@ -70,9 +70,9 @@ class PartlyLabeledClassifierMixin(ClassifierMixin):
 
         Parameters
         ----------
-        X : {array-like, sparse matrix} of shape (n_queries, ...)
-            Rows or images to predict, of the same shape as the fitted ones; distances to the
-            fitted rows, of shape (n_queries, n_samples), with ``metric="precomputed"``.
+        X : array-like of shape (n_queries, ...)
+            Rows or images to predict, of the kind and shape that ``fit`` takes; with
+            ``metric="precomputed"`` distances to the fitted rows, of shape (n_queries, n_samples).
 
         Returns
         -------
@@ -86,7 +86,7 @@ class PartlyLabeledClassifierMixin(ClassifierMixin):
 
         Parameters
         ----------
-        X : {array-like, sparse matrix} of shape (n_queries, ...)
+        X : array-like of shape (n_queries, ...)
             Rows or images, as for :meth:`predict_proba`.
 
         Returns
@@ -96,17 +96,16 @@ class PartlyLabeledClassifierMixin(ClassifierMixin):
             one class has it all, 0 if all are alike, and 0 where no label reaches a row. It ranks
             rows; it is not the probability of being right.
         """
-        u, reached = self._distributions(X)
-        return np.where(reached, certainty(u), 0)
+        return certainty(*self._distributions(X))
 
     def score(self, X: Rows, y: Labels, sample_weight: ArrayLike | None = None) -> float:
         """Give the accuracy on the rows that ``y`` labels.
 
         Parameters
         ----------
-        X : {array-like, sparse matrix} of shape (n_queries, n_features)
-            Rows to predict. On rows that were fitted with their labels the score is 1 by
-            construction: score on held-out rows.
+        X : array-like of shape (n_queries, ...)
+            Rows or images, as for :meth:`predict_proba`. On rows that were fitted with their
+            labels the score is 1 by construction: score on held-out rows.
         y : array-like of shape (n_queries,)
             True labels. Unlabelled rows join the graph but are not scored. (A ``scoring=`` of
             scikit-learn's would score them as a class of their own.)

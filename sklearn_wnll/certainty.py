@@ -4,24 +4,26 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.special import entr
 
-from ._typing import Floats
+from ._typing import Floats, Mask
 
 __all__ = ["certainty"]
 
 
-def certainty(u: NDArray[np.floating]) -> Floats:
+def certainty(u: NDArray[np.floating], reached: Mask | None = None) -> Floats:
     """Tell how certain distributions are.
 
     Parameters
     ----------
     u : ndarray of shape (n, n_classes)
         Distributions.
+    reached : ndarray of bool of shape (n,), default=None
+        Whether a label reaches the point. None is True for all.
 
     Returns
     -------
     ndarray of shape (n,)
         One minus the entropy in units of that of the uniform distribution: 1 for a single
-        class, 0 for all classes alike.
+        class, 0 for all classes alike and where no label reaches a point.
 
     Examples
     --------
@@ -30,4 +32,5 @@ def certainty(u: NDArray[np.floating]) -> Floats:
     >>> certainty(np.array([[1.0, 0.0], [0.5, 0.5]]))
     array([1., 0.])
     """
-    return np.clip(1 - entr(u).sum(axis=1) / np.log(max(u.shape[1], 2)), 0, 1)
+    found = np.clip(1 - entr(u).sum(axis=1) / np.log(max(u.shape[1], 2)), 0, 1)
+    return found if reached is None else np.where(reached, found, 0)

@@ -343,8 +343,7 @@ class WNLLClassifier(PartlyLabeledClassifierMixin, BaseEstimator):
         Notes
         -----
         The formula is in :func:`~sklearn_wnll.active_learning.most_useful_points`. Each row
-        costs a solution on the graph: 10 of 70,000 rows take about two seconds. Label what it
-        gives, fit again, and ask again: the fewer at a time, the better they are chosen.
+        costs a solution on the graph. Label what it gives, fit again, and ask again: the fewer at a time, the better they are chosen.
 
         Examples
         --------
@@ -371,7 +370,7 @@ class WNLLClassifier(PartlyLabeledClassifierMixin, BaseEstimator):
         points, row = np.unique(self.point_index_, return_index=True)
         labeled = np.zeros(len(points), dtype=bool)
         labeled[self.point_index_[self._labeled]] = True
-        known = np.where(self.reached_, certainty(self.label_distributions_), 0)[row]
+        known = certainty(self.label_distributions_, self.reached_)[row]
         chosen = most_useful_points(
             self.graph_, labeled, 1 - known, int(n), n_jobs=self.n_jobs, verbose=self.verbose
         )

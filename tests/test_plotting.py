@@ -223,6 +223,20 @@ def test_label_spreading_is_drawn_as_well(moons):
     assert display.labeled.sum() == 6
 
 
+def test_rows_of_zeros_are_not_certain():
+    u = np.array([[1.0, 0.0], [0.0, 0.0]])
+    display = TransductionDisplay(np.zeros((2, 2)), u).plot(min_alpha=0.2)
+    np.testing.assert_array_equal(display.certainty, [1, 0])
+    np.testing.assert_allclose(display.points_.get_facecolors()[:, 3], [1, 0.2])
+
+
+@pytest.mark.parametrize("name", ["reached", "labeled"])
+@pytest.mark.parametrize("values", [[True], [0, 1, 1], [[True, False, True]]])
+def test_masks_of_a_wrong_length_or_type_are_refused(name, values):
+    with pytest.raises(ValueError, match=f"{name} must hold True or False for each of 3 rows"):
+        TransductionDisplay(np.zeros((3, 2)), np.full((3, 2), 0.5), **{name: values})
+
+
 def test_predictions_equal_those_of_the_estimator(fitted, moons):
     X, _, few = moons
     ours = TransductionDisplay.from_estimator(fitted, X, few)

@@ -119,12 +119,14 @@ class TransductionDisplay:
                 f"classes has shape {self.classes.shape}, but distributions has {u.shape[1]} "
                 "columns. Pass a name for each column, in their order."
             )
-        self.reached = np.ones(len(u), dtype=bool) if reached is None else np.asarray(reached)
-        self.labeled = None if labeled is None else np.asarray(labeled)
+        # LabelSpreading gives zeros where no label reaches a point.
+        some = u.any(axis=1) if reached is None else reached
+        self.reached = _mask("reached", some, len(u))
+        self.labeled = None if labeled is None else _mask("labeled", labeled, len(u))
         self.edges = None if edges is None else np.asarray(edges, dtype=np.intp).reshape(-1, 2)
         self.axis_names = axis_names
         self.codes = u.argmax(axis=1)
-        self.certainty = np.where(self.reached, certainty(u), 0)
+        self.certainty = certainty(u, self.reached)
 
     @classmethod
     def from_estimator(
@@ -232,7 +234,7 @@ class TransductionDisplay:
         classes : array-like of shape (n_classes,), default=None
             Names of the columns of ``distributions``; None numbers them.
         reached : array-like of bool of shape (n_samples,), default=None
-            False where no label reaches a row. None is True everywhere.
+            False where no label reaches a row. None is True but for rows of zeros.
         unlabeled : object, default="auto"
             What marks the unlabelled rows in ``y``, as in :class:`~sklearn_wnll.WNLLClassifier`.
         embedding : array-like of shape (n_samples, 2), default=None
@@ -365,6 +367,17 @@ class TransductionDisplay:
         return self.ax_.legend(
             handles=handles, loc="upper left", bbox_to_anchor=(1, 1), ncols=columns, frameon=False
         )
+
+
+def _mask(name: str, values: ArrayLike, n: int) -> Mask:
+    """Check what tells for each point whether something is so."""
+    mask = np.asarray(values)
+    if mask.shape != (n,) or mask.dtype != bool:
+        raise ValueError(
+            f"{name} must hold True or False for each of {n} rows, got shape {mask.shape} of "
+            f"{mask.dtype}."
+        )
+    return mask
 
 
 def _color(code: int) -> str:

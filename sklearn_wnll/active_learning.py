@@ -76,7 +76,8 @@ def most_useful_points(
     labeled, found = labeled.copy(), np.zeros((len(degree), 2))
     chosen: list[Any] = []
     progress = Progress("labels", verbose)
-    for done in range(1, min(n, int(np.count_nonzero(~labeled))) + 1):
+    n = min(n, int(np.count_nonzero(~labeled)))
+    for done in range(1, n + 1):
         free = np.flatnonzero(~labeled)
         ends = T[free] @ labeled.astype(np.float64)
         B = np.column_stack([ends, (degree * uncertainty)[free]])

@@ -70,7 +70,7 @@ html_theme_options = {
     "footer_start": ["copyright"],
     "footer_end": [],
 }
-html_sidebars = {"index": [], "install": [], "contributing": [], "citing": [], "coming_from": []}
+html_sidebars = {"index": [], "install": [], "contributing": [], "citing": []}
 html_copy_source = False
 html_show_sourcelink = False
 

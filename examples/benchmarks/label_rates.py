@@ -183,7 +183,7 @@ def main():
                 few = labels_of(y, "class", rate, seed)
                 path = folder / f"{data}-{rate}-{seed}.json"
                 found[rate].append(complete(path, [*PEERS, *OURS], graphs, y, few))
-            for total in TOTALS if seed < args.draws // 2 else ():
+            for total in TOTALS if seed < max(1, args.draws // 2) else ():
                 few = labels_of(y, "all", total, seed)
                 path = folder / f"{data}-random-{total}-{seed}.json"
                 at_random[total].append(complete(path, AT_RANDOM, graphs, y, few))

@@ -343,7 +343,8 @@ class WNLLClassifier(PartlyLabeledClassifierMixin, BaseEstimator):
         Notes
         -----
         The formula is in :func:`~sklearn_wnll.active_learning.most_useful_points`. Each row
-        costs a solution on the graph. Label what it gives, fit again, and ask again: the fewer at a time, the better they are chosen.
+        costs a solution on the graph. Label what it gives, fit again, and ask again: the fewer at
+        a time, the better they are chosen.
 
         Examples
         --------

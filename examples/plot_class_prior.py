@@ -104,9 +104,10 @@ for ax, (draw, results) in zip(axes, found.items(), strict=True):
             label=f"class_prior={name}",
         )
     ax.set_xticks(range(len(WEIGHTS)), WEIGHTS)
-    ax.set(xlabel="label_weight", title=f"labels drawn {draw}", ylim=(60, 100))
+    ax.set(xlabel="label_weight", title=f"labels drawn {draw}", ylim=(70, 100))
     ax.grid(alpha=0.3, axis="y")
 axes[0].set_ylabel("accuracy on the hidden labels (%)")
-axes[1].legend(loc="lower center", ncols=3, fontsize="small")
-plt.gcf().savefig("class_prior.png", dpi=150)
+handles, names = axes[0].get_legend_handles_labels()
+figure.legend(handles, names, loc="outside lower center", ncols=3, frameon=False)
+figure.savefig("class_prior.png", dpi=150)
 print("Saved the picture as class_prior.png")

@@ -8,6 +8,7 @@ from scipy import sparse
 from ._progress import Progress
 from ._typing import Floats, Indices, Mask
 from .solvers import conjugate_gradient
+from .weights import graph_laplacian
 
 __all__ = ["most_useful_points"]
 
@@ -70,19 +71,21 @@ def most_useful_points(
     >>> most_useful_points(W, np.arange(7) == 0, np.ones(7), 2)
     array([5, 2])
     """
-    T = (W + W.T).tocsr()
-    degree = np.asarray(T.sum(axis=1))
-    A = (sparse.diags_array((1 + _END) * np.where(degree > 0, degree, 1)) - T).tocsr()
+    laplacian = graph_laplacian(W)
+    A = (laplacian + _END * sparse.diags_array(laplacian.diagonal())).tocsr()
+    degree = np.asarray(W.sum(axis=0) + W.sum(axis=1))
+    visits = degree * uncertainty
     labeled, found = labeled.copy(), np.zeros((len(degree), 2))
     chosen: list[Any] = []
     progress = Progress("labels", verbose)
     n = min(n, int(np.count_nonzero(~labeled)))
     for done in range(1, n + 1):
         free = np.flatnonzero(~labeled)
-        ends = T[free] @ labeled.astype(np.float64)
-        B = np.column_stack([ends, (degree * uncertainty)[free]])
+        rows = A[free]
+        ends = -(rows @ labeled.astype(np.float64))
+        B = np.column_stack([ends, visits[free]])
         found[free] = conjugate_gradient(
-            A[free][:, free], B, x0=found[free], tol=_TOLERANCE, n_jobs=n_jobs
+            rows[:, free], B, x0=found[free], tol=_TOLERANCE, n_jobs=n_jobs
         ).x
         v, s = found[free].T
         best = free[(degree[free] * (1 - v) * s).argmax()]

@@ -8,6 +8,7 @@ from scipy import sparse
 from scipy.sparse.csgraph import connected_components
 
 from .graph_solver import solve_on_graph
+from .weights import graph_laplacian
 
 __all__ = ["Reweighted", "label_weight_value", "poisson_weights", "reweighted"]
 
@@ -147,7 +148,7 @@ def poisson_weights(W, labeled, **options):
     n_components, component = connected_components(W, directed=False)
     size = np.bincount(component)
     source = labeled - (np.bincount(component, labeled) / size)[component]
-    A = _laplacian(W)
+    A = graph_laplacian(W)
     result = solve_on_graph(
         A,
         source[:, None],
@@ -167,10 +168,3 @@ def poisson_weights(W, labeled, **options):
     return Reweighted(
         W, 1.0, gamma, int(result.n_iter[0]), float(result.residual[0]), bool(result.converged[0])
     )
-
-
-def _laplacian(W):
-    """The graph Laplacian of the symmetric weights; 1 on the diagonal of a lonely point."""
-    T = (W + W.T).tocsr()
-    degree = np.asarray(T.sum(axis=1))
-    return (sparse.diags_array(np.where(degree > 0, degree, 1.0)) - T).tocsr()

@@ -3,7 +3,7 @@
 import numpy as np
 from scipy import sparse
 
-__all__ = ["SMALLEST_WEIGHT", "edge_weights", "weight_matrix"]
+__all__ = ["SMALLEST_WEIGHT", "edge_weights", "graph_laplacian", "weight_matrix"]
 
 # Weights below it drown in the rounding of the linear system, where they stand beside weights of 1.
 SMALLEST_WEIGHT = 1e-12
@@ -77,3 +77,30 @@ def weight_matrix(lists, n_columns, scale_neighbor=8):
     indptr = np.concatenate([[0], np.cumsum(keep.sum(axis=1))])
     shape = (len(weights), n_columns)
     return sparse.csr_array((weights[keep], lists.indices[keep], indptr), shape=shape)
+
+
+def graph_laplacian(W):
+    """Make the graph Laplacian of the symmetric weights ``T = W + W^T``.
+
+    Parameters
+    ----------
+    W : csr_array of shape (n_points, n_points)
+        Directed weights, 0 on the diagonal.
+
+    Returns
+    -------
+    csr_array of shape (n_points, n_points)
+        ``diag(T 1) - T``, with 1 on the diagonal of a point that has no edge.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from scipy.sparse import csr_array
+    >>> graph_laplacian(csr_array([[0.0, 2.0, 0.0], [1.0, 0.0, 0.0], [0.0, 0.0, 0.0]])).toarray()
+    array([[ 3., -3.,  0.],
+           [-3.,  3.,  0.],
+           [ 0.,  0.,  1.]])
+    """
+    T = (W + W.T).tocsr()
+    degree = np.asarray(T.sum(axis=1))
+    return (sparse.diags_array(np.where(degree > 0, degree, 1.0)) - T).tocsr()

@@ -296,7 +296,6 @@ class WNLLClassifier(PartlyLabeledClassifierMixin, BaseEstimator):
         if self.class_prior is not None:
             prior = class_prior_values(self.class_prior, self.classes_, frequencies)
 
-        self._labeled = codes >= 0
         self._templates = self._make_templates(X)
         result = self._templates.fit(X, codes, frequencies if prior is None else prior)
         self._class_factors = None
@@ -368,9 +367,8 @@ class WNLLClassifier(PartlyLabeledClassifierMixin, BaseEstimator):
                 f"next_to_label needs one graph, but the rows are dealt to {len(self.templates_)} "
                 "templates. Fit with template_size=None, perhaps to a part of the rows."
             )
-        points, row = np.unique(self.point_index_, return_index=True)
-        labeled = np.zeros(len(points), dtype=bool)
-        labeled[self.point_index_[self._labeled]] = True
+        _, row = np.unique(self.point_index_, return_index=True)
+        labeled = self._templates.fitted[0].labeled
         known = certainty(self.label_distributions_, self.reached_)[row]
         chosen = most_useful_points(
             self.graph_, labeled, 1 - known, int(n), n_jobs=self.n_jobs, verbose=self.verbose

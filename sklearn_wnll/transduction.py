@@ -34,6 +34,8 @@ class Transduction:
     ----------
     graph : FeatureGraph or PrecomputedGraph
         The fitted graph.
+    labeled : ndarray of bool of shape (n_points,)
+        Which points of the graph have a label.
     extension : HarmonicExtension
         Distribution of each point of the graph, and how it was found.
     """
@@ -67,10 +69,10 @@ class Transduction:
             (np.ones(len(known)), (self.graph.point_index_[known], codes[known])),
             shape=(self.graph.n_points_, len(frequencies)),
         ).toarray()
-        self._labeled = votes.any(axis=1)
-        g = votes[self._labeled]
+        self.labeled = votes.any(axis=1)
+        g = votes[self.labeled]
         g /= g.sum(axis=1, keepdims=True)
-        self.extension, self._point_weights = self._extend(self.graph.weights_, self._labeled, g)
+        self.extension, self._point_weights = self._extend(self.graph.weights_, self.labeled, g)
         return self
 
     def at(self, point):
@@ -129,8 +131,8 @@ class Transduction:
         n, n_new = self.graph.n_points_, new.shape[0]
         W = self.graph.extend(new)
         start = np.vstack([self.extension.u, self._mean_of_neighbors(W[n:, :n])[0]])
-        labeled = np.append(self._labeled, np.zeros(n_new, dtype=bool))
-        result, _ = self._extend(W, labeled, self.extension.u[self._labeled], start)
+        labeled = np.append(self.labeled, np.zeros(n_new, dtype=bool))
+        result, _ = self._extend(W, labeled, self.extension.u[self.labeled], start)
         return result._replace(u=result.u[n:], reached=result.reached[n:])
 
     def _mean_of_neighbors(self, W):

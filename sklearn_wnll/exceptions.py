@@ -10,6 +10,7 @@ __all__ = [
     "AmbiguousLabelsWarning",
     "FewLabelsWarning",
     "ShortNeighborListsWarning",
+    "SlowPrecisionWarning",
     "TrainingInterruptedWarning",
     "UnreachedPointsWarning",
 ]
@@ -29,6 +30,10 @@ class AmbiguousLabelsWarning(UserWarning):
 
 class ShortNeighborListsWarning(UserWarning):
     """A given neighbour graph holds fewer neighbours than ``n_neighbors`` asks for."""
+
+
+class SlowPrecisionWarning(UserWarning):
+    """Mixed precision is asked for on a processor that has no instructions for it."""
 
 
 class TrainingInterruptedWarning(UserWarning):

@@ -1,6 +1,7 @@
 import pickle
 import subprocess
 import sys
+import warnings
 
 import joblib
 import numpy as np
@@ -16,7 +17,11 @@ from torch import nn
 from sklearn_wnll import DeepWNLLClassifier
 from sklearn_wnll.certainty import certainty
 from sklearn_wnll.deep.backbones import mlp, resnet20
-from sklearn_wnll.exceptions import FewLabelsWarning, UnreachedPointsWarning
+from sklearn_wnll.exceptions import (
+    FewLabelsWarning,
+    SlowPrecisionWarning,
+    UnreachedPointsWarning,
+)
 
 QUICK = {"max_epochs": 3, "wnll_epochs": 1, "n_stages": 1, "random_state": 0}
 
@@ -250,7 +255,8 @@ def test_the_same_seed_gives_the_same_model(rows):
     assert (other.predict_proba(rows[2]) != first).any()
 
 
-def test_mixed_precision_trains_in_bfloat16_and_predicts_in_float32(rows):
+def test_mixed_precision_trains_in_bfloat16_and_predicts_in_float32(rows, monkeypatch):
+    monkeypatch.setattr(torch.backends.cpu, "get_cpu_capability", lambda: "AVX512")
     seen = []
     network = nn.Sequential(mlp(64), Watch(seen))
     model = DeepWNLLClassifier(network, mixed_precision=True, **QUICK).fit(*rows[:2])
@@ -259,6 +265,25 @@ def test_mixed_precision_trains_in_bfloat16_and_predicts_in_float32(rows):
     assert model.score(rows[2], rows[3]) > 0.85
     assert {dtype for dtype, _ in seen[count:]} == {torch.float32}
     assert {parameter.dtype for parameter in model.network_.parameters()} == {torch.float32}
+
+
+@pytest.mark.parametrize(
+    ("machine", "capability", "slow"),
+    [("x86_64", "AVX2", True), ("AMD64", "DEFAULT", True), ("arm64", "DEFAULT", False)],
+)
+def test_mixed_precision_warns_where_bfloat16_is_slow(
+    rows, monkeypatch, machine, capability, slow
+):
+    monkeypatch.setattr(torch.backends.cpu, "get_cpu_capability", lambda: capability)
+    monkeypatch.setattr("platform.machine", lambda: machine)
+    model = DeepWNLLClassifier(mixed_precision=True, device="cpu", **QUICK)
+    with warnings.catch_warnings(record=True) as told:
+        warnings.simplefilter("always")
+        model.fit(*rows[:2])
+    assert [warning.category for warning in told] == slow * [SlowPrecisionWarning]
+    if slow:
+        assert "Pass mixed_precision=False" in str(told[0].message)
+        assert told[0].filename == __file__
 
 
 class Watch(nn.Module):

@@ -33,7 +33,7 @@ from .batches import Samples
 from .graph_features import GraphFeatures
 from .head import WNLLHead
 from .inputs import Standardizer, as_samples, as_tensor, memory_format
-from .making import find_device, make_backbone, make_training
+from .making import find_device, make_backbone, make_training, warn_of_slow_precision
 from .network import WNLLNetwork, features_of, on_device
 from .parameters import CONSTRAINTS
 from .pseudo_labels import pseudo_graph
@@ -100,7 +100,8 @@ class DeepWNLLClassifier(PartlyLabeledClassifierMixin, BaseEstimator):
         If not, images of uint8 are divided by 255.
     mixed_precision : bool, default=False
         Whether backbone and buffer block compute in bfloat16 while they train: on processors and
-        GPUs that have it, in about half the time. Weights, heads and prediction stay float32.
+        GPUs that have it, in about half the time; on others, which a warning tells, many times
+        slower. Weights, heads and prediction stay float32.
     template_fraction : float, default=0.2
         Part of the labelled samples that are templates in an epoch of a WNLL step; the others
         are its queries.
@@ -355,6 +356,8 @@ class DeepWNLLClassifier(PartlyLabeledClassifierMixin, BaseEstimator):
                 "several of each class. Label more, or use WNLLClassifier, which does not train."
             )
         device = find_device(self.device)
+        if self.mixed_precision:
+            warn_of_slow_precision(device)
         self._seed = int(check_random_state(self.random_state).randint(2**31 - 1))
         with torch.random.fork_rng([device] if device.type == "cuda" else []):
             torch.manual_seed(self._seed)

@@ -1,18 +1,20 @@
 """What an estimator's parameters stand for: a device, a backbone, a training."""
 
+import platform
 from copy import deepcopy
 from inspect import signature
 
 import torch
 from torch import nn
 
+from ..exceptions import SlowPrecisionWarning, warn_user
 from .augmentation import crop_and_flip, strong_augmentation
 from .backbones import mlp, resnet20
 from .checkpoint import Checkpoint
 from .parameters import fingerprint
 from .training import Training
 
-__all__ = ["find_device", "make_backbone", "make_training"]
+__all__ = ["find_device", "make_backbone", "make_training", "warn_of_slow_precision"]
 
 
 def find_device(name):
@@ -49,6 +51,26 @@ def find_device(name):
             "that is built for the device."
         ) from error
     return device
+
+
+def warn_of_slow_precision(device):
+    """Warn where mixed precision is far slower than single precision.
+
+    Without instructions for it, torch computes bfloat16 in plain loops.
+
+    Parameters
+    ----------
+    device : torch.device
+        Where the network trains.
+    """
+    capability = torch.backends.cpu.get_cpu_capability()
+    x86 = platform.machine().lower() in ("x86_64", "amd64")
+    if device.type == "cpu" and x86 and not capability.startswith("AVX512"):
+        warn_user(
+            f"mixed_precision=True on a processor without AVX-512 ({capability}): bfloat16 is "
+            "computed about ten times slower than float32 there. Pass mixed_precision=False.",
+            SlowPrecisionWarning,
+        )
 
 
 def make_backbone(module, module_params, X):

@@ -271,9 +271,7 @@ def test_mixed_precision_trains_in_bfloat16_and_predicts_in_float32(rows, monkey
     ("machine", "capability", "slow"),
     [("x86_64", "AVX2", True), ("AMD64", "DEFAULT", True), ("arm64", "DEFAULT", False)],
 )
-def test_mixed_precision_warns_where_bfloat16_is_slow(
-    rows, monkeypatch, machine, capability, slow
-):
+def test_mixed_precision_warns_where_bfloat16_is_slow(rows, monkeypatch, machine, capability, slow):
     monkeypatch.setattr(torch.backends.cpu, "get_cpu_capability", lambda: capability)
     monkeypatch.setattr("platform.machine", lambda: machine)
     model = DeepWNLLClassifier(mixed_precision=True, device="cpu", **QUICK)

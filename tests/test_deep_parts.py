@@ -25,7 +25,7 @@ def pairs(data, **params):
         "n_query_batches": 10,
         "min_template": 1,
     }
-    return list(TemplateQueryBatches(data, **{**defaults, **params}))
+    return list(TemplateQueryBatches(data, **{**defaults, **params}).pairs(lambda X: X))
 
 
 @pytest.mark.parametrize(

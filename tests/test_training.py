@@ -283,6 +283,36 @@ def test_the_wnll_step_goes_backward_from_the_loss_of_the_labeled_queries(gradie
         assert one.abs().max() > 1e-3
 
 
+def test_the_wnll_step_sends_each_sample_through_the_backbone_once_in_an_epoch():
+    X, y = load_digits(return_X_y=True)
+    y = y.copy()
+    y[200:300] = -1
+    sizes = []
+    backbone = nn.Sequential(mlp(64), Sizes(sizes))
+    model = DeepWNLLClassifier(backbone, max_epochs=0, wnll_epochs=0, n_stages=1, random_state=0)
+    before = model.fit(X[:300], y[:300]).network_.buffer[0].weight
+    elsewhere = sum(sizes)
+    sizes.clear()
+    after = model.set_params(wnll_epochs=2).fit(X[:300], y[:300]).network_.buffer[0].weight
+    assert not torch.equal(before, after)
+    assert sum(sizes) - elsewhere == 2 * 300
+
+
+class Sizes(nn.Module):
+    """Note how many samples pass."""
+
+    def __init__(self, sizes):
+        super().__init__()
+        self.sizes = sizes
+
+    def __deepcopy__(self, memo):
+        return Sizes(self.sizes)
+
+    def forward(self, x):
+        self.sizes.append(len(x))
+        return x
+
+
 @pytest.mark.parametrize("gradient", ["surrogate", "exact"])
 def test_the_wnll_step_lowers_its_loss(gradient):
     X, y = load_digits(return_X_y=True)

@@ -31,7 +31,7 @@ from sklearn_wnll import DeepWNLLClassifier
 from sklearn_wnll.datasets import load_cifar10, load_mnist
 from sklearn_wnll.deep import backbones, crop_and_flip
 
-KEY = "data", "network", "labels", "unlabeled", "epochs", "pseudo_epochs", "precision"
+KEY = "data", "labels", "unlabeled", "epochs", "pseudo_epochs", "wnll_epochs", "precision"
 METHODS = {
     "vanilla": {"buffer": lambda width: nn.Identity()},
     "softmax self-training": {"pseudo_labels": "linear"},
@@ -70,7 +70,7 @@ def run(args, method, seed):
     known = {
         "data": args.data, "network": args.network, "labels": args.labels,
         "unlabeled": args.unlabeled, "epochs": args.epochs, "pseudo_epochs": args.pseudo_epochs,
-        "precision": "mixed" if args.mixed_precision else "single",
+        "wnll_epochs": args.wnll_epochs, "precision": "mixed" if args.mixed_precision else "single",
         "method": method, "seed": seed,
     }  # fmt: skip
     folder = Path(args.results) / "-".join(str(part).replace(" ", "-") for part in known.values())
@@ -86,7 +86,7 @@ def run(args, method, seed):
             module=network,
             max_epochs=args.epochs,
             pseudo_epochs=args.pseudo_epochs,
-            wnll_epochs=1,
+            wnll_epochs=args.wnll_epochs,
             lr_halving=max(1, args.epochs // 5),
             random_state=seed,
             checkpoint_dir=folder,
@@ -101,26 +101,28 @@ def run(args, method, seed):
 
 
 def section(key, results):
-    """The table of one data set, network and number of labels."""
-    data, network, labels, unlabeled, epochs, pseudo_epochs, precision = key
+    """The table of one data set, number of labels and length of training."""
+    data, labels, unlabeled, epochs, pseudo_epochs, wnll_epochs, precision = key
     rows = []
-    for method in METHODS:
-        mine = [result for result in results if result["method"] == method]
-        if mine:
-            rows.append([
-                method,
-                str(len(mine)),
-                *(error_cell([result[head] for result in mine]) for head in ("linear", "wnll")),
-                f"{np.median([result['minutes'] for result in mine]):.0f}",
-            ])  # fmt: skip
-    header = ["method", "seeds", "linear head, error %", "WNLL head, error %",
+    for network in sorted({result["network"] for result in results}):
+        for method in METHODS:
+            which = (network, method)
+            mine = [part for part in results if (part["network"], part["method"]) == which]
+            if mine:
+                rows.append([
+                    *which,
+                    str(len(mine)),
+                    *(error_cell([result[head] for result in mine]) for head in ("linear", "wnll")),
+                    f"{np.median([result['minutes'] for result in mine]):.0f}",
+                ])  # fmt: skip
+    header = ["network", "method", "seeds", "linear head, error %", "WNLL head, error %",
               "minutes of training"]  # fmt: skip
     name = {"cifar10": "CIFAR-10", "mnist": "MNIST"}[data]
     return f"""\
-## {name}, {network}, {labels:,} labelled and {unlabeled:,} unlabelled images
+## {name}, {labels:,} labels, {unlabeled:,} images without, {epochs} + {pseudo_epochs} epochs
 
-{epochs} epochs on the labelled images, {pseudo_epochs} with the unlabelled ones, in {precision}
-precision.
+{epochs} epochs on the labelled images, {pseudo_epochs} with the unlabelled ones, {wnll_epochs} in
+each WNLL step, in {precision} precision.
 
 {table(header, rows)}
 
@@ -143,6 +145,7 @@ def main():
     parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2])
     parser.add_argument("--epochs", type=int, default=60)
     parser.add_argument("--pseudo-epochs", type=int, default=20)
+    parser.add_argument("--wnll-epochs", type=int, default=1)
     parser.add_argument("--methods", nargs="+", choices=METHODS, default=list(METHODS))
     parser.add_argument("--data-home", help="folder of the data")
     parser.add_argument("--results", default="few_labels_results", help="folder of finished runs")

@@ -138,11 +138,6 @@ class TemplateQueryBatches:
     min_template : int
         Samples that a template batch has, at least: where there are too few for that, fewer
         batches are made.
-
-    Yields
-    ------
-    query, template : tuple of (X, codes)
-        A batch of each.
     """
 
     def __init__(self, samples, *, template_fraction, n_template_batches, n_query_batches,
@@ -156,7 +151,29 @@ class TemplateQueryBatches:
     def __len__(self):
         return self.n_template_batches * self.n_query_batches
 
-    def __iter__(self):
+    def pairs(self, forward):
+        """Deal the samples, and give all pairs of batches.
+
+        Parameters
+        ----------
+        forward : callable
+            Called with the samples of each batch, once; what it gives takes their place.
+
+        Yields
+        ------
+        query, template : tuple of (forward(X), codes)
+            A batch of each.
+        """
+        queries, templates = (
+            [(forward(X), codes) for X, codes in map(self.samples.__getitem__, parts)]
+            for parts in self._deal()
+        )
+        for template in templates:
+            for query in queries:
+                yield query, template
+
+    def _deal(self):
+        """Places of the samples of each query batch and of each template batch."""
         codes = self.samples.codes.numpy()
         rng = np.random.RandomState(int(torch.randint(2**31 - 1, ())))
         labeled, unlabeled = np.flatnonzero(codes >= 0), np.flatnonzero(codes < 0)
@@ -166,6 +183,4 @@ class TemplateQueryBatches:
         queries = np.array_split(labeled[self.n_template :], self.n_query_batches)
         shares = np.array_split(rng.permutation(unlabeled), self.n_query_batches)
         queries = [np.concatenate(both) for both in zip(queries, shares, strict=True)]
-        for template in templates:
-            for query in queries:
-                yield tuple(self.samples[torch.from_numpy(part)] for part in (query, template))
+        return queries, templates

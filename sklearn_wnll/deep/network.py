@@ -58,9 +58,47 @@ class WNLLNetwork(nn.Module):
         tensor of float32 of shape (n, n_features)
             What both heads see.
         """
+        return self.through_buffer(self.through_backbone(x, mixed=mixed), mixed=mixed)
+
+    def through_backbone(self, x, *, mixed=None):
+        """Give the backbone's output.
+
+        Parameters
+        ----------
+        x : tensor of shape (n, ...)
+            Inputs.
+        mixed : bool, default=None
+            As for :meth:`features`.
+
+        Returns
+        -------
+        tensor of shape (n, n_backbone_features)
+            What the buffer block sees.
+        """
+        with self._precision(x, mixed):
+            return self.backbone(x)
+
+    def through_buffer(self, h, *, mixed=None):
+        """Give the buffer block's output.
+
+        Parameters
+        ----------
+        h : tensor of shape (n, n_backbone_features)
+            What :meth:`through_backbone` gives.
+        mixed : bool, default=None
+            As for :meth:`features`.
+
+        Returns
+        -------
+        tensor of float32 of shape (n, n_features)
+            What both heads see.
+        """
+        with self._precision(h, mixed):
+            return self.buffer(h).float()
+
+    def _precision(self, x, mixed):
         enabled = self.mixed_precision and (self.buffer.training if mixed is None else mixed)
-        with torch.autocast(x.device.type, torch.bfloat16, enabled=enabled):
-            return self.buffer(self.backbone(x)).float()
+        return torch.autocast(x.device.type, torch.bfloat16, enabled=enabled)
 
     def forward(self, x):
         """Give the linear head's logits.

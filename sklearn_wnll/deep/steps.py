@@ -1,5 +1,6 @@
 """The steps of a stage (Algorithm 1 of the paper, and pseudo-labels), as skorch nets."""
 
+import torch
 from skorch import NeuralNet
 from skorch.utils import to_device
 from torch import nn
@@ -165,6 +166,9 @@ class PseudoLabelStep(LinearStep):
 class WNLLStep(_Step):
     """WNLL step: the buffer block learns, the backbone and the linear head are frozen.
 
+    As the backbone is frozen, a batch goes through it once in an epoch, and not with each batch
+    that it meets.
+
     Parameters
     ----------
     module : WNLLNetwork
@@ -179,13 +183,32 @@ class WNLLStep(_Step):
         self.interpolation = interpolation
         super().__init__(module, **kwargs)
 
+    def run_single_epoch(self, iterator, **kwargs):
+        """Run an epoch on all pairs of batches.
+
+        Parameters
+        ----------
+        iterator : TemplateQueryBatches or None
+            Deals the batches. None for the validation that there is not.
+        **kwargs
+            As for :meth:`skorch.NeuralNet.run_single_epoch`.
+        """
+        if iterator is not None:
+            self.module_.train_buffer_only()
+            super().run_single_epoch(iterator.pairs(self._through_backbone), **kwargs)
+
+    @torch.no_grad()
+    def _through_backbone(self, samples):
+        return self.module_.through_backbone(self.inputs(samples))
+
     def train_step_single(self, batch, **fit_params):
         """Interpolate a template batch's labels to a query batch; go backward from the loss.
 
         Parameters
         ----------
-        batch : tuple of (query, template), each a tuple of (X, codes)
-            Two batches. A query may have no label, -1: it joins the graph, not the loss.
+        batch : tuple of (query, template), each a tuple of (h, codes)
+            The backbone's output for two batches, and their classes. A query may have no label,
+            -1: it joins the graph, not the loss.
         **fit_params
             Not used.
 
@@ -195,9 +218,8 @@ class WNLLStep(_Step):
             The loss and the prediction.
         """
         (query, query_codes), (template, template_codes) = batch
-        self.module_.train_buffer_only()
-        z_template = self.module_.features(self.inputs(template))
-        z_query = self.module_.features(self.inputs(query))
+        z_template = self.module_.through_buffer(template)
+        z_query = self.module_.through_buffer(query)
         u = self._interpolate(z_template, to_device(template_codes, self.device), z_query)
         codes = to_device(query_codes, self.device)
         labeled = codes >= 0

@@ -43,7 +43,7 @@ def model(folder=None, callbacks=None):
     return DeepWNLLClassifier(
         max_epochs=3, pseudo_epochs=3, wnll_epochs=2, lr=0.1, pseudo_lr=0.06, wnll_lr=0.01,
         stage_lr_factor=0.5, lr_halving=2, augment=with_noise, n_neighbors=8, pseudo_neighbors=20,
-        random_state=0, checkpoint_dir=folder, callbacks=callbacks,
+        batch_size=128, random_state=0, checkpoint_dir=folder, callbacks=callbacks,
     )  # fmt: skip
 
 

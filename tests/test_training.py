@@ -335,6 +335,41 @@ def test_early_stopping_ends_a_step_and_not_the_training(tmp_path):
     assert rows(model.fit(X, y).history_) == history
 
 
+@pytest.mark.parametrize(
+    ("n_labeled", "n_unlabeled", "n_batches", "rates"),
+    [
+        (64, 0, [4], [0.05 * 8**-0.5]),  # of 16
+        (640, 0, [32], [0.05 * (20 / 128) ** 0.5]),
+        (1797, 0, [33], [0.05 * (56 / 128) ** 0.5]),
+        (300, 1200, [19, 36], [0.05 * 8**-0.5, 0.03 * (46 / 128) ** 0.5]),
+    ],
+)
+def test_automatic_batches_are_smaller_where_samples_are_few(
+    n_labeled, n_unlabeled, n_batches, rates
+):
+    X, y = load_digits(return_X_y=True)
+    n = n_labeled + n_unlabeled
+    y = np.where(np.arange(n) < n_labeled, y[:n], -1)
+    seen = []
+
+    class Count(Callback):
+        def on_epoch_end(self, net, **kwargs):
+            seen.append((len(net.history[-1]["batches"]), net.lr))
+
+        def __deepcopy__(self, memo):
+            return self
+
+    model = DeepWNLLClassifier(
+        max_epochs=1, pseudo_epochs=1, wnll_epochs=0, callbacks=[Count()], random_state=0
+    )
+    model.set_params(n_stages=len(n_batches)).fit(X[:n], y)
+    counts, found = zip(*seen, strict=True)
+    assert list(counts) == n_batches
+    np.testing.assert_allclose(found, rates)
+    model.set_params(batch_size=100, n_stages=1).fit(X[:n], y)
+    assert seen[-1] == (-(-n_labeled // 100), 0.05)
+
+
 def test_callbacks_that_schedule_and_freeze_are_obeyed():
     X, y = killed_training.data()
     halve = LRScheduler("StepLR", step_size=1, gamma=0.5)

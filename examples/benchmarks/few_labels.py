@@ -31,7 +31,10 @@ from sklearn_wnll import DeepWNLLClassifier
 from sklearn_wnll.datasets import load_cifar10, load_mnist
 from sklearn_wnll.deep import backbones, crop_and_flip
 
-KEY = "data", "labels", "unlabeled", "epochs", "pseudo_epochs", "wnll_epochs", "precision"
+KEY = (
+    "data", "labels", "unlabeled", "epochs", "pseudo_epochs", "wnll_epochs", "batch_size", "lr",
+    "pseudo_lr", "precision",
+)  # fmt: skip
 METHODS = {
     "vanilla": {"buffer": lambda width: nn.Identity()},
     "softmax self-training": {"pseudo_labels": "linear"},
@@ -70,7 +73,8 @@ def run(args, method, seed):
     known = {
         "data": args.data, "network": args.network, "labels": args.labels,
         "unlabeled": args.unlabeled, "epochs": args.epochs, "pseudo_epochs": args.pseudo_epochs,
-        "wnll_epochs": args.wnll_epochs, "precision": "mixed" if args.mixed_precision else "single",
+        "wnll_epochs": args.wnll_epochs, "batch_size": args.batch_size, "lr": args.lr,
+        "pseudo_lr": args.pseudo_lr, "precision": "mixed" if args.mixed_precision else "single",
         "method": method, "seed": seed,
     }  # fmt: skip
     folder = Path(args.results) / "-".join(str(part).replace(" ", "-") for part in known.values())
@@ -87,6 +91,9 @@ def run(args, method, seed):
             max_epochs=args.epochs,
             pseudo_epochs=args.pseudo_epochs,
             wnll_epochs=args.wnll_epochs,
+            batch_size=args.batch_size,
+            lr=args.lr,
+            pseudo_lr=args.pseudo_lr,
             lr_halving=max(1, args.epochs // 5),
             random_state=seed,
             checkpoint_dir=folder,
@@ -102,7 +109,8 @@ def run(args, method, seed):
 
 def section(key, results):
     """The table of one data set, number of labels and length of training."""
-    data, labels, unlabeled, epochs, pseudo_epochs, wnll_epochs, precision = key
+    (data, labels, unlabeled, epochs, pseudo_epochs, wnll_epochs, batch_size, lr, pseudo_lr,
+     precision) = key  # fmt: skip
     rows = []
     for network in sorted({result["network"] for result in results}):
         for method in METHODS:
@@ -122,7 +130,8 @@ def section(key, results):
 ## {name}, {labels:,} labels, {unlabeled:,} images without, {epochs} + {pseudo_epochs} epochs
 
 {epochs} epochs on the labelled images, {pseudo_epochs} with the unlabelled ones, {wnll_epochs} in
-each WNLL step, in {precision} precision.
+each WNLL step; batches of {batch_size}, rate from {lr:g}, and {pseudo_lr:g} with the unlabelled
+images; {precision} precision.
 
 {table(header, rows)}
 
@@ -146,6 +155,9 @@ def main():
     parser.add_argument("--epochs", type=int, default=60)
     parser.add_argument("--pseudo-epochs", type=int, default=20)
     parser.add_argument("--wnll-epochs", type=int, default=1)
+    parser.add_argument("--batch-size", type=int, default=128)
+    parser.add_argument("--lr", type=float, default=0.05)
+    parser.add_argument("--pseudo-lr", type=float, default=0.03)
     parser.add_argument("--methods", nargs="+", choices=METHODS, default=list(METHODS))
     parser.add_argument("--data-home", help="folder of the data")
     parser.add_argument("--results", default="few_labels_results", help="folder of finished runs")
@@ -169,12 +181,13 @@ alone, in two linear steps of the paper's settings. *Softmax self-training* and 
 one such step, and continue with a pseudo-label step on labelled and unlabelled images, which
 differs in nothing but who labels the latter: the network's own softmax, or the graph. That
 step has more updates than vanilla's second, stronger augmentation, a cosine schedule and a moving
-average, so that only the difference between the two is the graph's. WNLL steps have one epoch.
-CIFAR-10 is a JPEG copy, on which errors are somewhat larger than on the original. Images of MNIST
-are shifted only, and their pseudo-labels' graph has 15 neighbours instead of 60.
+average, so that only the difference between the two is the graph's. CIFAR-10 is a JPEG copy, on
+which errors are somewhat larger than on the original. Images of MNIST are shifted only, and their
+pseudo-labels' graph has 15 neighbours instead of 60.
 
 Command: `python examples/benchmarks/few_labels.py --data DATA --network NETWORK --labels LABELS
---unlabeled UNLABELED --epochs EPOCHS --pseudo-epochs EPOCHS --mixed-precision`.
+--unlabeled UNLABELED --epochs EPOCHS --pseudo-epochs EPOCHS --wnll-epochs EPOCHS --batch-size SIZE
+--lr RATE --pseudo-lr RATE`, with `--mixed-precision` for layers that train in bfloat16.
 {machine}
 """
 

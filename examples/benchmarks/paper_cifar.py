@@ -56,6 +56,7 @@ def run(args, method, seed):
         return DeepWNLLClassifier(
             module=getattr(backbones, args.network),
             max_epochs=args.epochs,
+            batch_size=128,
             lr_halving=max(1, args.epochs // 5),
             random_state=seed,
             checkpoint_dir=folder,

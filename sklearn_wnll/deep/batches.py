@@ -7,8 +7,17 @@ from torch.utils.data import Dataset
 from ..templates import interleaved
 from .inputs import as_tensor
 
-__all__ = ["Batches", "PseudoLabeledBatches", "Samples", "TemplateQueryBatches"]
+__all__ = [
+    "LARGE_BATCH",
+    "Batches",
+    "PseudoLabeledBatches",
+    "Samples",
+    "TemplateQueryBatches",
+    "automatic_batch_size",
+]
 
+LARGE_BATCH = 128  # for which the learning rates are meant, if the size is automatic
+_SMALL_BATCH, _FEWEST_BATCHES = 16, 32
 _MOST_UNLABELED = 0.75  # of a batch with pseudo-labels
 
 
@@ -31,6 +40,27 @@ class Samples(Dataset):
 
     def __getitem__(self, places):
         return self.X[places], self.codes[places]
+
+
+def automatic_batch_size(n_samples):
+    """Choose the size of batches: 128 samples, or less for at least 32 batches in an epoch.
+
+    Parameters
+    ----------
+    n_samples : int
+        Samples of an epoch.
+
+    Returns
+    -------
+    int
+        The size, between 16 and 128.
+
+    Examples
+    --------
+    >>> [automatic_batch_size(n) for n in (100, 1000, 50000)]
+    [16, 31, 128]
+    """
+    return min(LARGE_BATCH, max(_SMALL_BATCH, n_samples // _FEWEST_BATCHES))
 
 
 class Batches:

@@ -72,8 +72,11 @@ class DeepWNLLClassifier(PartlyLabeledClassifierMixin, BaseEstimator):
         Epochs of each pseudo-label step: passes over all samples.
     wnll_epochs : int, default=5
         Epochs of each WNLL step.
-    batch_size : int, default=128
-        Samples in a batch of a linear or pseudo-label step.
+    batch_size : int or {"auto"}, default="auto"
+        Samples in a batch of a linear or pseudo-label step. ``"auto"`` is 128, as in the paper,
+        or less where an epoch would have fewer than 32 batches, but at least 16. ``lr`` and
+        ``pseudo_lr`` are then those of batches of 128: smaller ones take the rate times
+        ``sqrt(batch_size / 128)``.
     lr : float, default=0.05
         Learning rate of the linear step in the first stage.
     pseudo_lr : float, default=0.03
@@ -240,7 +243,7 @@ class DeepWNLLClassifier(PartlyLabeledClassifierMixin, BaseEstimator):
         max_epochs: int = 100,
         pseudo_epochs: int = 40,
         wnll_epochs: int = 5,
-        batch_size: int = 128,
+        batch_size: int | Literal["auto"] = "auto",
         lr: float = 0.05,
         pseudo_lr: float = 0.03,
         wnll_lr: float = 0.01,

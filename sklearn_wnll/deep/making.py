@@ -4,12 +4,14 @@ import platform
 from copy import deepcopy
 from inspect import signature
 
+import numpy as np
 import torch
 from torch import nn
 
 from ..exceptions import SlowPrecisionWarning, warn_user
 from .augmentation import crop_and_flip, strong_augmentation
 from .backbones import mlp, resnet20
+from .batches import LARGE_BATCH, automatic_batch_size
 from .checkpoint import Checkpoint
 from .parameters import fingerprint
 from .training import Training
@@ -151,6 +153,14 @@ def make_training(model, X, codes, device):
             "prior": model._prior,
             "n_jobs": model.n_jobs,
         }
+    n_samples = {"linear": np.count_nonzero(codes >= 0), "pseudo": len(codes)}
+    batch_size = dict.fromkeys(n_samples, model.batch_size)
+    factor = dict.fromkeys(n_samples, 1.0)
+    if model.batch_size == "auto":
+        batch_size = {kind: automatic_batch_size(n) for kind, n in n_samples.items()}
+        # The noise of a gradient grows as the batch shrinks; the root was the best of what was
+        # tried for 16 and 32 samples.
+        factor = {kind: (size / LARGE_BATCH) ** 0.5 for kind, size in batch_size.items()}
     checkpoint = Checkpoint()
     if model.checkpoint_dir is not None:
         known = fingerprint(model.get_params(deep=False), X, codes)
@@ -166,7 +176,11 @@ def make_training(model, X, codes, device):
             "pseudo": model.pseudo_epochs,
             "wnll": model.wnll_epochs,
         },
-        lr={"linear": model.lr, "pseudo": model.pseudo_lr, "wnll": model.wnll_lr},
+        lr={
+            "linear": model.lr * factor["linear"],
+            "pseudo": model.pseudo_lr * factor["pseudo"],
+            "wnll": model.wnll_lr,
+        },
         stage_lr_factor=model.stage_lr_factor,
         halve_every=model.lr_halving,
         optimizer={
@@ -174,7 +188,7 @@ def make_training(model, X, codes, device):
             "nesterov": model.momentum > 0,
             "weight_decay": model.weight_decay,
         },
-        batch_size=model.batch_size,
+        batch_size=batch_size,
         batches={
             "template_fraction": model.template_fraction,
             "n_template_batches": model.n_template_batches,

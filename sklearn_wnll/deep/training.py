@@ -54,8 +54,8 @@ class Training:
         Epochs after which the rate of a linear step is halved.
     optimizer : dict
         Parameters of :class:`torch.optim.SGD`.
-    batch_size : int
-        Samples in a batch of a linear step.
+    batch_size : dict
+        Samples in a batch of each ``"linear"`` and ``"pseudo"`` step.
     batches : dict
         Parameters of :class:`TemplateQueryBatches`.
     interpolation : dict
@@ -90,7 +90,7 @@ class Training:
     stage_lr_factor: float
     halve_every: int | None
     optimizer: dict
-    batch_size: int
+    batch_size: dict
     batches: dict
     interpolation: dict
     pseudo_labels: dict | None
@@ -224,7 +224,7 @@ class Training:
     def _make_batches(self, samples, kind):
         """Make what a step iterates over in each epoch."""
         if kind == "linear":
-            return Batches(samples, self.batch_size)
+            return Batches(samples, self.batch_size[kind])
         if kind == "wnll":
             return TemplateQueryBatches(samples, **self.batches)
         options = dict(self.pseudo_labels)
@@ -232,4 +232,4 @@ class Training:
             self._average, self.prepare, torch.device(self.device), options.pop("mirrored")
         )
         label = PseudoLabels(samples, features, seed=self.seed, **options)
-        return PseudoLabeledBatches(samples, self.batch_size, label)
+        return PseudoLabeledBatches(samples, self.batch_size[kind], label)

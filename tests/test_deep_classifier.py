@@ -262,6 +262,9 @@ def test_mixed_precision_trains_in_bfloat16_and_predicts_in_float32(rows, monkey
     model = DeepWNLLClassifier(network, mixed_precision=True, **QUICK).fit(*rows[:2])
     in_training, count = {dtype for dtype, training in seen if training}, len(seen)
     assert in_training == {torch.bfloat16}
+    # The backbone is not in training mode in a WNLL step.
+    n_wnll = sum(dtype == torch.bfloat16 for dtype, training in seen if not training)
+    assert n_wnll == 15  # 5 template and 10 query batches
     assert model.score(rows[2], rows[3]) > 0.85
     assert {dtype for dtype, _ in seen[count:]} == {torch.float32}
     assert {parameter.dtype for parameter in model.network_.parameters()} == {torch.float32}

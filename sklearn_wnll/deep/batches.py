@@ -43,7 +43,7 @@ class Samples(Dataset):
 
 
 def automatic_batch_size(n_samples):
-    """Choose the size of batches: 128 samples, or less for at least 32 batches in an epoch.
+    """Choose the size of batches: 128, or less to have 32 of them, but not below 16.
 
     Parameters
     ----------

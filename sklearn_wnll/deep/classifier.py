@@ -73,12 +73,12 @@ class DeepWNLLClassifier(PartlyLabeledClassifierMixin, BaseEstimator):
     wnll_epochs : int, default=5
         Epochs of each WNLL step.
     batch_size : int or {"auto"}, default="auto"
-        Samples in a batch of a linear or pseudo-label step. ``"auto"`` is 128, as in the paper,
-        or less where an epoch would have fewer than 32 batches, but at least 16. ``lr`` and
-        ``pseudo_lr`` are then those of batches of 128: smaller ones take the rate times
-        ``sqrt(batch_size / 128)``.
+        Samples in a batch of a linear or pseudo-label step. ``"auto"`` is 128, as in the paper;
+        in linear steps less where there are fewer than 4,096 labelled samples, ``n / 32`` but
+        at least 16. A number is taken as it is, and leaves ``lr`` alone.
     lr : float, default=0.05
-        Learning rate of the linear step in the first stage.
+        Learning rate of the linear step in the first stage; for smaller automatic batches,
+        this times ``sqrt(batch_size / 128)``.
     pseudo_lr : float, default=0.03
         Learning rate with which the first pseudo-label step begins; it goes down to 0 by half a
         cosine.
@@ -103,8 +103,8 @@ class DeepWNLLClassifier(PartlyLabeledClassifierMixin, BaseEstimator):
         If not, images of uint8 are divided by 255.
     mixed_precision : bool, default=False
         Whether backbone and buffer block compute in bfloat16 while they train: on processors and
-        GPUs that have it, in about half the time; on others, which a warning tells, many times
-        slower. Weights, heads and prediction stay float32.
+        GPUs that have it, in about half the time; on x86 processors without AVX-512 many times
+        slower, of which a warning tells. Weights, heads and prediction stay float32.
     template_fraction : float, default=0.2
         Part of the labelled samples that are templates in an epoch of a WNLL step; the others
         are its queries.
@@ -194,6 +194,8 @@ class DeepWNLLClassifier(PartlyLabeledClassifierMixin, BaseEstimator):
     -----
     FewLabelsWarning
         If fewer samples are labelled than it takes on average to see every class once.
+    SlowPrecisionWarning
+        If ``mixed_precision`` is asked for on an x86 processor without AVX-512.
     TrainingInterruptedWarning
         If the training was interrupted: the estimator is fitted with the weights so far.
 

@@ -56,9 +56,7 @@ def find_device(name):
 
 
 def warn_of_slow_precision(device):
-    """Warn where mixed precision is far slower than single precision.
-
-    Without instructions for it, torch computes bfloat16 in plain loops.
+    """Warn where mixed precision is far slower than single precision: x86 without AVX-512.
 
     Parameters
     ----------
@@ -69,8 +67,8 @@ def warn_of_slow_precision(device):
     x86 = platform.machine().lower() in ("x86_64", "amd64")
     if device.type == "cpu" and x86 and not capability.startswith("AVX512"):
         warn_user(
-            f"mixed_precision=True on a processor without AVX-512 ({capability}): bfloat16 is "
-            "computed about ten times slower than float32 there. Pass mixed_precision=False.",
+            "mixed_precision=True on a processor without AVX-512: torch computes bfloat16 many "
+            "times slower than float32 there. Pass mixed_precision=False.",
             SlowPrecisionWarning,
         )
 
@@ -153,14 +151,10 @@ def make_training(model, X, codes, device):
             "prior": model._prior,
             "n_jobs": model.n_jobs,
         }
-    n_samples = {"linear": np.count_nonzero(codes >= 0), "pseudo": len(codes)}
-    batch_size = dict.fromkeys(n_samples, model.batch_size)
-    factor = dict.fromkeys(n_samples, 1.0)
-    if model.batch_size == "auto":
-        batch_size = {kind: automatic_batch_size(n) for kind, n in n_samples.items()}
-        # The noise of a gradient grows as the batch shrinks; the root was the best of what was
-        # tried for 16 and 32 samples.
-        factor = {kind: (size / LARGE_BATCH) ** 0.5 for kind, size in batch_size.items()}
+    linear_batch, linear_lr = model.batch_size, model.lr
+    if linear_batch == "auto":
+        linear_batch = automatic_batch_size(np.count_nonzero(codes >= 0))
+        linear_lr *= (linear_batch / LARGE_BATCH) ** 0.5
     checkpoint = Checkpoint()
     if model.checkpoint_dir is not None:
         known = fingerprint(model.get_params(deep=False), X, codes)
@@ -177,8 +171,8 @@ def make_training(model, X, codes, device):
             "wnll": model.wnll_epochs,
         },
         lr={
-            "linear": model.lr * factor["linear"],
-            "pseudo": model.pseudo_lr * factor["pseudo"],
+            "linear": linear_lr,
+            "pseudo": model.pseudo_lr,
             "wnll": model.wnll_lr,
         },
         stage_lr_factor=model.stage_lr_factor,
@@ -188,7 +182,10 @@ def make_training(model, X, codes, device):
             "nesterov": model.momentum > 0,
             "weight_decay": model.weight_decay,
         },
-        batch_size=batch_size,
+        batch_size={
+            "linear": linear_batch,
+            "pseudo": LARGE_BATCH if model.batch_size == "auto" else model.batch_size,
+        },
         batches={
             "template_fraction": model.template_fraction,
             "n_template_batches": model.n_template_batches,

@@ -25,8 +25,8 @@ class _Step(NeuralNet):
     ----------
     module : WNLLNetwork
         The network, which is trained in place.
-    batches : iterable
-        What is iterated over in each epoch.
+    batches : iterable, or TemplateQueryBatches
+        What is iterated over in each epoch; what deals the batches of a WNLL step.
     prepare : callable
         Turns a batch of samples into what the network takes.
     watch : InterruptWatch
@@ -166,8 +166,8 @@ class PseudoLabelStep(LinearStep):
 class WNLLStep(_Step):
     """WNLL step: the buffer block learns, the backbone and the linear head are frozen.
 
-    As the backbone is frozen, a batch goes through it once in an epoch, and not with each batch
-    that it meets.
+    As the backbone is frozen, a batch goes through it once in an epoch, changed at random once,
+    and what it gives is kept for all batches that it meets. A callback sees it as the batch.
 
     Parameters
     ----------
@@ -189,7 +189,7 @@ class WNLLStep(_Step):
         Parameters
         ----------
         iterator : TemplateQueryBatches or None
-            Deals the batches. None for the validation that there is not.
+            Deals the batches. None, for the validation phase, is an epoch without any.
         **kwargs
             As for :meth:`skorch.NeuralNet.run_single_epoch`.
         """
@@ -218,8 +218,10 @@ class WNLLStep(_Step):
             The loss and the prediction.
         """
         (query, query_codes), (template, template_codes) = batch
-        z_template = self.module_.through_buffer(template)
-        z_query = self.module_.through_buffer(query)
+        self.module_.train_buffer_only()
+        # Copies, since a buffer block may work in place, and the batches meet others.
+        z_template = self.module_.through_buffer(template.clone())
+        z_query = self.module_.through_buffer(query.clone())
         u = self._interpolate(z_template, to_device(template_codes, self.device), z_query)
         codes = to_device(query_codes, self.device)
         labeled = codes >= 0

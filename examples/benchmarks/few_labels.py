@@ -73,7 +73,7 @@ def run(args, method, seed):
     known = {
         "data": args.data, "network": args.network, "labels": args.labels,
         "unlabeled": args.unlabeled, "epochs": args.epochs, "pseudo_epochs": args.pseudo_epochs,
-        "wnll_epochs": args.wnll_epochs, "batch_size": args.batch_size, "lr": args.lr,
+        "wnll_epochs": args.wnll_epochs, "batch_size": str(args.batch_size), "lr": args.lr,
         "pseudo_lr": args.pseudo_lr, "precision": "mixed" if args.mixed_precision else "single",
         "method": method, "seed": seed,
     }  # fmt: skip
@@ -109,8 +109,9 @@ def run(args, method, seed):
 
 def section(key, results):
     """The table of one data set, number of labels and length of training."""
-    (data, labels, unlabeled, epochs, pseudo_epochs, wnll_epochs, batch_size, lr, pseudo_lr,
-     precision) = key  # fmt: skip
+    data, labels, unlabeled, epochs, pseudo_epochs, wnll_epochs, batch, lr, pseudo_lr, precision = (
+        key
+    )
     rows = []
     for network in sorted({result["network"] for result in results}):
         for method in METHODS:
@@ -127,11 +128,11 @@ def section(key, results):
               "minutes of training"]  # fmt: skip
     name = {"cifar10": "CIFAR-10", "mnist": "MNIST"}[data]
     return f"""\
-## {name}, {labels:,} labels, {unlabeled:,} images without, {epochs} + {pseudo_epochs} epochs
+## {name}, {labels:,} labels, {unlabeled:,} others, {epochs} + {pseudo_epochs} epochs, batch {batch}
 
 {epochs} epochs on the labelled images, {pseudo_epochs} with the unlabelled ones, {wnll_epochs} in
-each WNLL step; batches of {batch_size}, rate from {lr:g}, and {pseudo_lr:g} with the unlabelled
-images; {precision} precision.
+each WNLL step. Rate from {lr:g}, and {pseudo_lr:g} with the unlabelled images. Batch size: {batch}.
+In {precision} precision.
 
 {table(header, rows)}
 
@@ -142,6 +143,11 @@ def write(args):
     """Write the page from all finished runs."""
     sections = [section(*group) for group in grouped_results(args.results, KEY)]
     write_page("few_labels.md", HEAD.format(machine=machine("torch", "skorch")), sections)
+
+
+def batch_size(text):
+    """Read a size of batches."""
+    return text if text == "auto" else int(text)
 
 
 def main():
@@ -155,7 +161,7 @@ def main():
     parser.add_argument("--epochs", type=int, default=60)
     parser.add_argument("--pseudo-epochs", type=int, default=20)
     parser.add_argument("--wnll-epochs", type=int, default=1)
-    parser.add_argument("--batch-size", type=int, default=128)
+    parser.add_argument("--batch-size", type=batch_size, default="auto")
     parser.add_argument("--lr", type=float, default=0.05)
     parser.add_argument("--pseudo-lr", type=float, default=0.03)
     parser.add_argument("--methods", nargs="+", choices=METHODS, default=list(METHODS))
@@ -177,7 +183,7 @@ HEAD = """\
 Error in % on the 10,000 test images, mean ± standard deviation over seeds: labelled and
 unlabelled images, weights and batches are drawn anew for each. The test images are predicted
 once, by the last epoch, in shuffled batches of 1,000. *Vanilla* learns from the labelled images
-alone, in two linear steps of the paper's settings. *Softmax self-training* and *WNLL* begin with
+alone, in two linear steps. *Softmax self-training* and *WNLL* begin with
 one such step, and continue with a pseudo-label step on labelled and unlabelled images, which
 differs in nothing but who labels the latter: the network's own softmax, or the graph. That
 step has more updates than vanilla's second, stronger augmentation, a cosine schedule and a moving

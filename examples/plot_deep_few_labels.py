@@ -10,7 +10,7 @@ the loss goes down in the four steps, and the error of the two heads on images t
 fitted: the linear head, which is the usual network, and the weighted nonlocal Laplacian (WNLL),
 which interpolates the labels on the graph of the network's features.
 
-Twenty seconds on two cores.
+Half a minute on two cores.
 """
 
 import argparse

@@ -253,13 +253,9 @@ class Dull(nn.Module):
         return x
 
 
-@pytest.mark.parametrize("gradient", ["surrogate", "exact"])
-def test_the_wnll_step_goes_backward_from_the_loss_of_the_labeled_queries(gradient):
-    torch.manual_seed(0)
-    query, template = torch.randn(30, 4), torch.randn(20, 4)
-    query_codes, template_codes = torch.arange(30) % 4 - 1, torch.arange(20) % 3
-    network = WNLLNetwork(Dull(), query, 3)
-    net = WNLLStep(
+def wnll_step(network, gradient):
+    """A WNLL step that is given its batches one by one."""
+    return WNLLStep(
         network,
         batches=None,
         prepare=lambda x: x,
@@ -267,6 +263,15 @@ def test_the_wnll_step_goes_backward_from_the_loss_of_the_labeled_queries(gradie
         interpolation={"gradient": gradient},
         verbose=0,
     ).initialize()
+
+
+@pytest.mark.parametrize("gradient", ["surrogate", "exact"])
+def test_the_wnll_step_goes_backward_from_the_loss_of_the_labeled_queries(gradient):
+    torch.manual_seed(0)
+    query, template = torch.randn(30, 4), torch.randn(20, 4)
+    query_codes, template_codes = torch.arange(30) % 4 - 1, torch.arange(20) % 3
+    network = WNLLNetwork(Dull(), query, 3)
+    net = wnll_step(network, gradient)
     step = net.train_step_single(((query, query_codes), (template, template_codes)))
     gradients = [p.grad.clone() for p in network.buffer.parameters()]
 
@@ -327,14 +332,7 @@ def test_a_buffer_block_that_works_in_place_leaves_the_batches_as_they_are():
         3,
         lambda width: nn.Sequential(nn.ReLU(inplace=True), nn.Linear(4, 4)),
     )
-    net = WNLLStep(
-        network,
-        batches=None,
-        prepare=lambda x: x,
-        watch=InterruptWatch(),
-        interpolation={"gradient": "exact"},
-        verbose=0,
-    ).initialize()
+    net = wnll_step(network, "exact")
     net.train_step_single(batches)
     for (h, _), (expected, _) in zip(batches, known, strict=True):
         assert torch.equal(h, expected)

@@ -195,7 +195,7 @@ class TemplateQueryBatches:
             A batch of each.
         """
         queries, templates = (
-            [(forward(X), codes) for X, codes in map(self.samples.__getitem__, parts)]
+            [(forward(X), codes) for X, codes in (self.samples[part] for part in parts)]
             for parts in self._deal()
         )
         for template in templates:

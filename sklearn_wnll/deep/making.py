@@ -151,10 +151,12 @@ def make_training(model, X, codes, device):
             "prior": model._prior,
             "n_jobs": model.n_jobs,
         }
-    linear_batch, linear_lr = model.batch_size, model.lr
-    if linear_batch == "auto":
-        linear_batch = automatic_batch_size(np.count_nonzero(codes >= 0))
-        linear_lr *= (linear_batch / LARGE_BATCH) ** 0.5
+    batch_size = dict.fromkeys(("linear", "pseudo"), model.batch_size)
+    linear_lr = model.lr
+    if model.batch_size == "auto":
+        n_labeled = np.count_nonzero(codes >= 0)
+        batch_size = {"linear": automatic_batch_size(n_labeled), "pseudo": LARGE_BATCH}
+        linear_lr *= (batch_size["linear"] / LARGE_BATCH) ** 0.5
     checkpoint = Checkpoint()
     if model.checkpoint_dir is not None:
         known = fingerprint(model.get_params(deep=False), X, codes)
@@ -182,10 +184,7 @@ def make_training(model, X, codes, device):
             "nesterov": model.momentum > 0,
             "weight_decay": model.weight_decay,
         },
-        batch_size={
-            "linear": linear_batch,
-            "pseudo": LARGE_BATCH if model.batch_size == "auto" else model.batch_size,
-        },
+        batch_size=batch_size,
         batches={
             "template_fraction": model.template_fraction,
             "n_template_batches": model.n_template_batches,

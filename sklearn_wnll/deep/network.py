@@ -58,45 +58,42 @@ class WNLLNetwork(nn.Module):
         tensor of float32 of shape (n, n_features)
             What both heads see.
         """
-        return self.through_buffer(self.through_backbone(x, mixed=mixed), mixed=mixed)
+        with self._precision(x, mixed):
+            return self.buffer(self.backbone(x)).float()
 
-    def through_backbone(self, x, *, mixed=None):
+    def through_backbone(self, x):
         """Give the backbone's output.
 
         Parameters
         ----------
         x : tensor of shape (n, ...)
             Inputs.
-        mixed : bool, default=None
-            As for :meth:`features`.
 
         Returns
         -------
         tensor of shape (n, n_backbone_features)
             What the buffer block sees.
         """
-        with self._precision(x, mixed):
+        with self._precision(x):
             return self.backbone(x)
 
-    def through_buffer(self, h, *, mixed=None):
-        """Give the buffer block's output.
+    def through_buffer(self, h):
+        """Give the buffer block's output for what :meth:`through_backbone` gives.
 
         Parameters
         ----------
         h : tensor of shape (n, n_backbone_features)
-            What :meth:`through_backbone` gives.
-        mixed : bool, default=None
-            As for :meth:`features`.
+            The backbone's output.
 
         Returns
         -------
         tensor of float32 of shape (n, n_features)
             What both heads see.
         """
-        with self._precision(h, mixed):
+        with self._precision(h):
             return self.buffer(h).float()
 
-    def _precision(self, x, mixed):
+    def _precision(self, x, mixed=None):
         enabled = self.mixed_precision and (self.buffer.training if mixed is None else mixed)
         return torch.autocast(x.device.type, torch.bfloat16, enabled=enabled)
 

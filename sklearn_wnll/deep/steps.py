@@ -194,11 +194,11 @@ class WNLLStep(_Step):
             As for :meth:`skorch.NeuralNet.run_single_epoch`.
         """
         if iterator is not None:
-            self.module_.train_buffer_only()
             super().run_single_epoch(iterator.pairs(self._through_backbone), **kwargs)
 
     @torch.no_grad()
     def _through_backbone(self, samples):
+        self.module_.train_buffer_only()
         return self.module_.through_backbone(self.inputs(samples))
 
     def train_step_single(self, batch, **fit_params):

@@ -118,6 +118,28 @@ def test_a_checkpoint_of_another_training_is_refused(tmp_path):
     model.set_params(lr=0.1, verbose=1, callbacks=[], device="cpu").fit(X, y)
 
 
+def test_a_checkpoint_is_read_whose_numbers_were_of_numpy(tmp_path):
+    state = {"groups": [{"lr": np.float64(0.1), "on": np.bool_(True)}], "step": np.int64(2)}
+    Checkpoint(tmp_path, "this").save(state=state)
+    found = Checkpoint(tmp_path, "this").load()["state"]
+    assert found == state
+    assert type(found["groups"][0]["lr"]) is float
+
+
+def test_automatic_batches_and_rates_of_numpy_go_on(tmp_path):
+    # The sizes of automatic batches are counted by numpy, rates come from np.logspace.
+    X, y = killed_training.data()
+    rates = {"lr": np.float64(0.1), "momentum": np.float64(0.9), "weight_decay": np.float64(1e-4)}
+    models = [killed_training.model(), killed_training.model(tmp_path, [InterruptAt(3, [])])]
+    models.append(killed_training.model(tmp_path))
+    for model in models:
+        model.set_params(batch_size="auto", **rates)
+    unbroken, cut, whole = models
+    with pytest.warns(TrainingInterruptedWarning, match="after 2 whole epochs"):
+        cut.fit(X, y)
+    assert torch.equal(weights(whole.fit(X, y)), weights(unbroken.fit(X, y)))
+
+
 def test_a_checkpoint_that_is_half_written_does_not_count(tmp_path, monkeypatch):
     checkpoint = Checkpoint(tmp_path, "this")
     assert checkpoint.load() is None

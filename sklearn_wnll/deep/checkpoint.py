@@ -3,6 +3,7 @@
 import os
 from pathlib import Path
 
+import numpy as np
 import torch
 
 __all__ = ["Checkpoint"]
@@ -52,14 +53,23 @@ class Checkpoint:
         Parameters
         ----------
         **state
-            Tensors, numbers and strings, in dicts and lists.
+            Tensors, numbers and strings, in dicts and lists. Numbers of numpy become Python's own.
         """
         if self.path is None:
             return
         self.path.parent.mkdir(parents=True, exist_ok=True)
         partial = self.path.with_suffix(".partial")
         with open(partial, "wb") as file:
-            torch.save({"fingerprint": self.fingerprint, **state}, file)
+            torch.save({"fingerprint": self.fingerprint, **_plain(state)}, file)
             file.flush()
             os.fsync(file.fileno())
         os.replace(partial, self.path)
+
+
+def _plain(state):
+    """Give a state without numpy's numbers, which a safe loader refuses."""
+    if isinstance(state, dict):
+        return {key: _plain(value) for key, value in state.items()}
+    if isinstance(state, list):
+        return [_plain(value) for value in state]
+    return state.item() if isinstance(state, np.generic) else state

@@ -14,9 +14,10 @@ from sklearn_wnll.deep import strong_augmentation
 from sklearn_wnll.deep.backbones import mlp, resnet20, vgg11
 from sklearn_wnll.deep.batches import PseudoLabeledBatches, Samples
 from sklearn_wnll.deep.callbacks import CosineDecay, MovingAverage
-from sklearn_wnll.deep.graph_features import GraphFeatures, early_layer
+from sklearn_wnll.deep.graph_features import GraphFeatures
 from sklearn_wnll.deep.inputs import Standardizer
 from sklearn_wnll.deep.network import WNLLNetwork
+from sklearn_wnll.deep.patches import SampleFeatures
 from sklearn_wnll.deep.pseudo_labels import PseudoLabels
 
 CPU = torch.device("cpu")
@@ -35,6 +36,12 @@ def make_network(X, backbone):
     prepare = Standardizer(X)
     torch.manual_seed(0)
     return WNLLNetwork(backbone, prepare(torch.from_numpy(X[:2])), 10), prepare
+
+
+def graph_features(X, network, prepare, *, mirrored=False):
+    """Features with their own ones fitted to the samples."""
+    own = SampleFeatures(prepare, CPU, mirrored=mirrored, seed=0).fit(X)
+    return GraphFeatures(network, prepare, CPU, own, mirrored)
 
 
 def label(samples, features, rule, prior=np.full(10, 0.1)):  # noqa: B008
@@ -69,7 +76,7 @@ def test_without_unlabelled_samples_it_is_the_algorithm_of_the_paper(digits):
 def test_pseudo_labels_are_mostly_right_and_certain_ones_more_often(digits):
     X, few, truth, _, _ = digits
     network, prepare = make_network(X, nn.Sequential(nn.Identity()))
-    features = GraphFeatures(network, prepare, CPU, mirrored=False)
+    features = graph_features(X, network, prepare)
     codes, weights = label(Samples(X, few), features, "wnll")
     right = codes == truth[few == -1]
     assert right.mean() > 0.85
@@ -85,7 +92,7 @@ def test_pseudo_labels_are_mostly_right_and_certain_ones_more_often(digits):
 def test_pseudo_labels_do_not_depend_on_the_order_of_the_samples(digits, rule):
     X, few, _, _, _ = digits
     network, prepare = make_network(X, mlp(64))
-    features = GraphFeatures(network, prepare, CPU, mirrored=False)
+    features = graph_features(X, network, prepare)
     order = np.random.default_rng(1).permutation(len(few))
     labels = label(Samples(X, few), features, rule)
     other = label(Samples(X[order], few[order]), features, rule)
@@ -94,80 +101,32 @@ def test_pseudo_labels_do_not_depend_on_the_order_of_the_samples(digits, rule):
     np.testing.assert_allclose(labels[1][place], other[1], atol=0.02)
 
 
-def test_the_early_layer_is_a_quarter_of_the_way():
-    network = resnet20()
-    assert early_layer(network) is list(network.children())[4]  # the second of 9 blocks
-    assert early_layer(nn.Sequential(network)) is early_layer(network)
-    assert isinstance(early_layer(vgg11()), nn.ReLU)
-    assert early_layer(mlp(64)) is None
-    flat = nn.Sequential(nn.Conv2d(1, 4, 3), nn.BatchNorm2d(4), nn.ReLU(), nn.Conv2d(4, 4, 3))
-    assert early_layer(flat) is flat[2]  # with what belongs to the first convolution
-    assert early_layer(flat[:3]) is flat[2]
-    assert early_layer(nn.Sequential(flat[0], nn.MaxPool2d(2))) is flat[0]
-
-
-class SharedPool(nn.Module):
-    """Two convolutions with the same pooling layer after each."""
-
-    def __init__(self):
-        super().__init__()
-        self.first, self.pool = nn.Conv2d(3, 4, 3, padding=1), nn.MaxPool2d(2)
-        self.second = nn.Conv2d(4, 8, 3, padding=1)
-
-    def forward(self, x):
-        return self.pool(self.second(self.pool(self.first(x)))).flatten(1)
-
-
-def test_the_early_layer_of_a_module_of_your_own_is_its_first_convolution():
-    backbone = SharedPool()
-    assert early_layer(backbone) is backbone.first
-    X = np.random.default_rng(0).normal(size=(20, 3, 8, 8)).astype(np.float32)
-    network, prepare = make_network(X, backbone)
-    features, _ = GraphFeatures(network, prepare, CPU, mirrored=False)(X, fit=True)
-    assert features.shape == (20, 4 * 8 * 8 + network.linear.in_features)
-
-
-def test_wide_maps_are_pooled_to_fewer_places():
-    X = np.random.default_rng(0).normal(size=(10, 3, 8, 8)).astype(np.float32)
-    backbone = nn.Sequential(nn.Conv2d(3, 1024, 1), nn.AdaptiveAvgPool2d(1), nn.Flatten())
-    network, prepare = make_network(X, backbone)
-    features, _ = GraphFeatures(network, prepare, CPU, mirrored=False)(X, fit=True)
-    assert features.shape == (10, 1024 * 2 * 2 + network.linear.in_features)
-
-
 @pytest.mark.parametrize("backbone", [resnet20(), vgg11(), mlp(3 * 8 * 8)])
-def test_features_are_two_parts_of_unit_length(backbone):
+def test_own_features_and_the_buffers_have_the_same_length(backbone):
     X = np.random.default_rng(0).normal(size=(30, 3, 8, 8)).astype(np.float32)
-    if early_layer(backbone) is None:
-        X = X.reshape(30, -1)
+    X = X.reshape(30, -1) if isinstance(backbone[0], nn.Linear) else X
     network, prepare = make_network(X, backbone)
-    features, u = GraphFeatures(network, prepare, CPU, mirrored=False)(X, fit=True)
-    n = network.linear.in_features
-    np.testing.assert_allclose(np.linalg.norm(features[:, :-n], axis=1), 1, rtol=1e-4)
-    assert (np.linalg.norm(features[:, -n:], axis=1) < 1 + 1e-4).all()
-    np.testing.assert_allclose(u.sum(axis=1), 1, rtol=1e-5)
-
-
-def test_a_place_that_hardly_differs_does_not_outweigh_the_others():
-    X = np.random.default_rng(0).normal(size=(50, 1, 8, 8)).astype(np.float32)
-    X[:, :, 0] = 0
-    X[0, :, 0, 0] = 1  # one image differs at the border
-    backbone = nn.Sequential(nn.Conv2d(1, 1, 1, bias=False), nn.Flatten(), nn.Linear(64, 4))
-    backbone[0].weight.data.fill_(1.0)
-    network, _ = make_network(X, backbone)
-    features, _ = GraphFeatures(network, lambda x: x, CPU, mirrored=False)(X, fit=True)
-    assert abs(features[0, 0]) < 2 * abs(features[0, 8:64]).mean()
+    make = graph_features(X, network, prepare)
+    features, n = make(X), network.linear.in_features
+    own, late = np.hsplit(features, [-n])
+    np.testing.assert_allclose(np.linalg.norm(own, axis=1), 1, rtol=1e-4)
+    active = late.any(axis=1)
+    assert active.mean() > 0.9
+    np.testing.assert_allclose(np.linalg.norm(late[active], axis=1), 1, rtol=1e-4)
+    np.testing.assert_array_equal(own, make.own(X))
+    with torch.no_grad():
+        expected = network.eval()(prepare(torch.from_numpy(X))).softmax(dim=1).numpy()
+    np.testing.assert_allclose(make.distributions(X), expected, rtol=1e-4, atol=1e-6)
 
 
 def test_an_image_and_its_mirror_image_have_the_same_features():
     X = np.random.default_rng(0).normal(size=(20, 3, 8, 8)).astype(np.float32)
     network, prepare = make_network(X, resnet20())
     mirror = np.ascontiguousarray(X[..., ::-1])
-    for mirrored, same in ((True, True), (False, False)):
-        features = GraphFeatures(network, prepare, CPU, mirrored=mirrored)
-        # One constant is subtracted from each map, which mirrors the maps too.
-        late = [features(images, fit=True)[0][:, -64:] for images in (X, mirror)]
-        assert np.allclose(*late, atol=1e-4) == same
+    for mirrored in (True, False):
+        late = [graph_features(X, network, prepare, mirrored=mirrored)(images)[:, -64:]
+                for images in (X, mirror)]  # fmt: skip
+        assert np.allclose(*late, atol=1e-4) == mirrored
 
 
 @pytest.mark.parametrize(
@@ -220,10 +179,7 @@ def test_what_no_label_reaches_weighs_nothing():
     X += 0.01 * np.random.default_rng(0).normal(size=X.shape).astype(np.float32)
     codes = np.where(np.arange(40) < 10, np.arange(40) % 2, -1)
 
-    def features(X, *, fit):
-        return np.asarray(X), np.full((len(X), 2), 0.5)
-
-    found, weights = PseudoLabels(Samples(X, codes), features, "wnll", 5, None, 0, 1)()
+    found, weights = PseudoLabels(Samples(X, codes), np.asarray, "wnll", 5, None, 0, 1)()
     assert len(found) == 30
     np.testing.assert_allclose(weights[10:], 0, atol=1e-9)
 

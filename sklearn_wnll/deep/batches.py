@@ -9,6 +9,7 @@ from .inputs import as_tensor
 
 __all__ = [
     "LARGE_BATCH",
+    "PSEUDO_BATCH",
     "Batches",
     "PseudoLabeledBatches",
     "Samples",
@@ -16,7 +17,9 @@ __all__ = [
     "automatic_batch_size",
 ]
 
-LARGE_BATCH = 128  # for which the learning rates are meant, if the size is automatic
+# Automatic sizes: the largest of linear steps, for which their rate is meant, and that of
+# pseudo-label steps.
+LARGE_BATCH, PSEUDO_BATCH = 128, 64
 _SMALL_BATCH, _FEWEST_BATCHES = 16, 32
 _MOST_UNLABELED = 0.75  # of a batch with pseudo-labels
 

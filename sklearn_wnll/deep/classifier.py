@@ -33,7 +33,13 @@ from .batches import Samples
 from .graph_features import GraphFeatures
 from .head import WNLLHead
 from .inputs import Standardizer, as_samples, as_tensor, memory_format
-from .making import find_device, make_backbone, make_training, warn_of_slow_precision
+from .making import (
+    find_device,
+    make_backbone,
+    make_sample_features,
+    make_training,
+    warn_of_slow_precision,
+)
 from .network import WNLLNetwork, features_of, on_device
 from .parameters import CONSTRAINTS
 from .pseudo_labels import pseudo_graph
@@ -73,9 +79,10 @@ class DeepWNLLClassifier(PartlyLabeledClassifierMixin, BaseEstimator):
     wnll_epochs : int, default=5
         Epochs of each WNLL step.
     batch_size : int or {"auto"}, default="auto"
-        Samples in a batch of a linear or pseudo-label step. ``"auto"`` is 128, as in the paper;
-        in linear steps less where there are fewer than 4,096 labelled samples, ``n / 32`` but
-        at least 16. A number is taken as it is, and leaves ``lr`` alone.
+        Samples in a batch of a linear or pseudo-label step. ``"auto"`` is 64 in
+        pseudo-label steps, and 128 in linear ones, as in the paper; less where there are fewer
+        than 4,096 labelled samples, ``n / 32`` but at least 16. A number is taken as it is, and
+        leaves ``lr`` alone.
     lr : float, default=0.05
         Learning rate of the linear step in the first stage; for smaller automatic batches,
         this times ``sqrt(batch_size / 128)``.
@@ -126,7 +133,7 @@ class DeepWNLLClassifier(PartlyLabeledClassifierMixin, BaseEstimator):
     pseudo_labels : {"wnll", "linear"} or None, default="wnll"
         Who labels the unlabelled samples for the later stages, whose linear steps then learn from
         them too, each by the certainty of its label: ``"wnll"`` extends the labels over a graph of
-        the buffer's and an early layer's features, ``"linear"`` takes the network's own softmax.
+        the buffer's features and the samples' own, ``"linear"`` takes the network's own softmax.
         They are labelled anew in each epoch, by a moving average of the network, which is also
         what the step ends with. None: they serve the graphs of the WNLL alone, as in the paper.
     pseudo_neighbors : int, default=60
@@ -372,6 +379,8 @@ class DeepWNLLClassifier(PartlyLabeledClassifierMixin, BaseEstimator):
                 # torch's overloads of `to` leave this argument out.
                 memory_format=memory_format(X.ndim),  # type: ignore[call-overload]
             )
+            if self._learns_from_unlabeled:
+                self._own_features = make_sample_features(self, X, device)
             training = make_training(self, X, codes, device)
             try:
                 training.run(Samples(X, codes))
@@ -382,7 +391,6 @@ class DeepWNLLClassifier(PartlyLabeledClassifierMixin, BaseEstimator):
                     TrainingInterruptedWarning,
                 )
         self.history_ = training.history
-        self._early: dict[str, Any] = {}
         self._head = WNLLHead(self._make_head()).fit(X, codes, self._features)
         self.label_distributions_ = self._head.label_distributions
         self.reached_ = self._head.reached
@@ -470,13 +478,9 @@ class DeepWNLLClassifier(PartlyLabeledClassifierMixin, BaseEstimator):
         device = find_device(self.device)
         if not self._learns_from_unlabeled:
             return features_of(self.network_, X, self._prepare, device).numpy()
-        features = GraphFeatures(
-            self.network_, self._prepare, device, mirrored=False, mixed=False, **self._early
-        )
+        self._own_features.device = device
         with on_device(self.network_, device):
-            found, _ = features(X, fit=not self._early)
-        self._early = {"center": features.center, "spread": features.spread}
-        return found
+            return GraphFeatures(self.network_, self._prepare, device, self._own_features)(X)
 
 
 def _shape_name(shape: tuple[int, ...] | None) -> str:

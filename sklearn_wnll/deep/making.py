@@ -11,12 +11,19 @@ from torch import nn
 from ..exceptions import SlowPrecisionWarning, warn_user
 from .augmentation import crop_and_flip, strong_augmentation
 from .backbones import mlp, resnet20
-from .batches import LARGE_BATCH, automatic_batch_size
+from .batches import LARGE_BATCH, PSEUDO_BATCH, automatic_batch_size
 from .checkpoint import Checkpoint
 from .parameters import fingerprint
+from .patches import SampleFeatures
 from .training import Training
 
-__all__ = ["find_device", "make_backbone", "make_training", "warn_of_slow_precision"]
+__all__ = [
+    "find_device",
+    "make_backbone",
+    "make_sample_features",
+    "make_training",
+    "warn_of_slow_precision",
+]
 
 
 def find_device(name):
@@ -120,6 +127,33 @@ def make_backbone(module, module_params, X):
     return backbone
 
 
+def make_sample_features(model, X, device):
+    """Make the features of the samples themselves, for the graph that labels some of them.
+
+    Parameters
+    ----------
+    model : DeepWNLLClassifier
+        The estimator.
+    X : ndarray of shape (n_samples, ...)
+        Samples.
+    device : torch.device
+        Where to compute.
+
+    Returns
+    -------
+    SampleFeatures
+        The features, fitted.
+    """
+    weak, _ = _augmentations(model, X)
+    return SampleFeatures(
+        model._prepare,
+        device,
+        mirrored=weak is crop_and_flip,
+        seed=model._seed,
+        verbose=model.verbose,
+    ).fit(X)
+
+
 def make_training(model, X, codes, device):
     """Make what trains an estimator's network, with its parameters.
 
@@ -139,15 +173,14 @@ def make_training(model, X, codes, device):
     Training
         The training, not begun.
     """
-    weak = strong = model.augment
-    if isinstance(weak, str):
-        weak, strong = (crop_and_flip, strong_augmentation) if X.ndim == 4 else (None, None)
+    weak, strong = _augmentations(model, X)
     pseudo_labels = None
     if model._learns_from_unlabeled:
         pseudo_labels = {
             "rule": model.pseudo_labels,
             "n_neighbors": model.pseudo_neighbors,
-            "mirrored": weak is crop_and_flip,
+            "own": model._own_features,
+            "mirrored": model._own_features.mirrored,
             "prior": model._prior,
             "n_jobs": model.n_jobs,
         }
@@ -155,7 +188,7 @@ def make_training(model, X, codes, device):
     linear_lr = model.lr
     if model.batch_size == "auto":
         n_labeled = np.count_nonzero(codes >= 0)
-        batch_size = {"linear": automatic_batch_size(n_labeled), "pseudo": LARGE_BATCH}
+        batch_size = {"linear": automatic_batch_size(n_labeled), "pseudo": PSEUDO_BATCH}
         linear_lr *= (batch_size["linear"] / LARGE_BATCH) ** 0.5
     checkpoint = Checkpoint()
     if model.checkpoint_dir is not None:
@@ -203,3 +236,10 @@ def make_training(model, X, codes, device):
         device=str(device),
         verbose=model.verbose,
     )
+
+
+def _augmentations(model, X):
+    """What changes the batches of linear and WNLL steps, and those of pseudo-label steps."""
+    if not isinstance(model.augment, str):
+        return model.augment, model.augment
+    return (crop_and_flip, strong_augmentation) if X.ndim == 4 else (None, None)

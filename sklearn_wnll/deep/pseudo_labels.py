@@ -63,9 +63,9 @@ class PseudoLabels:
         """
         codes = self.samples.codes.numpy()
         free = codes < 0
-        features, u = self.features(self.samples.X, fit=True)
-        if self.rule == "wnll":
-            u = self._extended(features, codes)
+        X = self.samples.X
+        by_graph = self.rule == "wnll"
+        u = self._extended(self.features(X), codes) if by_graph else self.features.distributions(X)
         u = u[free]
         if self.prior is not None:
             frequencies = labeled_frequencies(codes, u.shape[1])

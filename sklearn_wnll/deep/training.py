@@ -4,7 +4,7 @@ from collections.abc import Callable
 from contextlib import nullcontext
 from copy import deepcopy
 from dataclasses import dataclass, field
-from functools import partial
+from functools import lru_cache, partial
 
 import torch
 from skorch.callbacks import ProgressBar
@@ -229,7 +229,12 @@ class Training:
             return TemplateQueryBatches(samples, **self.batches)
         options = dict(self.pseudo_labels)
         features = GraphFeatures(
-            self._average, self.prepare, torch.device(self.device), options.pop("mirrored")
+            self._average,
+            self.prepare,
+            torch.device(self.device),
+            lru_cache(maxsize=1)(options.pop("own")),  # the samples are the same in each epoch
+            options.pop("mirrored"),
+            mixed=True,
         )
         label = PseudoLabels(samples, features, seed=self.seed, **options)
         return PseudoLabeledBatches(samples, self.batch_size[kind], label)

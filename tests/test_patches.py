@@ -85,7 +85,8 @@ def test_a_mirror_image_is_the_same_if_asked_for(mirrored):
 
 
 @pytest.mark.parametrize(
-    "shape", [(1, 8, 8), (3, 8, 40), (4, 70, 48), (50, 8, 8), (2000, 8, 8), (1, 28, 28)]
+    "shape",
+    [(1, 8, 8), (3, 8, 40), (4, 70, 48), (50, 8, 8), (2000, 8, 8), (1, 28, 28), (1, 8, 600)],
 )
 def test_images_of_any_size_have_features(shape):
     X = np.random.default_rng(0).normal(size=(12, *shape)).astype(np.float32)

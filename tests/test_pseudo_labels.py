@@ -1,5 +1,6 @@
 """Learning from unlabelled samples."""
 
+import pickle
 from types import SimpleNamespace
 
 import numpy as np
@@ -17,7 +18,7 @@ from sklearn_wnll.deep.callbacks import CosineDecay, MovingAverage
 from sklearn_wnll.deep.graph_features import GraphFeatures
 from sklearn_wnll.deep.inputs import Standardizer
 from sklearn_wnll.deep.network import WNLLNetwork
-from sklearn_wnll.deep.patches import SampleFeatures
+from sklearn_wnll.deep.patches import PatchEncoder, SampleFeatures
 from sklearn_wnll.deep.pseudo_labels import PseudoLabels
 
 CPU = torch.device("cpu")
@@ -61,6 +62,29 @@ def test_unlabelled_samples_lower_the_error(digits):
     assert error["linear"]["wnll"] < 0.75 * error["linear"][None]
     assert error["linear"]["wnll"] < error["linear"]["linear"]
     assert error["wnll"]["wnll"] < error["wnll"][None]
+
+
+def test_images_are_labelled_on_a_graph_of_their_patches_too(digits, monkeypatch):
+    X, few, _, new, y = digits
+    X, new = X.reshape(-1, 1, 8, 8), new.reshape(-1, 1, 8, 8)
+    backbone = nn.Sequential(nn.Conv2d(1, 8, 3), nn.ReLU(), nn.AdaptiveAvgPool2d(2), nn.Flatten())
+    calls = []
+    encode = PatchEncoder.__call__
+    monkeypatch.setattr(
+        PatchEncoder,
+        "__call__",
+        lambda self, images, mirrored: calls.append(len(images)) or encode(self, images, mirrored),
+    )
+    model = DeepWNLLClassifier(
+        module=backbone, augment=None, max_epochs=3, pseudo_epochs=4, wnll_epochs=0, random_state=0
+    ).fit(X, few)
+    # To learn the features, for all pseudo-label epochs together, and for the graph at the end.
+    assert sum(calls) == 3 * len(X)
+    found = model.predict(new)
+    assert (found == y).mean() > 0.6  # patches know more than so small a network
+    assert model.set_params(head="linear").score(new, y) < 0.6
+    again = pickle.loads(pickle.dumps(model.set_params(head="wnll")))
+    np.testing.assert_array_equal(again.predict(new), found)
 
 
 def test_without_unlabelled_samples_it_is_the_algorithm_of_the_paper(digits):

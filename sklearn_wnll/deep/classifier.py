@@ -379,6 +379,7 @@ class DeepWNLLClassifier(PartlyLabeledClassifierMixin, BaseEstimator):
                 # torch's overloads of `to` leave this argument out.
                 memory_format=memory_format(X.ndim),  # type: ignore[call-overload]
             )
+            self._own_features: Any = None
             if self._learns_from_unlabeled:
                 self._own_features = make_sample_features(self, X, device)
             training = make_training(self, X, codes, device)

@@ -15,7 +15,7 @@ __all__ = ["PatchEncoder", "SampleFeatures"]
 
 _MOST_FITTED = 20_000  # samples from which the features are learned
 _N_COMPONENTS, _LEAST_VARIANCE = 256, 1e-3  # the latter as a part of the largest
-_LONGEST, _SHORTEST = 32, 8  # sides in pixels: larger images are reduced, smaller ones are rows
+_LONGEST, _SHORTEST = 32, 8  # sides to which images are reduced; with a shorter one, they are rows
 _PATCHES_ALONG = 4  # the shorter side
 _MOST_NUMBERS = 1024  # of a patch
 _N_IMAGES, _PER_IMAGE = 5_000, 10  # from which patches are taken, and how many from each
@@ -65,11 +65,12 @@ class SampleFeatures:
             Itself.
         """
         rng = np.random.RandomState(self.seed)
-        X = X[rng.permutation(len(X))[:_MOST_FITTED]]
+        rows = rng.permutation(len(X))[:_MOST_FITTED]
         self._encoder = self._pca = None
         if X.ndim == 4 and min(X.shape[2:]) >= _SHORTEST:
-            self._encoder = PatchEncoder(self._images(X[:_N_IMAGES]), rng)
-        numbers = np.concatenate([part for _, part in self._numbers(X)])
+            images = [self._images(part) for part in _blocks(X, rows[:_N_IMAGES])]
+            self._encoder = PatchEncoder(torch.cat(images), rng)
+        numbers = np.concatenate(list(self._numbers(X, rows)))
         self._scaler = StandardScaler().fit(numbers)
         if self._encoder is not None and self._scaler.var_.any():
             n_components = min(_N_COMPONENTS, *numbers.shape)
@@ -91,35 +92,40 @@ class SampleFeatures:
         ndarray of float32 of shape (n, n_features)
             Features of unit length; at most 256 of images.
         """
-        X, parts = np.asarray(X), []
-        progress = Progress("patches", self.verbose and self._encoder is not None)
-        for done, numbers in self._numbers(X):
+        parts = []
+        for numbers in self._numbers(np.asarray(X), np.arange(len(X))):
             found = self._scaler.transform(numbers)
             if self._pca is not None:
                 found = self._pca.transform(found) / self._spread
             parts.append(normalize(found))
-            progress.update(done / len(X), f"{done:,} of {len(X):,} samples")
-        progress.finish(f"{len(X):,} samples")
         return np.concatenate(parts).astype(np.float32)
 
-    def _numbers(self, X):
-        """Give, block by block, how many samples are done, and what features are made of."""
-        for start in range(0, len(X), BLOCK):
-            block = X[start : start + BLOCK]
+    def _numbers(self, X, rows):
+        """Give what features are made of, block by block."""
+        progress, done = Progress("patches", self.verbose and self._encoder is not None), 0
+        for block in _blocks(X, rows):
             if self._encoder is None:
-                found = self.prepare(as_tensor(block)).flatten(1).numpy()
+                yield self.prepare(as_tensor(block)).flatten(1).numpy()
             else:
-                found = self._encoder(self._images(block), self.mirrored)
-            yield start + len(block), found
+                yield self._encoder(self._images(block), self.mirrored)
+            done += len(block)
+            progress.update(done / len(rows), f"{done:,} of {len(rows):,} samples")
+        progress.finish(f"{len(rows):,} samples")
 
     def _images(self, X):
-        """Images as the network takes them, reduced to at most 32 pixels, on the device."""
+        """Images as the network takes them, reduced to 32 pixels, or to 8 across, on the device."""
         images = self.prepare(as_tensor(X).to(self.device))
-        longest = max(images.shape[2:])
-        if longest <= _LONGEST:
+        sides = images.shape[2:]
+        part = max(_LONGEST / max(sides), _SHORTEST / min(sides))
+        if part >= 1:
             return images
-        size = [max(1, round(side * _LONGEST / longest)) for side in images.shape[2:]]
-        return interpolate(images, size, mode="area")
+        return interpolate(images, [round(part * side) for side in sides], mode="area")
+
+
+def _blocks(X, rows):
+    """Samples of some rows, block by block."""
+    for start in range(0, len(rows), BLOCK):
+        yield X[rows[start : start + BLOCK]]
 
 
 class PatchEncoder:

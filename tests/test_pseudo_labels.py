@@ -39,10 +39,10 @@ def make_network(X, backbone):
     return WNLLNetwork(backbone, prepare(torch.from_numpy(X[:2])), 10), prepare
 
 
-def graph_features(X, network, prepare, *, mirrored=False):
-    """Features with their own ones fitted to the samples."""
-    own = SampleFeatures(prepare, CPU, mirrored=mirrored, seed=0).fit(X)
-    return GraphFeatures(network, prepare, CPU, own, mirrored)
+def graph_features(X, network, prepare):
+    """Features of the samples to which their own ones are fitted."""
+    own = SampleFeatures(mirrored=False, seed=0).fit(X, CPU)(X, CPU)
+    return GraphFeatures(network, prepare, CPU, own)
 
 
 def label(samples, features, rule, prior=np.full(10, 0.1)):  # noqa: B008
@@ -67,6 +67,7 @@ def test_unlabelled_samples_lower_the_error(digits):
 def test_images_are_labelled_on_a_graph_of_their_patches_too(digits, monkeypatch):
     X, few, _, new, y = digits
     X, new = X.reshape(-1, 1, 8, 8), new.reshape(-1, 1, 8, 8)
+    torch.manual_seed(0)
     backbone = nn.Sequential(nn.Conv2d(1, 8, 3), nn.ReLU(), nn.AdaptiveAvgPool2d(2), nn.Flatten())
     calls = []
     encode = PatchEncoder.__call__
@@ -78,11 +79,12 @@ def test_images_are_labelled_on_a_graph_of_their_patches_too(digits, monkeypatch
     model = DeepWNLLClassifier(
         module=backbone, augment=None, max_epochs=3, pseudo_epochs=4, wnll_epochs=0, random_state=0
     ).fit(X, few)
-    # To learn the features, for all pseudo-label epochs together, and for the graph at the end.
-    assert sum(calls) == 3 * len(X)
+    # To learn the features, and for all pseudo-label epochs and the graph at the end together.
+    assert sum(calls) == 2 * len(X)
     found = model.predict(new)
-    assert (found == y).mean() > 0.6  # patches know more than so small a network
-    assert model.set_params(head="linear").score(new, y) < 0.6
+    assert (found == y).mean() > 0.6
+    # Patches know more than so small a network, which has had few updates.
+    assert (found == y).mean() > model.set_params(head="linear").score(new, y)
     again = pickle.loads(pickle.dumps(model.set_params(head="wnll")))
     np.testing.assert_array_equal(again.predict(new), found)
 
@@ -116,20 +118,22 @@ def test_pseudo_labels_are_mostly_right_and_certain_ones_more_often(digits):
 def test_pseudo_labels_do_not_depend_on_the_order_of_the_samples(digits, rule):
     X, few, _, _, _ = digits
     network, prepare = make_network(X, mlp(64))
-    features = graph_features(X, network, prepare)
     order = np.random.default_rng(1).permutation(len(few))
-    labels = label(Samples(X, few), features, rule)
-    other = label(Samples(X[order], few[order]), features, rule)
+    labels, other = (
+        label(Samples(X[rows], few[rows]), graph_features(X[rows], network, prepare), rule)
+        for rows in (np.arange(len(few)), order)
+    )
     place = (np.cumsum(few == -1) - 1)[order[few[order] == -1]]
     assert (labels[0][place] == other[0]).mean() > 0.995  # but for what is nearly a tie
     np.testing.assert_allclose(labels[1][place], other[1], atol=0.02)
 
 
-@pytest.mark.parametrize("backbone", [resnet20(), vgg11(), mlp(3 * 8 * 8)])
-def test_own_features_and_the_buffers_have_the_same_length(backbone):
+@pytest.mark.parametrize("module", [resnet20, vgg11, mlp])
+def test_own_features_and_the_buffers_have_the_same_length(module):
     X = np.random.default_rng(0).normal(size=(30, 3, 8, 8)).astype(np.float32)
-    X = X.reshape(30, -1) if isinstance(backbone[0], nn.Linear) else X
-    network, prepare = make_network(X, backbone)
+    X = X.reshape(30, -1) if module is mlp else X
+    torch.manual_seed(0)
+    network, prepare = make_network(X, module(X.shape[1]))
     make = graph_features(X, network, prepare)
     features, n = make(X), network.linear.in_features
     own, late = np.hsplit(features, [-n])
@@ -137,7 +141,7 @@ def test_own_features_and_the_buffers_have_the_same_length(backbone):
     active = late.any(axis=1)
     assert active.mean() > 0.9
     np.testing.assert_allclose(np.linalg.norm(late[active], axis=1), 1, rtol=1e-4)
-    np.testing.assert_array_equal(own, make.own(X))
+    np.testing.assert_array_equal(own, make.own)
     with torch.no_grad():
         expected = network.eval()(prepare(torch.from_numpy(X))).softmax(dim=1).numpy()
     np.testing.assert_allclose(make.distributions(X), expected, rtol=1e-4, atol=1e-6)
@@ -145,12 +149,17 @@ def test_own_features_and_the_buffers_have_the_same_length(backbone):
 
 def test_an_image_and_its_mirror_image_have_the_same_features():
     X = np.random.default_rng(0).normal(size=(20, 3, 8, 8)).astype(np.float32)
+    torch.manual_seed(0)
     network, prepare = make_network(X, resnet20())
     mirror = np.ascontiguousarray(X[..., ::-1])
     for mirrored in (True, False):
-        late = [graph_features(X, network, prepare, mirrored=mirrored)(images)[:, -64:]
-                for images in (X, mirror)]  # fmt: skip
-        assert np.allclose(*late, atol=1e-4) == mirrored
+        own = SampleFeatures(mirrored=mirrored, seed=0).fit(X, CPU)
+        both = [
+            GraphFeatures(network, prepare, CPU, own(images, CPU), mirrored)(images)
+            for images in (X, mirror)
+        ]
+        for part in (np.s_[:, :-64], np.s_[:, -64:]):
+            assert np.allclose(both[0][part], both[1][part], atol=1e-3) == mirrored
 
 
 @pytest.mark.parametrize(

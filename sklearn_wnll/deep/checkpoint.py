@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 import torch
 
-__all__ = ["Checkpoint"]
+__all__ = ["Checkpoint", "without_numpy"]
 
 
 class Checkpoint:
@@ -53,23 +53,40 @@ class Checkpoint:
         Parameters
         ----------
         **state
-            Tensors, numbers and strings, in dicts and lists. Numbers of numpy become Python's own.
+            Tensors, numbers and strings, in dicts and lists.
         """
         if self.path is None:
             return
         self.path.parent.mkdir(parents=True, exist_ok=True)
         partial = self.path.with_suffix(".partial")
         with open(partial, "wb") as file:
-            torch.save({"fingerprint": self.fingerprint, **_plain(state)}, file)
+            torch.save({"fingerprint": self.fingerprint, **state}, file)
             file.flush()
             os.fsync(file.fileno())
         os.replace(partial, self.path)
 
 
-def _plain(state):
-    """Give a state without numpy's numbers, which a safe loader refuses."""
+def without_numpy(state):
+    """Give a state without numpy's numbers, which a safe loader refuses.
+
+    Parameters
+    ----------
+    state : object
+        Numbers, in dicts, lists and tuples.
+
+    Returns
+    -------
+    object
+        The same, with Python's own numbers.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> without_numpy({"groups": [{"lr": np.float64(0.1), "betas": (np.float32(0.5), 1)}]})
+    {'groups': [{'lr': 0.1, 'betas': (0.5, 1)}]}
+    """
     if isinstance(state, dict):
-        return {key: _plain(value) for key, value in state.items()}
-    if isinstance(state, list):
-        return [_plain(value) for value in state]
+        return {key: without_numpy(value) for key, value in state.items()}
+    if isinstance(state, list | tuple):
+        return type(state)(without_numpy(value) for value in state)
     return state.item() if isinstance(state, np.generic) else state

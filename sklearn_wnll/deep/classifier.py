@@ -36,6 +36,7 @@ from .inputs import Standardizer, as_samples, as_tensor, memory_format
 from .making import (
     find_device,
     make_backbone,
+    make_checkpoint,
     make_sample_features,
     make_training,
     warn_of_slow_precision,
@@ -80,7 +81,7 @@ class DeepWNLLClassifier(PartlyLabeledClassifierMixin, BaseEstimator):
         Epochs of each WNLL step.
     batch_size : int or {"auto"}, default="auto"
         Samples in a batch of a linear or pseudo-label step. ``"auto"`` is 64 in
-        pseudo-label steps, and 128 in linear ones, as in the paper; less where there are fewer
+        a pseudo-label step. In a linear one it is 128, as in the paper, or where there are fewer
         than 4,096 labelled samples, ``n / 32`` but at least 16. A number is taken as it is, and
         leaves ``lr`` alone.
     lr : float, default=0.05
@@ -102,9 +103,9 @@ class DeepWNLLClassifier(PartlyLabeledClassifierMixin, BaseEstimator):
     augment : {"auto"}, callable or None, default="auto"
         Changes a batch of network inputs at random in training; only torch's random numbers are
         seeded. ``"auto"`` is :func:`~sklearn_wnll.deep.crop_and_flip` for images, in pseudo-label
-        steps :func:`~sklearn_wnll.deep.strong_augmentation`, and nothing for rows. Where a
-        mirrored image is another one, as of digits and letters, pass None or a function of your
-        own.
+        steps :func:`~sklearn_wnll.deep.strong_augmentation`, and nothing for rows; the graph of
+        unlabelled images then takes the mean of each and its mirror image. Where a mirrored image
+        is another one, as of digits and letters, pass None or a function of your own.
     standardize : bool, default=True
         Whether to scale each channel, or feature, to mean 0 and variance 1 over the fitted samples.
         If not, images of uint8 are divided by 255.
@@ -133,7 +134,8 @@ class DeepWNLLClassifier(PartlyLabeledClassifierMixin, BaseEstimator):
     pseudo_labels : {"wnll", "linear"} or None, default="wnll"
         Who labels the unlabelled samples for the later stages, whose linear steps then learn from
         them too, each by the certainty of its label: ``"wnll"`` extends the labels over a graph of
-        the buffer's features and the samples' own, ``"linear"`` takes the network's own softmax.
+        the buffer's features and the samples' own (of images whitened random patches, of rows
+        their numbers), ``"linear"`` takes the network's own softmax.
         They are labelled anew in each epoch, by a moving average of the network, which is also
         what the step ends with. None: they serve the graphs of the WNLL alone, as in the paper.
     pseudo_neighbors : int, default=60
@@ -169,7 +171,7 @@ class DeepWNLLClassifier(PartlyLabeledClassifierMixin, BaseEstimator):
         Where to train and predict, such as ``"cpu"`` or ``"cuda"``. ``"auto"`` is CUDA where
         there is a device.
     random_state : int, RandomState instance or None, default=None
-        Seeds weights, batches and augmentation.
+        Seeds weights, batches, augmentation, and the patches that a graph sees of images.
     n_jobs : int, default=None
         Number of jobs of the WNLL when it predicts, as in :class:`~sklearn_wnll.WNLLClassifier`.
         torch has its own threads.
@@ -370,7 +372,10 @@ class DeepWNLLClassifier(PartlyLabeledClassifierMixin, BaseEstimator):
         device = find_device(self.device)
         if self.mixed_precision:
             warn_of_slow_precision(device)
-        self._seed = int(check_random_state(self.random_state).randint(2**31 - 1))
+        checkpoint = make_checkpoint(self, X, codes)
+        kept = checkpoint.load() or {}
+        drawn = int(check_random_state(self.random_state).randint(2**31 - 1))
+        self._seed = kept.get("seed", drawn)
         with torch.random.fork_rng([device] if device.type == "cuda" else []):
             torch.manual_seed(self._seed)
             self._prepare = Standardizer(X, self.standardize)
@@ -379,10 +384,11 @@ class DeepWNLLClassifier(PartlyLabeledClassifierMixin, BaseEstimator):
                 # torch's overloads of `to` leave this argument out.
                 memory_format=memory_format(X.ndim),  # type: ignore[call-overload]
             )
-            self._own_features: Any = None
+            own = None
             if self._learns_from_unlabeled:
                 self._own_features = make_sample_features(self, X, device)
-            training = make_training(self, X, codes, device)
+                own = self._own_features(X, device, self.verbose)
+            training = make_training(self, X, codes, own, checkpoint, device)
             try:
                 training.run(Samples(X, codes))
             except KeyboardInterrupt:
@@ -392,7 +398,7 @@ class DeepWNLLClassifier(PartlyLabeledClassifierMixin, BaseEstimator):
                     TrainingInterruptedWarning,
                 )
         self.history_ = training.history
-        self._head = WNLLHead(self._make_head()).fit(X, codes, self._features)
+        self._head = WNLLHead(self._make_head()).fit(X, codes, self._features(X, own))
         self.label_distributions_ = self._head.label_distributions
         self.reached_ = self._head.reached
         self.transduction_ = self.classes_[self.label_distributions_.argmax(axis=1)]
@@ -474,14 +480,15 @@ class DeepWNLLClassifier(PartlyLabeledClassifierMixin, BaseEstimator):
             verbose=self.verbose,
         )
 
-    def _features(self, X: NDArray[Any]) -> NDArray[Any]:
-        """The features of samples on whose graph the WNLL predicts."""
+    def _features(self, X: NDArray[Any], own: NDArray[Any] | None = None) -> NDArray[Any]:
+        """The features of samples on whose graph the WNLL predicts; some may be known."""
         device = find_device(self.device)
         if not self._learns_from_unlabeled:
             return features_of(self.network_, X, self._prepare, device).numpy()
-        self._own_features.device = device
+        if own is None:
+            own = self._own_features(X, device, self.verbose)
         with on_device(self.network_, device):
-            return GraphFeatures(self.network_, self._prepare, device, self._own_features)(X)
+            return GraphFeatures(self.network_, self._prepare, device, own)(X)
 
 
 def _shape_name(shape: tuple[int, ...] | None) -> str:

@@ -29,8 +29,8 @@ class GraphFeatures:
         Turns samples into what the network takes.
     device : torch.device
         Where to compute.
-    own : callable
-        Gives the samples' own features, of unit length, for samples.
+    own : ndarray of shape (n, n_own)
+        The own features of the samples that are asked for, of unit length.
     mirrored : bool, default=False
         Whether the network sees an image and its mirror image, of which the mean is taken.
     mixed : bool, default=False
@@ -40,7 +40,7 @@ class GraphFeatures:
     network: WNLLNetwork
     prepare: Callable
     device: torch.device
-    own: Callable
+    own: np.ndarray
     mirrored: bool = False
     mixed: bool = False
 
@@ -58,7 +58,7 @@ class GraphFeatures:
             The samples' own features and the buffer's.
         """
         buffer = normalize(self._of_network(X, self._late)).numpy()
-        return np.concatenate([self.own(X), buffer], axis=1)
+        return np.concatenate([self.own, buffer], axis=1)
 
     def distributions(self, X):
         """Give the linear head's softmax.

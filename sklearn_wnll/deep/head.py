@@ -29,7 +29,7 @@ class WNLLHead:
     def __init__(self, classifier):
         self.classifier = classifier
 
-    def fit(self, X, codes, features):
+    def fit(self, X, codes, Z):
         """Fit the samples' features.
 
         Parameters
@@ -38,8 +38,8 @@ class WNLLHead:
             Samples.
         codes : ndarray of shape (n_samples,)
             Class of each, -1 where it is not known.
-        features : callable
-            Gives the features of samples.
+        Z : ndarray of shape (n_samples, n_features)
+            Their features.
 
         Returns
         -------
@@ -47,10 +47,9 @@ class WNLLHead:
             Itself.
         """
         keys, first, inverse = np.unique(sample_keys(X), return_index=True, return_inverse=True)
-        # Equal samples have equal features, bit for bit, and so are one point.
-        Z = features(X[first])[inverse]
         with silenced(FewLabelsWarning):  # has been said of the samples
-            self.classifier.fit(Z, codes)
+            # Equal samples have equal features, bit for bit, and so are one point.
+            self.classifier.fit(Z[first][inverse], codes)
         self.label_distributions = self.classifier.label_distributions_
         self.reached = self.classifier.reached_
         self._index, self._first = RowIndex(keys), first

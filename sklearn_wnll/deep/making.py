@@ -20,6 +20,7 @@ from .training import Training
 __all__ = [
     "find_device",
     "make_backbone",
+    "make_checkpoint",
     "make_sample_features",
     "make_training",
     "warn_of_slow_precision",
@@ -127,6 +128,28 @@ def make_backbone(module, module_params, X):
     return backbone
 
 
+def make_checkpoint(model, X, codes):
+    """Make the checkpoint that an estimator's training is kept in.
+
+    Parameters
+    ----------
+    model : DeepWNLLClassifier
+        The estimator.
+    X : ndarray of shape (n_samples, ...)
+        Samples.
+    codes : ndarray of shape (n_samples,)
+        Class of each, -1 where it is not known.
+
+    Returns
+    -------
+    Checkpoint
+        One that keeps nothing, without ``checkpoint_dir``.
+    """
+    if model.checkpoint_dir is None:
+        return Checkpoint()
+    return Checkpoint(model.checkpoint_dir, fingerprint(model.get_params(deep=False), X, codes))
+
+
 def make_sample_features(model, X, device):
     """Make the features of the samples themselves, for the graph that labels some of them.
 
@@ -145,16 +168,10 @@ def make_sample_features(model, X, device):
         The features, fitted.
     """
     weak, _ = _augmentations(model, X)
-    return SampleFeatures(
-        model._prepare,
-        device,
-        mirrored=weak is crop_and_flip,
-        seed=model._seed,
-        verbose=model.verbose,
-    ).fit(X)
+    return SampleFeatures(mirrored=weak is crop_and_flip, seed=model._seed).fit(X, device)
 
 
-def make_training(model, X, codes, device):
+def make_training(model, X, codes, own, checkpoint, device):
     """Make what trains an estimator's network, with its parameters.
 
     Parameters
@@ -165,6 +182,10 @@ def make_training(model, X, codes, device):
         Samples.
     codes : ndarray of shape (n_samples,)
         Class of each, -1 where it is not known.
+    own : ndarray of shape (n_samples, n_own) or None
+        The samples' own features, if the estimator learns from unlabelled samples.
+    checkpoint : Checkpoint
+        Where the state is kept.
     device : torch.device
         Where the network is.
 
@@ -179,7 +200,7 @@ def make_training(model, X, codes, device):
         pseudo_labels = {
             "rule": model.pseudo_labels,
             "n_neighbors": model.pseudo_neighbors,
-            "own": model._own_features,
+            "own": own,
             "mirrored": model._own_features.mirrored,
             "prior": model._prior,
             "n_jobs": model.n_jobs,
@@ -190,10 +211,6 @@ def make_training(model, X, codes, device):
         n_labeled = np.count_nonzero(codes >= 0)
         batch_size = {"linear": automatic_batch_size(n_labeled), "pseudo": PSEUDO_BATCH}
         linear_lr *= (batch_size["linear"] / LARGE_BATCH) ** 0.5
-    checkpoint = Checkpoint()
-    if model.checkpoint_dir is not None:
-        known = fingerprint(model.get_params(deep=False), X, codes)
-        checkpoint = Checkpoint(model.checkpoint_dir, known)
     return Training(
         model.network_,
         model._prepare,

@@ -5,24 +5,23 @@ import torch
 from sklearn.decomposition import PCA
 from sklearn.feature_extraction.image import PatchExtractor
 from sklearn.preprocessing import StandardScaler, normalize
-from torch.nn.functional import adaptive_avg_pool2d, avg_pool2d, conv2d, interpolate
+from torch.nn.functional import avg_pool2d, conv2d, interpolate
 
 from .._progress import Progress
-from .inputs import as_tensor
+from .inputs import Standardizer, as_tensor
 from .network import BLOCK
 
 __all__ = ["PatchEncoder", "SampleFeatures"]
 
-_MOST_FITTED = 20_000  # samples from which the features are learned
-_N_COMPONENTS, _LEAST_VARIANCE = 256, 1e-3  # the latter as a part of the largest
 _LONGEST, _SHORTEST = 32, 8  # sides to which images are reduced; with a shorter one, they are rows
-_PATCHES_ALONG = 4  # the shorter side
-_MOST_NUMBERS = 1024  # of a patch
+_MOST_FITTED = 20_000  # images from which principal components are learned
+_N_COMPONENTS, _LEAST_VARIANCE = 256, 1e-3  # the latter as a part of the largest
 _N_IMAGES, _PER_IMAGE = 5_000, 10  # from which patches are taken, and how many from each
+_MOST_NUMBERS = 2**28  # of these images
+_PATCHES_ALONG, _MOST_IN_PATCH = 4, 1024  # patches along the shorter side, numbers of one
 _N_FILTERS = 128
 _CONTRAST, _WHITENING = 0.05, 0.1
 _THRESHOLD = 1.0  # in standard deviations of a filter's answer
-_GRID = 2
 _CACHED = 20  # images whose answers stay in a processor's cache
 
 
@@ -30,34 +29,29 @@ class SampleFeatures:
     """Features of samples for a graph that no training changes.
 
     Images: the answers of :class:`PatchEncoder`, of which whitened principal components are
-    taken. Everything else, and images of less than 8 pixels: the numbers themselves, each scaled
-    to the same spread. Both are then scaled to unit length.
+    taken. Everything else, and images whose shorter side has less than 8 pixels: the numbers
+    themselves, each scaled to the same spread. Both are then scaled to unit length.
 
     Parameters
     ----------
-    prepare : callable
-        Turns samples into what the network takes.
-    device : torch.device
-        Where to compute answers.
     mirrored : bool
         Whether to take the mean of an image and its mirror image.
     seed : int
-        Of the samples and patches that features are learned from.
-    verbose : int, default=0
-        Whether to show progress.
+        Of the images and patches that features are learned from.
     """
 
-    def __init__(self, prepare, device, *, mirrored, seed, verbose=0):
-        self.prepare, self.device, self.mirrored = prepare, device, mirrored
-        self.seed, self.verbose = seed, verbose
+    def __init__(self, *, mirrored, seed):
+        self.mirrored, self.seed = mirrored, seed
 
-    def fit(self, X):
+    def fit(self, X, device):
         """Learn the features.
 
         Parameters
         ----------
         X : ndarray of shape (n, ...)
-            Samples, of which at most 20,000 are used.
+            Samples. Of images at most 20,000 are used.
+        device : torch.device
+            Where to compute answers.
 
         Returns
         -------
@@ -65,61 +59,79 @@ class SampleFeatures:
             Itself.
         """
         rng = np.random.RandomState(self.seed)
-        rows = rng.permutation(len(X))[:_MOST_FITTED]
-        self._encoder = self._pca = None
-        if X.ndim == 4 and min(X.shape[2:]) >= _SHORTEST:
-            images = [self._images(part) for part in _blocks(X, rows[:_N_IMAGES])]
+        self._encoder = self._scaler = self._pca = None
+        are_images = X.ndim == 4 and min(X.shape[2:]) >= _SHORTEST
+        self._standardize = Standardizer(X if are_images else _as_rows(X))
+        if are_images:
+            rows = rng.permutation(len(X))[:_MOST_FITTED]
+            n_images = max(_N_FILTERS, min(_N_IMAGES, _MOST_NUMBERS // X[0].size))
+            images = [self._images(part, device) for part in _blocks(X, rows[:n_images])]
             self._encoder = PatchEncoder(torch.cat(images), rng)
-        numbers = np.concatenate(list(self._numbers(X, rows)))
-        self._scaler = StandardScaler().fit(numbers)
-        if self._encoder is not None and self._scaler.var_.any():
-            n_components = min(_N_COMPONENTS, *numbers.shape)
-            pca = PCA(n_components, random_state=rng).fit(self._scaler.transform(numbers))
-            least = _LEAST_VARIANCE * pca.explained_variance_[0] + np.finfo(np.float32).tiny
-            self._pca, self._spread = pca, np.sqrt(pca.explained_variance_ + least)
+            answers = [self._answers(part, device) for part in _blocks(X, rows)]
+            self._fit_components(np.concatenate(answers), rng)
         return self
 
-    def __call__(self, X):
+    def _fit_components(self, answers, rng):
+        self._scaler = StandardScaler().fit(answers)
+        if not self._scaler.var_.any():
+            return
+        n, n_answers = answers.shape
+        pca = PCA(min(_N_COMPONENTS, *answers.shape), random_state=rng)
+        pca.fit(self._scaler.transform(answers))
+        # From few samples, components of small variance are noise, which whitening would raise.
+        least = max(_LEAST_VARIANCE * pca.explained_variance_[0], n_answers / n)
+        self._pca, self._spread = pca, np.sqrt(pca.explained_variance_ + least)
+
+    def __call__(self, X, device, verbose=0):
         """Compute the features.
 
         Parameters
         ----------
-        X : ndarray or tensor of shape (n, ...)
+        X : ndarray of shape (n, ...)
             Samples.
+        device : torch.device
+            Where to compute answers.
+        verbose : int, default=0
+            Whether to show progress.
 
         Returns
         -------
         ndarray of float32 of shape (n, n_features)
             Features of unit length; at most 256 of images.
         """
-        parts = []
-        for numbers in self._numbers(np.asarray(X), np.arange(len(X))):
-            found = self._scaler.transform(numbers)
-            if self._pca is not None:
-                found = self._pca.transform(found) / self._spread
-            parts.append(normalize(found))
-        return np.concatenate(parts).astype(np.float32)
-
-    def _numbers(self, X, rows):
-        """Give what features are made of, block by block."""
-        progress, done = Progress("patches", self.verbose and self._encoder is not None), 0
-        for block in _blocks(X, rows):
-            if self._encoder is None:
-                yield self.prepare(as_tensor(block)).flatten(1).numpy()
-            else:
-                yield self._encoder(self._images(block), self.mirrored)
+        progress = Progress("patches", verbose and self._encoder is not None)
+        parts, done = [], 0
+        for block in _blocks(X, np.arange(len(X))):
+            parts.append(self._block(block, device))
             done += len(block)
-            progress.update(done / len(rows), f"{done:,} of {len(rows):,} samples")
-        progress.finish(f"{len(rows):,} samples")
+            progress.update(done / len(X), f"{done:,} of {len(X):,} samples")
+        progress.finish(f"{len(X):,} samples")
+        return np.concatenate(parts)
 
-    def _images(self, X):
-        """Images as the network takes them, reduced to 32 pixels, or to 8 across, on the device."""
-        images = self.prepare(as_tensor(X).to(self.device))
+    def _block(self, X, device):
+        if self._encoder is None:
+            found = self._standardize(as_tensor(_as_rows(X))).numpy()
+        else:
+            found = self._scaler.transform(self._answers(X, device))
+        if self._pca is not None:
+            found = self._pca.transform(found) / self._spread
+        return normalize(found).astype(np.float32, copy=False)
+
+    def _answers(self, X, device):
+        return self._encoder(self._images(X, device), self.mirrored)
+
+    def _images(self, X, device):
+        """Standardized images, reduced to 32 pixels, or to 8 across, on the device."""
+        images = self._standardize(as_tensor(X).to(device))
         sides = images.shape[2:]
         part = max(_LONGEST / max(sides), _SHORTEST / min(sides))
         if part >= 1:
             return images
         return interpolate(images, [round(part * side) for side in sides], mode="area")
+
+
+def _as_rows(X):
+    return X.reshape(len(X), -1)
 
 
 def _blocks(X, rows):
@@ -150,24 +162,25 @@ class PatchEncoder:
 
     def __init__(self, images, rng):
         n_channels, *sides = images.shape[1:]
-        size = min(min(sides) // _PATCHES_ALONG, int((_MOST_NUMBERS / n_channels) ** 0.5))
-        size = max(1, size)
+        size = min(min(sides) // _PATCHES_ALONG, int((_MOST_IN_PATCH / n_channels) ** 0.5))
+        self.size = max(1, size)
         extractor = PatchExtractor(
-            patch_size=(size, size), max_patches=_PER_IMAGE, random_state=rng
+            patch_size=(self.size, self.size), max_patches=_PER_IMAGE, random_state=rng
         )
         patches = extractor.transform(images.permute(0, 2, 3, 1).cpu().numpy())
         patches = patches.reshape(len(patches), -1).astype(np.float64)
         patches -= patches.mean(axis=1, keepdims=True)
         patches /= np.sqrt(patches.var(axis=1, keepdims=True) + _CONTRAST**2)
         center = patches.mean(axis=0)
-        variance, axes = np.linalg.eigh(np.cov(patches.T, bias=True).reshape(2 * center.shape))
+        variance, axes = np.linalg.eigh(np.cov(patches.T, bias=True))
         whitening = axes / np.sqrt(np.maximum(variance, 0) + _WHITENING)
         chosen = rng.permutation(len(patches))[:_N_FILTERS]
         filters = normalize((patches[chosen] - center) @ whitening) @ whitening.T
-        self.size, self._shift = size, torch.from_numpy(-filters @ center).float()
+        self._shift = torch.from_numpy(-filters @ center).float()
         # Without its mean, a filter does the subtraction of a patch's mean.
         filters -= filters.mean(axis=1, keepdims=True)
-        filters = torch.from_numpy(filters.reshape(-1, size, size, n_channels)).float()
+        filters = torch.from_numpy(filters).float()
+        filters = filters.reshape(-1, self.size, self.size, n_channels)
         self._filters = filters.permute(0, 3, 1, 2).contiguous()
 
     @torch.no_grad()
@@ -186,16 +199,26 @@ class PatchEncoder:
         ndarray of float32 of shape (n, n_answers)
             Means over the quarters of each image, 8 of each filter.
         """
+        weights = self._filters.to(images.device), self._shift.to(images.device)[:, None, None]
         views = [images, images.flip(-1)] if mirrored else [images]
-        found = [torch.cat([self._answers(x) for x in view.split(_CACHED)]) for view in views]
+        found = [
+            torch.cat([self._answers(part, *weights) for part in view.split(_CACHED)])
+            for view in views
+        ]
         return (sum(found) / len(views)).cpu().numpy()
 
-    def _answers(self, x):
+    def _answers(self, x, filters, shift):
         mean, square = (
             avg_pool2d(part.mean(dim=1, keepdim=True), self.size, stride=1) for part in (x, x**2)
         )
         spread = ((square - mean**2).clamp(min=0) + _CONTRAST**2).sqrt()
-        answers = conv2d(x, self._filters.to(x.device)) / spread
-        answers += self._shift.to(x.device)[:, None, None]
-        sides = [(answers - _THRESHOLD).relu_(), (-answers - _THRESHOLD).relu_()]
-        return torch.cat([adaptive_avg_pool2d(side, _GRID).flatten(1) for side in sides], dim=1)
+        answers = conv2d(x, filters) / spread + shift
+        sides = (answers - _THRESHOLD).relu_(), (-answers - _THRESHOLD).relu_()
+        return torch.cat([_quarters(side) for side in sides], dim=1)
+
+
+def _quarters(maps):
+    """Means over the quarters of maps, which share a middle row or column."""
+    rows, columns = ((slice((side + 1) // 2), slice(side // 2, side)) for side in maps.shape[2:])
+    means = [maps[:, :, row, column].mean(dim=(2, 3)) for row in rows for column in columns]
+    return torch.stack(means, dim=2).flatten(1)

@@ -4,7 +4,7 @@ from collections.abc import Callable
 from contextlib import nullcontext
 from copy import deepcopy
 from dataclasses import dataclass, field
-from functools import lru_cache, partial
+from functools import partial
 
 import torch
 from skorch.callbacks import ProgressBar
@@ -12,7 +12,7 @@ from skorch.history import History
 
 from .batches import Batches, PseudoLabeledBatches, TemplateQueryBatches
 from .callbacks import CosineDecay, EpochSeed, KeepRecord, MovingAverage, StepHalving
-from .checkpoint import Checkpoint
+from .checkpoint import Checkpoint, without_numpy
 from .graph_features import GraphFeatures
 from .interrupts import InterruptWatch
 from .network import WNLLNetwork
@@ -41,7 +41,8 @@ class Training:
     augment : dict
         What changes the batches of each kind of step, a callable or None.
     seed : int
-        An epoch depends on the state before it and on this number.
+        An epoch depends on the state before it and on this number, that of the checkpoint if
+        there is one.
     n_stages : int
         Number of stages.
     epochs : dict
@@ -119,8 +120,9 @@ class Training:
         state = self.checkpoint.load()
         if state is not None:
             self.network.load_state_dict(state["network"])
-            self.history, self.seed = state["history"], state["seed"]
-            self.ended, optimizer_state = state["ended"], state["optimizer"]
+            self.history, self.ended, optimizer_state = (
+                state[name] for name in ("history", "ended", "optimizer")
+            )
             done = state["step"]
             if state["average"] is not None:
                 self._average = deepcopy(self.network)
@@ -176,7 +178,7 @@ class Training:
         self.checkpoint.save(
             network=self.network.state_dict(),
             average=average,
-            optimizer=net.optimizer_.state_dict(),
+            optimizer=without_numpy(net.optimizer_.state_dict()),
             history=self.history,
             step=number,
             ended=self.ended,
@@ -232,7 +234,7 @@ class Training:
             self._average,
             self.prepare,
             torch.device(self.device),
-            lru_cache(maxsize=1)(options.pop("own")),  # the samples are the same in each epoch
+            options.pop("own"),
             options.pop("mirrored"),
             mixed=True,
         )

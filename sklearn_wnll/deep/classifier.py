@@ -385,6 +385,7 @@ class DeepWNLLClassifier(PartlyLabeledClassifierMixin, BaseEstimator):
                 memory_format=memory_format(X.ndim),  # type: ignore[call-overload]
             )
             own = None
+            self._own_features: Any = None
             if self._learns_from_unlabeled:
                 self._own_features = make_sample_features(self, X, device)
                 own = self._own_features(X, device, self.verbose)

@@ -7,8 +7,7 @@ import numpy as np
 import torch
 from torch.nn.functional import normalize
 
-from .inputs import as_tensor
-from .network import BLOCK, WNLLNetwork, check_finite
+from .network import WNLLNetwork, in_blocks
 
 __all__ = ["GraphFeatures"]
 
@@ -82,12 +81,9 @@ class GraphFeatures:
     @torch.no_grad()
     def _of_network(self, X, forward):
         """What the network gives for samples, as a mean over their views, on the CPU."""
+
+        def mean(x):
+            return (forward(x) + forward(x.flip(-1))) / 2 if self.mirrored else forward(x)
+
         self.network.eval()
-        parts = []
-        for start in range(0, len(X), BLOCK):
-            x = self.prepare(as_tensor(np.asarray(X[start : start + BLOCK])).to(self.device))
-            views = [x, x.flip(-1)] if self.mirrored else [x]
-            parts.append(sum(forward(view) for view in views).cpu() / len(views))
-        found = torch.cat(parts)
-        check_finite(found)
-        return found
+        return in_blocks(mean, X, self.prepare, self.device)

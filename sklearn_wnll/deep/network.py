@@ -2,12 +2,13 @@
 
 from contextlib import contextmanager
 
+import numpy as np
 import torch
 from torch import nn
 
 from .inputs import as_tensor
 
-__all__ = ["BLOCK", "WNLLNetwork", "check_finite", "count_features", "features_of", "on_device"]
+__all__ = ["BLOCK", "WNLLNetwork", "count_features", "features_of", "in_blocks", "on_device"]
 
 BLOCK = 500  # samples that go through a network at a time
 
@@ -223,32 +224,40 @@ def features_of(network, X, prepare, device, *, linear=False):
     ValueError
         If they are not finite.
     """
-    forward = network if linear else network.features
     with on_device(network, device):
-        parts = [
-            forward(prepare(as_tensor(X[start : start + BLOCK]).to(device))).cpu()
-            for start in range(0, len(X), BLOCK)
-        ]
-    found = torch.cat(parts)
-    check_finite(found)
-    return found
+        return in_blocks(network if linear else network.features, X, prepare, device)
 
 
-def check_finite(found):
-    """Refuse what a network gives if it is not finite.
+def in_blocks(forward, X, prepare, device):
+    """Give what a network finds for samples that go through it block by block.
 
     Parameters
     ----------
-    found : tensor
-        Features or logits.
+    forward : callable
+        Called with a batch of what the network takes.
+    X : ndarray or tensor of shape (n, ...)
+        Samples.
+    prepare : callable
+        Turns samples into what the network takes.
+    device : torch.device
+        Where the network is.
+
+    Returns
+    -------
+    tensor of float32 of shape (n, n_numbers)
+        What was found, on the CPU.
 
     Raises
     ------
     ValueError
-        If they are not finite.
+        If it is not finite.
     """
+    X = as_tensor(np.asarray(X))
+    blocks = (prepare(block.to(device)) for block in X.split(BLOCK))
+    found = torch.cat([forward(block).cpu() for block in blocks])
     if not found.isfinite().all():
         raise ValueError(
             "The network gives NaN or infinity: its training has diverged. Lower lr, pseudo_lr or "
             "wnll_lr, or keep standardize=True."
         )
+    return found

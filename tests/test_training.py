@@ -120,8 +120,8 @@ def test_another_seed_on_resuming_changes_nothing(tmp_path):
     models = [
         killed_training.model(tmp_path, [InterruptAt(5, [])]),
         killed_training.model(tmp_path),
+        killed_training.model(),
     ]
-    models.append(killed_training.model())
     for model, seed in zip(models, (0, 1, 0), strict=True):
         model.set_params(
             module=small_network, wnll_epochs=0, random_state=np.random.RandomState(seed)

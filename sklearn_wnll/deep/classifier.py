@@ -373,9 +373,9 @@ class DeepWNLLClassifier(PartlyLabeledClassifierMixin, BaseEstimator):
         if self.mixed_precision:
             warn_of_slow_precision(device)
         checkpoint = make_checkpoint(self, X, codes)
-        kept = checkpoint.load() or {}
+        kept = checkpoint.load()
         drawn = int(check_random_state(self.random_state).randint(2**31 - 1))
-        self._seed = kept.get("seed", drawn)
+        self._seed = drawn if kept is None else kept["seed"]
         with torch.random.fork_rng([device] if device.type == "cuda" else []):
             torch.manual_seed(self._seed)
             self._prepare = Standardizer(X, self.standardize)
@@ -391,7 +391,7 @@ class DeepWNLLClassifier(PartlyLabeledClassifierMixin, BaseEstimator):
                 own = self._own_features(X, device, self.verbose)
             training = make_training(self, X, codes, own, checkpoint, device)
             try:
-                training.run(Samples(X, codes))
+                training.run(Samples(X, codes), kept)
             except KeyboardInterrupt:
                 warn_user(
                     f"The training was interrupted after {len(training.history)} whole epochs. The "

@@ -108,16 +108,17 @@ class Training:
         kinds = [("linear", "wnll")] + (self.n_stages - 1) * [(later, "wnll")]
         return [(stage, kind) for stage, pair in enumerate(kinds, 1) for kind in pair]
 
-    def run(self, samples):
-        """Train, from the checkpoint on if there is one.
+    def run(self, samples, state=None):
+        """Train, from the state of a checkpoint on if there is one.
 
         Parameters
         ----------
         samples : Samples
             The training samples.
+        state : dict, default=None
+            What the checkpoint gave.
         """
         done, optimizer_state, self._average = 0, None, None
-        state = self.checkpoint.load()
         if state is not None:
             self.network.load_state_dict(state["network"])
             self.history, self.ended, optimizer_state = (

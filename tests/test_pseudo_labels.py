@@ -1,6 +1,7 @@
 """Learning from unlabelled samples."""
 
 import pickle
+from copy import deepcopy
 from types import SimpleNamespace
 
 import numpy as np
@@ -245,6 +246,7 @@ def test_the_average_forgets_the_start_and_follows_slowly():
     net = SimpleNamespace(module_=module, history=[{"batches": []}])
     start = average.weight.item()
     follow = MovingAverage(average, 0.9, n_batches=100)
+    follow.on_train_begin(net)
     for step in range(1, 60):
         net.history[-1]["batches"].append({})
         nn.init.constant_(module.weight, float(step))
@@ -254,6 +256,28 @@ def test_the_average_forgets_the_start_and_follows_slowly():
     assert abs(first - (start + 1) / 2) < 1e-6
     # The mean age of what is averaged is 9 steps.
     assert abs(59 - 9 - average.weight.item()) < 0.5
+
+
+def test_the_average_of_a_network_is_that_of_each_of_its_tensors():
+    torch.manual_seed(0)
+    module = nn.Sequential(nn.Linear(3, 4), nn.BatchNorm1d(4))
+    average = deepcopy(module)
+    expected = {name: value.clone() for name, value in average.state_dict().items()}
+    net = SimpleNamespace(module_=module, history=[{"batches": []}])
+    follow = MovingAverage(average, 0.6, n_batches=10)
+    follow.on_train_begin(net)
+    for step in range(1, 6):
+        net.history[-1]["batches"].append({})
+        with torch.no_grad():
+            module(torch.randn(8, 3))
+            module[0].weight.add_(torch.randn(4, 3))
+        follow.on_batch_end(net)
+        part = max(1 - 0.6, 1 / (1 + step))
+        for name, value in module.state_dict().items():
+            mean = expected[name]
+            expected[name] = mean.lerp(value, part) if mean.is_floating_point() else value.clone()
+    for name, value in average.state_dict().items():
+        torch.testing.assert_close(value, expected[name])
 
 
 def test_strong_augmentation_cuts_a_square_and_leaves_each_image_to_itself():

@@ -10,6 +10,8 @@ from datetime import date
 from pathlib import Path
 
 import numpy as np
+import torch
+from measure import processor
 
 
 def draw_rows(target, n_labels, n_unlabeled, seed):
@@ -41,11 +43,19 @@ def result_of(folder, train, test, **known):
         },
         "minutes": sum(row["dur"] for row in model.history_) / 60,
         "date": str(date.today()),
+        "trained_on": _device(model),
         **errors(model, *test, known["seed"]),
     }
     finished.write_text(json.dumps(result))
     print(f"{result} ({time.perf_counter() - start:.0f} s)", flush=True)
     return result
+
+
+def _device(model):
+    """Name of what a model was trained with."""
+    if model.device == "cpu" or not torch.cuda.is_available():
+        return processor()
+    return torch.cuda.get_device_name()
 
 
 def errors(model, X, y, seed):
@@ -72,7 +82,8 @@ def error_cell(values):
     return f"{np.mean(values):.1f}{spread}"
 
 
-def dates(results):
-    """The days on which results were measured."""
+def when_and_where(results):
+    """The days on which results were measured, and with what, where that is known."""
     days = sorted({result["date"] for result in results})
-    return " to ".join(dict.fromkeys([days[0], days[-1]]))
+    devices = sorted({result["trained_on"] for result in results if "trained_on" in result})
+    return ", ".join([" to ".join(dict.fromkeys([days[0], days[-1]])), *devices])

@@ -5,6 +5,7 @@ import math
 import numpy as np
 import torch
 from skorch.callbacks import Callback
+from torch.optim.swa_utils import get_ema_multi_avg_fn
 
 __all__ = ["CosineDecay", "EpochSeed", "KeepRecord", "MovingAverage", "StepHalving"]
 
@@ -89,19 +90,21 @@ class MovingAverage(Callback):
     def __init__(self, average, decay, n_batches):
         self.average, self.decay, self.n_batches = average, decay, n_batches
 
+    def on_train_begin(self, net, **kwargs):
+        """Pair the tensors of the two networks, once for all batches."""
+        both = [
+            network.state_dict(keep_vars=True).values() for network in (self.average, net.module_)
+        ]
+        self._numbers = [[x for x in tensors if x.is_floating_point()] for tensors in both]
+        self._counts = [[x for x in tensors if not x.is_floating_point()] for tensors in both]
+
     @torch.no_grad()
     def on_batch_end(self, net, **kwargs):
         """Take the network after a batch into the average."""
         step = (len(net.history) - 1) * self.n_batches + len(net.history[-1]["batches"])
-        decay = min(self.decay, 1 - 1 / (1 + step))
-        pairs = zip(
-            self.average.state_dict().values(), net.module_.state_dict().values(), strict=True
-        )
-        for mean, value in pairs:
-            if mean.is_floating_point():
-                mean.lerp_(value, 1 - decay)
-            else:
-                mean.copy_(value)
+        get_ema_multi_avg_fn(min(self.decay, 1 - 1 / (1 + step)))(*self._numbers, step)
+        for mean, value in zip(*self._counts, strict=True):
+            mean.copy_(value)
 
 
 class KeepRecord(Callback):

@@ -92,6 +92,19 @@ class _Step(NeuralNet):
 class LinearStep(_Step):
     """Linear step: every layer learns, by back-propagation from the linear head."""
 
+    def run_single_epoch(self, iterator, **kwargs):
+        """Run an epoch, with the network in training mode.
+
+        Parameters
+        ----------
+        iterator : Batches or None
+            Deals the batches. None, for the validation phase, is an epoch without any.
+        **kwargs
+            As for :meth:`skorch.NeuralNet.run_single_epoch`.
+        """
+        self.module_.train()
+        super().run_single_epoch(iterator, **kwargs)
+
     def train_step_single(self, batch, **fit_params):
         """Go forward and backward with a batch of labelled samples.
 
@@ -128,7 +141,6 @@ class LinearStep(_Step):
         loss : tensor
             Their cross entropy, as the criterion reduces it.
         """
-        self.module_.train()
         logits = self.module_(self.inputs(X))
         return logits, self.get_loss(logits.log_softmax(dim=1), to_device(codes, self.device))
 

@@ -12,6 +12,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from sklearn.base import clone
 from sklearn.datasets import load_digits
 from sklearn.exceptions import NotFittedError
 from skorch.callbacks import Callback, EarlyStopping, Freezer, LRScheduler
@@ -23,7 +24,7 @@ from sklearn_wnll.deep.backbones import mlp
 from sklearn_wnll.deep.checkpoint import Checkpoint
 from sklearn_wnll.deep.interrupts import InterruptWatch
 from sklearn_wnll.deep.network import WNLLNetwork
-from sklearn_wnll.deep.parameters import fingerprint
+from sklearn_wnll.deep.parameters import fingerprints
 from sklearn_wnll.deep.steps import WNLLStep
 from sklearn_wnll.exceptions import TrainingInterruptedWarning
 
@@ -138,10 +139,21 @@ def test_another_seed_on_resuming_changes_nothing(tmp_path):
 def test_a_checkpoint_of_another_training_is_refused(tmp_path):
     X, y = killed_training.data()
     model = killed_training.model(tmp_path).set_params(n_stages=1).fit(X, y)
-    for change in (lambda: model.set_params(lr=0.2).fit(X, y), lambda: model.fit(X[1:], y[1:])):
-        with pytest.raises(ValueError, match=r"other data or parameters.*another checkpoint_dir"):
-            change()
-    model.set_params(lr=0.1, verbose=1, callbacks=[], device="cpu").fit(X, y)
+    for change, data, names in (
+        ({"lr": 0.2, "momentum": 0.5}, (X, y), "lr, momentum"),
+        ({}, (X[::-1], y), "X"),
+        ({}, (X[1:], y[1:]), "X, y"),
+        ({"random_state": 5}, (X, y), "random_state"),
+    ):
+        with pytest.raises(ValueError, match=rf"differs in {names}\. .*another checkpoint_dir"):
+            clone(model).set_params(**change).fit(*data)
+    model.set_params(verbose=1, callbacks=[], device="cpu").fit(X, y)
+
+
+def test_another_file_of_that_name_is_refused(tmp_path):
+    torch.save({"weight": torch.zeros(2)}, tmp_path / "training.pt")
+    with pytest.raises(ValueError, match=r"training\.pt is not a checkpoint.*checkpoint_dir"):
+        killed_training.model(tmp_path).fit(*killed_training.data())
 
 
 def test_automatic_batches_and_rates_of_numpy_go_on(tmp_path):
@@ -159,7 +171,7 @@ def test_automatic_batches_and_rates_of_numpy_go_on(tmp_path):
 
 
 def test_a_checkpoint_that_is_half_written_does_not_count(tmp_path, monkeypatch):
-    checkpoint = Checkpoint(tmp_path, "this")
+    checkpoint = Checkpoint(tmp_path, {"X": "this"})
     assert checkpoint.load() is None
     checkpoint.save(epoch=1)
 
@@ -467,13 +479,13 @@ class Note(Callback):
 
 def test_checkpoints_tell_partial_functions_and_numbers_apart():
     X, codes = np.zeros((3, 2)), np.arange(3)
-    marks = {
-        fingerprint({"random_state": None, "augment": partial(max, padding=k)}, X, codes)
+    one, two = (
+        fingerprints({"random_state": None, "augment": partial(max, padding=k)}, X, codes)
         for k in (1, 2)
-    }
-    assert len(marks) == 2
-    marks = {fingerprint({"random_state": seed}, X, codes) for seed in (0, np.int64(0))}
-    assert len(marks) == 1
+    )
+    assert {name for name in one if one[name] != two[name]} == {"augment"}
+    one, two = (fingerprints({"random_state": seed}, X, codes) for seed in (0, np.int64(0)))
+    assert one == two
 
 
 class Fail(Callback):

@@ -16,13 +16,13 @@ class Checkpoint:
     ----------
     folder : str or path, default=None
         Where the file is; made if it is not there. None keeps nothing.
-    fingerprint : str, default=None
-        Of the data and the parameters that a training may be gone on with.
+    fingerprints : dict of str to str, default=None
+        Of the data and each parameter that a training may be gone on with, by name.
     """
 
-    def __init__(self, folder=None, fingerprint=None):
+    def __init__(self, folder=None, fingerprints=None):
         self.path = None if folder is None else Path(folder) / "training.pt"
-        self.fingerprint = fingerprint
+        self.fingerprints = fingerprints or {}
 
     def load(self):
         """Read the state.
@@ -35,15 +35,24 @@ class Checkpoint:
         Raises
         ------
         ValueError
-            If it is the state of another training.
+            If it is the state of another training, or none at all.
         """
         if self.path is None or not self.path.exists():
             return None
         state = torch.load(self.path, map_location="cpu", weights_only=True)
-        if state["fingerprint"] != self.fingerprint:
+        if not isinstance(state, dict) or "fingerprints" not in state:
             raise ValueError(
-                f"{self.path} is the checkpoint of a training with other data or parameters. "
-                "Pass those, or another checkpoint_dir, or remove the file."
+                f"{self.path} is not a checkpoint of this version of sklearn-wnll. Pass another "
+                "checkpoint_dir, or remove the file."
+            )
+        kept = state["fingerprints"]
+        names = sorted({*kept, *self.fingerprints})
+        others = [name for name in names if kept.get(name) != self.fingerprints.get(name)]
+        if others:
+            raise ValueError(
+                f"{self.path} is the checkpoint of a training that differs in "
+                f"{', '.join(others)}. Pass what it had, or another checkpoint_dir, or remove the "
+                "file."
             )
         return state
 
@@ -60,7 +69,7 @@ class Checkpoint:
         self.path.parent.mkdir(parents=True, exist_ok=True)
         partial = self.path.with_suffix(".partial")
         with open(partial, "wb") as file:
-            torch.save({"fingerprint": self.fingerprint, **state}, file)
+            torch.save({"fingerprints": self.fingerprints, **state}, file)
             file.flush()
             os.fsync(file.fileno())
         os.replace(partial, self.path)

@@ -13,7 +13,7 @@ from .augmentation import crop_and_flip, strong_augmentation
 from .backbones import mlp, resnet20
 from .batches import LARGE_BATCH, PSEUDO_BATCH, automatic_batch_size
 from .checkpoint import Checkpoint
-from .parameters import fingerprint
+from .parameters import fingerprints
 from .patches import SampleFeatures
 from .training import Training
 
@@ -147,7 +147,7 @@ def make_checkpoint(model, X, codes):
     """
     if model.checkpoint_dir is None:
         return Checkpoint()
-    return Checkpoint(model.checkpoint_dir, fingerprint(model.get_params(deep=False), X, codes))
+    return Checkpoint(model.checkpoint_dir, fingerprints(model.get_params(deep=False), X, codes))
 
 
 def make_sample_features(model, X, device):

@@ -9,7 +9,7 @@ import numpy as np
 from sklearn.utils._param_validation import Interval, StrOptions
 from torch import nn
 
-__all__ = ["CONSTRAINTS", "fingerprint"]
+__all__ = ["CONSTRAINTS", "fingerprints"]
 
 CONSTRAINTS = {
     "module": [None, callable],
@@ -72,8 +72,8 @@ _FREE = {
 }
 
 
-def fingerprint(params, X, codes):
-    """Hash what the result of a training depends on.
+def fingerprints(params, X, codes):
+    """Hash what the result of a training depends on, each thing by itself.
 
     Parameters
     ----------
@@ -86,14 +86,14 @@ def fingerprint(params, X, codes):
 
     Returns
     -------
-    str
-        The hash. A callable goes in by its name, a module by its weights, ``random_state`` if
-        it is a number.
+    dict of str to str
+        The hash of each parameter that counts, of ``"X"`` and of ``"y"``. A callable goes in by
+        its name, a module by its weights, ``random_state`` if it is a number.
     """
     used = {name: _plain(value) for name, value in params.items() if name not in _FREE}
     seed = params["random_state"]
     used["random_state"] = int(seed) if isinstance(seed, Integral) else None
-    return joblib.hash((sorted(used.items()), X, codes))
+    return {name: joblib.hash(value) for name, value in {**used, "X": X, "y": codes}.items()}
 
 
 def _plain(value):

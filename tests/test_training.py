@@ -488,6 +488,42 @@ def test_checkpoints_tell_partial_functions_and_numbers_apart():
     assert one == two
 
 
+class Predict(Callback):
+    """Predict held-out samples after each batch and each epoch."""
+
+    def __init__(self, X):
+        self.X, self.found = X, []
+
+    def on_batch_end(self, net, **kwargs):
+        net.predict_proba(self.X)
+
+    def on_epoch_end(self, net, **kwargs):
+        self.found.append((type(net).__name__, net.predict_proba(self.X)))
+
+    def __deepcopy__(self, memo):
+        return self  # so that the test sees what a step's copy found
+
+
+def test_a_callback_can_predict_and_does_not_change_the_training(unbroken):
+    X, y = killed_training.data()
+    seen = Predict(X[:7])
+    model = killed_training.model(callbacks=[seen]).fit(X, y)
+    assert torch.equal(weights(model), weights(unbroken))
+    assert {name for name, _ in seen.found} == {"LinearStep", "WNLLStep", "PseudoLabelStep"}
+    for _, u in seen.found:
+        assert u.shape == (7, len(model.classes_))
+        np.testing.assert_allclose(u.sum(axis=1), 1, rtol=1e-5)
+    last = model.set_params(head="linear").predict_proba(X[:7])
+    np.testing.assert_allclose(seen.found[-1][1], last, atol=1e-6)
+
+
+def test_a_backbone_that_comes_in_evaluation_mode_learns():
+    X, y = killed_training.data()
+    body = nn.Sequential(nn.Linear(X.shape[1], 8), nn.BatchNorm1d(8)).eval()
+    model = killed_training.model().set_params(module=body, n_stages=1, wnll_epochs=0).fit(X, y)
+    assert model.network_.backbone[1].num_batches_tracked > 0
+
+
 class Fail(Callback):
     """Fail after an epoch."""
 

@@ -42,6 +42,7 @@ class WNLLNetwork(nn.Module):
         self.buffer = (buffer or _fully_connected)(n_features)
         n_features = count_features(nn.Sequential(backbone, self.buffer), sample)
         self.linear = nn.Linear(n_features, n_classes)
+        self.train()  # in whatever mode the backbone has come
 
     def features(self, x, *, mixed=None):
         """Give the buffer block's output.

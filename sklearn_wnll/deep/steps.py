@@ -1,5 +1,7 @@
 """The steps of a stage (Algorithm 1 of the paper, and pseudo-labels), as skorch nets."""
 
+from functools import partial
+
 import torch
 from skorch import NeuralNet
 from skorch.utils import to_device
@@ -41,11 +43,35 @@ class _Step(NeuralNet):
         self, module, *, batches, prepare, watch, augment=None, criterion=nn.NLLLoss, **kwargs
     ):
         self.batches, self.prepare, self.watch, self.augment = batches, prepare, watch, augment
-        super().__init__(module, criterion, train_split=None, **kwargs)
+        super().__init__(
+            module,
+            criterion,
+            train_split=None,
+            predict_nonlinearity=partial(torch.softmax, dim=1),
+            iterator_valid__generator=torch.Generator(),  # a prediction draws no numbers
+            **kwargs,
+        )
 
     def get_iterator(self, dataset, training=False):
-        """Give the batches of an epoch; their size is their own."""
-        return self.batches
+        """Give the batches of an epoch, whose size is their own; or those of a prediction."""
+        return self.batches if training else super().get_iterator(dataset)
+
+    def infer(self, x, **fit_params):
+        """Give the linear head's logits, for skorch's ways to predict that callbacks use.
+
+        Parameters
+        ----------
+        x : tensor of shape (n, ...)
+            Samples.
+        **fit_params
+            Not used.
+
+        Returns
+        -------
+        tensor of shape (n, n_classes)
+            Logits.
+        """
+        return self.module_(self.prepare(to_device(x, self.device)))
 
     def inputs(self, samples):
         """Give a batch of samples to the network.
@@ -92,19 +118,6 @@ class _Step(NeuralNet):
 class LinearStep(_Step):
     """Linear step: every layer learns, by back-propagation from the linear head."""
 
-    def run_single_epoch(self, iterator, **kwargs):
-        """Run an epoch, with the network in training mode.
-
-        Parameters
-        ----------
-        iterator : Batches or None
-            Deals the batches. None, for the validation phase, is an epoch without any.
-        **kwargs
-            As for :meth:`skorch.NeuralNet.run_single_epoch`.
-        """
-        self.module_.train()
-        super().run_single_epoch(iterator, **kwargs)
-
     def train_step_single(self, batch, **fit_params):
         """Go forward and backward with a batch of labelled samples.
 
@@ -141,6 +154,8 @@ class LinearStep(_Step):
         loss : tensor
             Their cross entropy, as the criterion reduces it.
         """
+        if not self.module_.training:  # the first batch, or one after a callback's prediction
+            self.module_.train()
         logits = self.module_(self.inputs(X))
         return logits, self.get_loss(logits.log_softmax(dim=1), to_device(codes, self.device))
 

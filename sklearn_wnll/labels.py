@@ -21,7 +21,8 @@ __all__ = [
     "required_labels",
 ]
 
-_MARKER_LIKE = ("", "?", "nan", "none", "na", "n/a", "<na>", "null", "unlabeled", "unlabelled")
+_MARKER_LIKE = ("", "?", "nan", "none", "na", "n/a", "<na>", "null",
+                "unknown", "unlabeled", "unlabelled")  # fmt: skip
 
 
 def required_labels(n_classes: int) -> int:
@@ -96,7 +97,8 @@ def encode_labels(y: Labels, unlabeled: object = "auto") -> EncodedLabels:
     -----
     AmbiguousLabelsWarning
         If there is a doubt: ``y`` is exactly -1 and 1; or no row is unlabelled and a class is
-        called "", "nan", "none" or the like, or -1 where another marker is asked for.
+        called "", "nan", "none" or the like, is what -1 becomes in unsigned integers, or is -1
+        where another marker is asked for.
 
     Raises
     ------
@@ -129,6 +131,10 @@ def encode_labels(y: Labels, unlabeled: object = "auto") -> EncodedLabels:
             "them to one type, for instance with y.astype(str); among strings, None or '-1' marks "
             "an unlabelled row."
         ) from error
+    if classes.dtype == object:
+        # A list made of an array of strings holds numpy's strings.
+        plain = (label.item() if isinstance(label, np.generic) else label for label in classes)
+        classes = np.fromiter(plain, dtype=object, count=len(classes))
     with warnings.catch_warnings():
         # Few labels of many classes are this package's business, not a mistake.
         warnings.filterwarnings("ignore", "The number of unique classes is greater than 50%")
@@ -243,17 +249,24 @@ def _warn_of_marker_like(classes: NDArray[Any], unlabeled: object) -> None:
     """Warn of a class that looks like a missing label, where no label is missing."""
     if unlabeled is None:
         return
-    names, auto = classes.tolist(), _is_auto(unlabeled)
-    for label in names:
-        name = label.strip().lower() if isinstance(label, str) else label
-        marker_like = name in _MARKER_LIKE if auto else name in (-1, "-1") and len(names) > 2
-        if marker_like:
+    for label in classes.tolist():
+        if _is_marker_like(label, classes, _is_auto(unlabeled)):
             warn_user(
                 f"No row of y is unlabelled by unlabeled={unlabeled!r}, and {label!r} is read as "
                 f"a class. Pass unlabeled={label!r} if it marks unlabelled rows, or "
                 "unlabeled=None to silence this warning.",
                 AmbiguousLabelsWarning,
             )
+
+
+def _is_marker_like(label: object, classes: NDArray[Any], auto: bool) -> bool:
+    """Whether a class looks like what marks a missing label elsewhere."""
+    if not auto:
+        return label in (-1, "-1") and len(classes) > 2
+    if classes.dtype.kind == "u":  # where -1 is the largest number
+        largest = np.iinfo(classes.dtype).max
+        return label == largest and len(classes) > 2 and largest - 1 not in classes
+    return isinstance(label, str) and label.strip().lower() in _MARKER_LIKE
 
 
 def as_label_array(y: Labels) -> NDArray[Any]:

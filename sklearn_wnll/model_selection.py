@@ -142,10 +142,12 @@ class LabeledFold(BaseCrossValidator):
         counts = np.bincount(codes[codes >= 0])
         rare = counts.argmin()
         if counts[rare] < self.cv:
+            cure = "Label at least two"
+            if counts[rare] >= 2:
+                cure = f"Lower cv to {counts[rare]}, or label more"
             raise ValueError(
-                f"cv={self.cv} folds, but of class {classes[rare]!r} only {counts[rare]} rows are "
-                f"labelled. Lower cv to {max(counts[rare], 2)}, label more rows of that class, or "
-                "pass sklearn.model_selection.StratifiedShuffleSplit()."
+                f"cv={self.cv} folds, but of class {classes.tolist()[rare]!r} only {counts[rare]} "
+                f"rows are labelled. {cure} rows of that class."
             )
         return StratifiedKFold(int(self.cv))
 
@@ -154,7 +156,8 @@ class LabeledFold(BaseCrossValidator):
         """Refuse a training part that lacks a class."""
         missing = np.setdiff1d(np.arange(len(classes)), codes)
         if len(missing):
+            lost = classes.tolist()[missing[0]]
             raise ValueError(
-                f"A training part holds no labelled row of class {classes[missing[0]]!r}. Pass a "
-                "stratified splitter as cv, with fewer folds, or label more rows of that class."
+                f"A training part holds no labelled row of class {lost!r}. Pass a stratified "
+                "splitter as cv, with fewer folds, or label more rows of that class."
             )

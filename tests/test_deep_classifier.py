@@ -313,6 +313,7 @@ class Watch(nn.Module):
         ({"device": "cuda:7"}, r"device='cuda:7' cannot be used.*'cpu'"),
         ({"device": "toaster"}, r"device='toaster' cannot be used"),
         ({"scale_neighbor": 20}, r"scale_neighbor=20 is larger than n_neighbors=15"),
+        ({"callbacks": [len]}, r"callbacks holds <built-in function len>, which is no callback"),
         ({"gradient": "none"}, r"'gradient' parameter of DeepWNLLClassifier must be"),
     ],
 )
@@ -332,6 +333,22 @@ def test_samples_of_another_shape_are_refused(images, fitted):
         model.predict(X[:, 0])
     with pytest.raises(ValueError, match=r"images of .* fitted to rows of features"):
         fitted.predict(X)
+
+
+@pytest.mark.parametrize("gather", [list, lambda parts: np.fromiter(parts, dtype=object)])
+def test_images_of_different_shapes_are_refused(gather):
+    X = gather([np.zeros((3, 8, 8)), np.zeros((3, 9, 9))])
+    with pytest.raises(ValueError, match=r"different shapes, such as \(3, 8, 8\) and \(3, 9, 9\)"):
+        DeepWNLLClassifier(Small, **QUICK).fit(X, [0, 1])
+
+
+def test_a_made_buffer_block_is_copied(images):
+    X, y = images
+    buffer = nn.Sequential(nn.Linear(8, 5), nn.ReLU())
+    model = DeepWNLLClassifier(Small, **{**QUICK, "buffer": buffer}).fit(X, y)
+    width = model.network_.linear.in_features
+    assert width == 5
+    assert model.network_.buffer is not buffer
 
 
 def test_a_diverged_training_says_so(rows):

@@ -18,7 +18,7 @@ NAN = float("nan")
     [
         ([0, 1, -1], [0, 0, 1]),
         (np.array([0, 1, -1], dtype=np.int8), [0, 0, 1]),
-        (np.array([0, 1, 255], dtype=np.uint8), [0, 0, 0]),
+        (np.array([0, 1, 200], dtype=np.uint8), [0, 0, 0]),
         ([0.0, 1.0, -1.0], [0, 0, 1]),
         ([0.0, 1.0, NAN], [0, 0, 1]),
         ([0, None, 1], [0, 1, 0]),
@@ -163,6 +163,12 @@ def test_required_labels_is_the_coupon_collectors_number(n_classes):
     assert draws <= required_labels(n_classes) + 1e-9 < draws + 1.1
 
 
+def test_classes_are_strings_of_python_whatever_holds_them():
+    classes, codes = encode_labels([*np.array(["b", "a"]), None])
+    assert [type(name) for name in classes] == [str, str]
+    assert (classes.tolist(), codes.tolist()) == (["a", "b"], [1, 0, -1])
+
+
 def test_required_labels_needs_a_class():
     with pytest.raises(ValueError, match="n_classes must be at least 1"):
         required_labels(0)
@@ -173,5 +179,10 @@ def test_a_marker_that_marks_nothing_beside_the_usual_one_is_told():
         encode_labels([0, 1, -1, -1], unlabeled=99)
     with pytest.warns(AmbiguousLabelsWarning, match="'-1' is read as a class"):
         encode_labels(["a", "b", "-1"], unlabeled="?")
+    with pytest.warns(AmbiguousLabelsWarning, match="and 255 is read as a class"):
+        encode_labels(np.array([0, 1, -1, -1]).astype(np.uint8))
+    with pytest.warns(AmbiguousLabelsWarning, match="'Unknown' is read as a class"):
+        encode_labels(["a", "b", "Unknown"])
+    encode_labels(np.arange(256, dtype=np.uint8))
     encode_labels([-1, 1, 1], unlabeled=99)  # two classes
     encode_labels([0, 1, -1], unlabeled=None)

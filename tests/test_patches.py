@@ -148,6 +148,15 @@ def test_textures_are_told_apart_whose_pixels_are_not():
     assert score["pixels"] < 0.75
 
 
+@pytest.mark.parametrize("standardize", [True, False])
+def test_rows_are_scaled_only_if_that_is_asked_for(standardize):
+    X = np.random.default_rng(0).normal(3, [1, 5, 50], size=(30, 3)).astype(np.float32)
+    own = SampleFeatures(mirrored=False, seed=0, standardize=standardize).fit(X, CPU)
+    expected = (X - X.mean(axis=0)) / X.std(axis=0) if standardize else X
+    expected = expected / np.linalg.norm(expected, axis=1, keepdims=True)
+    np.testing.assert_allclose(own(X, CPU), expected, atol=1e-5)
+
+
 def test_progress_is_shown_when_asked_for(capsys):
     X = images(40)
     own = SampleFeatures(mirrored=False, seed=0).fit(X, CPU)

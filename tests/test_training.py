@@ -151,9 +151,15 @@ def test_a_checkpoint_of_another_training_is_refused(tmp_path):
 
 
 def test_another_file_of_that_name_is_refused(tmp_path):
-    torch.save({"weight": torch.zeros(2)}, tmp_path / "training.pt")
-    with pytest.raises(ValueError, match=r"training\.pt is not a checkpoint.*checkpoint_dir"):
-        killed_training.model(tmp_path).fit(*killed_training.data())
+    file = tmp_path / "training.pt"
+    model, data = killed_training.model(tmp_path), killed_training.data()
+    torch.save({"weight": torch.zeros(2)}, file)
+    for content in (file.read_bytes(), file.read_bytes()[:300], b"", b"text"):
+        file.write_bytes(content)
+        with pytest.raises(ValueError, match=r"training\.pt cannot be read.*checkpoint_dir"):
+            model.fit(*data)
+    with pytest.raises(ValueError, match=r"checkpoint_dir=.* is a file"):
+        model.set_params(checkpoint_dir=file).fit(*data)
 
 
 def test_automatic_batches_and_rates_of_numpy_go_on(tmp_path):

@@ -68,9 +68,9 @@ class DeepWNLLClassifier(PartlyLabeledClassifierMixin, BaseEstimator):
         copied, with its weights.
     module_params : dict, default=None
         Arguments of ``module``.
-    buffer : callable, default=None
-        Called with the width of the features, returns the buffer block. None is a fully
-        connected layer of that width and ReLU.
+    buffer : callable, torch.nn.Module or None, default=None
+        Called with the width of the features, returns the buffer block; or that block itself,
+        which is copied. None is a fully connected layer of the same width and ReLU.
     n_stages : int, default=2
         Number of stages.
     max_epochs : int, default=100
@@ -108,7 +108,7 @@ class DeepWNLLClassifier(PartlyLabeledClassifierMixin, BaseEstimator):
         is another one, as of digits and letters, pass None or a function of your own.
     standardize : bool, default=True
         Whether to scale each channel, or feature, to mean 0 and variance 1 over the fitted samples.
-        If not, images of uint8 are divided by 255.
+        If not, images of uint8 are divided by 255. The graph of unlabelled rows sees them alike.
     mixed_precision : bool, default=False
         Whether backbone and buffer block compute in bfloat16 while they train: on processors and
         GPUs that have it, in about half the time; on x86 processors without AVX-512 many times
@@ -138,10 +138,11 @@ class DeepWNLLClassifier(PartlyLabeledClassifierMixin, BaseEstimator):
         their numbers), ``"linear"`` takes the network's own softmax.
         They are labelled anew in each epoch, by a moving average of the network, which is also
         what the step ends with. None: they serve the graphs of the WNLL alone, as in the paper.
-    pseudo_neighbors : int, default=60
+    pseudo_neighbors : int, default=30
         Number of nearest other points that each point is joined with in the graph of the
         pseudo-labels. If there are any, the WNLL also predicts on that graph, of cosine distances,
-        and ``n_neighbors`` and ``scale_neighbor`` are those of the WNLL step alone.
+        and ``n_neighbors`` and ``scale_neighbor`` are those of the WNLL step alone. Some 15 are
+        better where near samples mostly are of one class, such as digits; 60 where they are not.
     class_prior : {"labeled"}, dict, Series, array-like or None, default="labeled"
         Frequencies of the classes, as in :class:`~sklearn_wnll.WNLLClassifier`, towards which
         pseudo-labels, and then the WNLL's distributions, are corrected. ``"labeled"`` takes the
@@ -249,7 +250,7 @@ class DeepWNLLClassifier(PartlyLabeledClassifierMixin, BaseEstimator):
         module: Callable[..., nn.Module] | nn.Module | None = None,
         *,
         module_params: dict[str, Any] | None = None,
-        buffer: Callable[[int], nn.Module] | None = None,
+        buffer: Callable[[int], nn.Module] | nn.Module | None = None,
         n_stages: int = 2,
         max_epochs: int = 100,
         pseudo_epochs: int = 40,
@@ -273,7 +274,7 @@ class DeepWNLLClassifier(PartlyLabeledClassifierMixin, BaseEstimator):
         label_weight: NetworkLabelWeight = "wnll",
         gradient: Gradient = "exact",
         pseudo_labels: Literal["wnll", "linear"] | None = "wnll",
-        pseudo_neighbors: int = 60,
+        pseudo_neighbors: int = 30,
         class_prior: ClassPrior | None = "labeled",
         head: Literal["wnll", "linear"] = "wnll",
         predict_mode: PredictMode = "transductive",

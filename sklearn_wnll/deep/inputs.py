@@ -27,7 +27,7 @@ def as_samples(X):
     Raises
     ------
     ValueError
-        If ``X`` has three dimensions, or more than four.
+        If ``X`` has three dimensions, or more than four, or images of different shapes.
 
     Examples
     --------
@@ -37,8 +37,15 @@ def as_samples(X):
     """
     if isinstance(X, torch.Tensor):
         X = X.detach().cpu().numpy()
-    elif isinstance(X, list | tuple) and len(X) and np.ndim(X[0]) > 1:
-        X = np.stack([np.asarray(image) for image in X])
+    elif _is_list_of_images(X):
+        X = [np.asarray(image) for image in X]
+        shapes = sorted({image.shape for image in X})
+        if len(shapes) > 1:
+            raise ValueError(
+                f"X holds images of different shapes, such as {shapes[0]} and {shapes[-1]}. Resize "
+                "or crop them to one."
+            )
+        X = np.stack(X)
     if getattr(X, "ndim", 2) == 3 or getattr(X, "ndim", 2) > 4:
         raise ValueError(
             f"X has shape {np.shape(X)}. Pass rows of features, (n, n_features), or images, "
@@ -49,6 +56,13 @@ def as_samples(X):
         return X
     last = X.shape[3] in _CHANNELS and X.shape[3] < min(X.shape[1:3])
     return X.transpose(0, 3, 1, 2) if last else X
+
+
+def _is_list_of_images(X):
+    is_list = isinstance(X, list | tuple) or (
+        isinstance(X, np.ndarray) and X.dtype == object and X.ndim == 1
+    )
+    return is_list and len(X) > 0 and np.ndim(X[0]) > 1
 
 
 def as_tensor(array):

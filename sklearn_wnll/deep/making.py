@@ -3,6 +3,7 @@
 import platform
 from copy import deepcopy
 from inspect import signature
+from pathlib import Path
 
 import numpy as np
 import torch
@@ -144,9 +145,19 @@ def make_checkpoint(model, X, codes):
     -------
     Checkpoint
         One that keeps nothing, without ``checkpoint_dir``.
+
+    Raises
+    ------
+    ValueError
+        If ``checkpoint_dir`` is a file.
     """
     if model.checkpoint_dir is None:
         return Checkpoint()
+    if Path(model.checkpoint_dir).is_file():
+        raise ValueError(
+            f"checkpoint_dir={model.checkpoint_dir!r} is a file. Pass a folder, or what is to "
+            "become one."
+        )
     return Checkpoint(model.checkpoint_dir, fingerprints(model.get_params(deep=False), X, codes))
 
 
@@ -168,7 +179,10 @@ def make_sample_features(model, X, device):
         The features, fitted.
     """
     weak, _ = _augmentations(model, X)
-    return SampleFeatures(mirrored=weak is crop_and_flip, seed=model._seed).fit(X, device)
+    features = SampleFeatures(
+        mirrored=weak is crop_and_flip, seed=model._seed, standardize=model.standardize
+    )
+    return features.fit(X, device)
 
 
 def make_training(model, X, codes, own, checkpoint, device):
@@ -248,11 +262,23 @@ def make_training(model, X, codes, own, checkpoint, device):
             "gradient": model.gradient,
         },
         pseudo_labels=pseudo_labels,
-        callbacks=model.callbacks or [],
+        callbacks=_checked(model.callbacks or []),
         checkpoint=checkpoint,
         device=str(device),
         verbose=model.verbose,
     )
+
+
+def _checked(callbacks):
+    """Give callbacks, bare or with a name as skorch takes them, if they are ones."""
+    for callback in callbacks:
+        bare = callback[1] if isinstance(callback, tuple) and len(callback) == 2 else callback
+        if not hasattr(bare, "on_epoch_end"):
+            raise ValueError(
+                f"callbacks holds {callback!r}, which is no callback. Pass objects of "
+                "skorch.callbacks or of classes derived from skorch.callbacks.Callback."
+            )
+    return callbacks
 
 
 def _augmentations(model, X):

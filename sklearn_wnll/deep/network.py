@@ -1,6 +1,7 @@
 """The paper's network: backbone, buffer block, and a linear head beside the WNLL one."""
 
 from contextlib import contextmanager
+from copy import deepcopy
 
 import numpy as np
 import torch
@@ -27,9 +28,9 @@ class WNLLNetwork(nn.Module):
         A few inputs, from which the widths of the layers are found.
     n_classes : int
         Number of classes.
-    buffer : callable, default=None
-        Called with the width of the features, gives the buffer block. None is a fully
-        connected layer of that width and ReLU.
+    buffer : callable or torch.nn.Module, default=None
+        Called with the width of the features, gives the buffer block; or that block, which is
+        copied. None is a fully connected layer of that width and ReLU.
     mixed_precision : bool, default=False
         Whether backbone and buffer block compute in bfloat16 in training mode.
     """
@@ -39,7 +40,8 @@ class WNLLNetwork(nn.Module):
         self.mixed_precision = mixed_precision
         n_features = count_features(backbone, sample)
         self.backbone = backbone
-        self.buffer = (buffer or _fully_connected)(n_features)
+        make = _fully_connected if buffer is None else buffer
+        self.buffer = deepcopy(make) if isinstance(make, nn.Module) else make(n_features)
         n_features = count_features(nn.Sequential(backbone, self.buffer), sample)
         self.linear = nn.Linear(n_features, n_classes)
         self.train()  # in whatever mode the backbone has come

@@ -30,7 +30,8 @@ class SampleFeatures:
 
     Images: the answers of :class:`PatchEncoder`, of which whitened principal components are
     taken. Everything else, and images whose shorter side has less than 8 pixels: the numbers
-    themselves, each scaled to the same spread. Both are then scaled to unit length.
+    themselves, each scaled to the same spread if that is asked for. Both are then scaled to unit
+    length.
 
     Parameters
     ----------
@@ -38,10 +39,12 @@ class SampleFeatures:
         Whether to take the mean of an image and its mirror image.
     seed : int
         Of the images and patches that features are learned from.
+    standardize : bool, default=True
+        Whether each number of a row is scaled to mean 0 and variance 1; those of images are.
     """
 
-    def __init__(self, *, mirrored, seed):
-        self.mirrored, self.seed = mirrored, seed
+    def __init__(self, *, mirrored, seed, standardize=True):
+        self.mirrored, self.seed, self.standardize = mirrored, seed, standardize
 
     def fit(self, X, device):
         """Learn the features.
@@ -61,7 +64,9 @@ class SampleFeatures:
         rng = np.random.RandomState(self.seed)
         self._encoder = self._scaler = self._pca = None
         are_images = X.ndim == 4 and min(X.shape[2:]) >= _SHORTEST
-        self._standardize = Standardizer(X if are_images else _as_rows(X))
+        self._standardize = (
+            Standardizer(X) if are_images else Standardizer(_as_rows(X), self.standardize)
+        )
         if are_images:
             rows = rng.permutation(len(X))[:_MOST_FITTED]
             n_images = max(_N_FILTERS, min(_N_IMAGES, _MOST_NUMBERS // X[0].size))

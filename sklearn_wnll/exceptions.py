@@ -9,6 +9,7 @@ from types import FrameType
 __all__ = [
     "AmbiguousLabelsWarning",
     "FewLabelsWarning",
+    "OtherRangeWarning",
     "ShortNeighborListsWarning",
     "SlowPrecisionWarning",
     "TrainingInterruptedWarning",
@@ -30,6 +31,10 @@ class AmbiguousLabelsWarning(UserWarning):
 
 class ShortNeighborListsWarning(UserWarning):
     """A given neighbour graph holds fewer neighbours than ``n_neighbors`` asks for."""
+
+
+class OtherRangeWarning(UserWarning):
+    """New images have a far smaller or larger spread than the fitted ones."""
 
 
 class SlowPrecisionWarning(UserWarning):

@@ -19,6 +19,7 @@ from sklearn_wnll.certainty import certainty
 from sklearn_wnll.deep.backbones import mlp, resnet20
 from sklearn_wnll.exceptions import (
     FewLabelsWarning,
+    OtherRangeWarning,
     SlowPrecisionWarning,
     UnreachedPointsWarning,
 )
@@ -340,6 +341,16 @@ def test_images_of_different_shapes_are_refused(gather):
     X = gather([np.zeros((3, 8, 8)), np.zeros((3, 9, 9))])
     with pytest.raises(ValueError, match=r"different shapes, such as \(3, 8, 8\) and \(3, 9, 9\)"):
         DeepWNLLClassifier(Small, **QUICK).fit(X, [0, 1])
+
+
+def test_images_of_another_range_are_told(images):
+    shape = images[0].shape[1:]
+    X = np.random.default_rng(0).integers(0, 256, (20, *shape)).astype(np.uint8)
+    model = DeepWNLLClassifier(Small, **QUICK).fit(X, np.arange(20) % 2).set_params(head="linear")
+    with pytest.warns(OtherRangeWarning, match=r"0\.0039 times .* 0 to 255 in both"):
+        model.predict(X / 255)
+    for known in (X, X // 4, X.astype(float), X[:1] / 255):
+        model.predict(known)
 
 
 def test_a_made_buffer_block_is_copied(images):

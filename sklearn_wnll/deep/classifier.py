@@ -26,24 +26,23 @@ from .._typing import (
     Rows,
 )
 from ..base import PartlyLabeledClassifierMixin, checks_parameters
-from ..classifier import WNLLClassifier
 from ..exceptions import TrainingInterruptedWarning, warn_user
 from ..prior import class_prior_values, labeled_frequencies
 from .batches import Samples
 from .graph_features import GraphFeatures
 from .head import WNLLHead
-from .inputs import Standardizer, as_samples, as_tensor, memory_format
+from .inputs import Standardizer, as_samples, memory_format, spread, warn_of_range
 from .making import (
     find_device,
-    make_backbone,
     make_checkpoint,
+    make_head,
+    make_network,
     make_sample_features,
     make_training,
     warn_of_slow_precision,
 )
 from .network import WNLLNetwork, features_of, on_device
 from .parameters import CONSTRAINTS
-from .pseudo_labels import pseudo_graph
 
 __all__ = ["DeepWNLLClassifier"]
 
@@ -204,6 +203,8 @@ class DeepWNLLClassifier(PartlyLabeledClassifierMixin, BaseEstimator):
     -----
     FewLabelsWarning
         If fewer samples are labelled than it takes on average to see every class once.
+    OtherRangeWarning
+        If new images have less than a tenth, or more than ten times the spread of the fitted ones.
     SlowPrecisionWarning
         If ``mixed_precision`` is asked for on an x86 processor without AVX-512.
     TrainingInterruptedWarning
@@ -380,11 +381,7 @@ class DeepWNLLClassifier(PartlyLabeledClassifierMixin, BaseEstimator):
         with torch.random.fork_rng([device] if device.type == "cuda" else []):
             torch.manual_seed(self._seed)
             self._prepare = Standardizer(X, self.standardize)
-            self.network_ = self._make_network(X).to(
-                device,
-                # torch's overloads of `to` leave this argument out.
-                memory_format=memory_format(X.ndim),  # type: ignore[call-overload]
-            )
+            self.network_ = make_network(self, X).to(device, memory_format=memory_format(X.ndim))
             own = None
             self._own_features: Any = None
             if self._learns_from_unlabeled:
@@ -400,7 +397,7 @@ class DeepWNLLClassifier(PartlyLabeledClassifierMixin, BaseEstimator):
                     TrainingInterruptedWarning,
                 )
         self.history_ = training.history
-        self._head = WNLLHead(self._make_head()).fit(X, codes, self._features(X, own))
+        self._head = WNLLHead(make_head(self)).fit(X, codes, self._features(X, own))
         self.label_distributions_ = self._head.label_distributions
         self.reached_ = self._head.reached
         self.transduction_ = self.classes_[self.label_distributions_.argmax(axis=1)]
@@ -441,19 +438,12 @@ class DeepWNLLClassifier(PartlyLabeledClassifierMixin, BaseEstimator):
             )
         rows = X if shape is None else X.reshape(len(X), -1)
         rows = validate_data(self, rows, reset=reset, dtype=[np.float32, np.uint8])
-        return np.ascontiguousarray(rows).reshape(len(rows), *(shape or rows.shape[1:]))
-
-    def _make_network(self, X: NDArray[Any]) -> WNLLNetwork:
-        """Make a new network for the samples."""
-        backbone = make_backbone(self.module, self.module_params, X)
-        sample = self._prepare(as_tensor(X[:2]))
-        return WNLLNetwork(
-            backbone,
-            sample,
-            len(self.classes_),
-            self.buffer,
-            mixed_precision=self.mixed_precision,
-        )
+        X = np.ascontiguousarray(rows).reshape(len(rows), *(shape or rows.shape[1:]))
+        if reset:
+            self._spread = spread(X)
+        elif shape is not None:
+            warn_of_range(X, self._spread)
+        return X
 
     def _find_prior(self, codes: Indices) -> Floats | None:
         """Find the class frequencies to correct by; None where there is nothing to correct."""
@@ -462,25 +452,6 @@ class DeepWNLLClassifier(PartlyLabeledClassifierMixin, BaseEstimator):
             return None
         frequencies = labeled_frequencies(codes, len(self.classes_))
         return class_prior_values(self.class_prior, self.classes_, frequencies)
-
-    def _make_head(self) -> WNLLClassifier:
-        """Make the WNLL on the features."""
-        graph: dict[str, Any] = {
-            "n_neighbors": self.n_neighbors,
-            "scale_neighbor": self.scale_neighbor,
-        }
-        if self._learns_from_unlabeled:
-            graph = pseudo_graph(self.pseudo_neighbors)
-        return WNLLClassifier(
-            **graph,
-            label_weight=self.label_weight,
-            class_prior=self._prior,
-            unlabeled=-1,
-            template_size=self.template_size,
-            random_state=self._seed,
-            n_jobs=self.n_jobs,
-            verbose=self.verbose,
-        )
 
     def _features(self, X: NDArray[Any], own: NDArray[Any] | None = None) -> NDArray[Any]:
         """The features of samples on whose graph the WNLL predicts; some may be known."""

@@ -5,9 +5,12 @@ import warnings
 import numpy as np
 import torch
 
-__all__ = ["Standardizer", "as_samples", "as_tensor", "memory_format"]
+from ..exceptions import OtherRangeWarning, warn_user
+
+__all__ = ["Standardizer", "as_samples", "as_tensor", "memory_format", "spread", "warn_of_range"]
 
 _CHANNELS = 1, 3, 4  # numbers of channels by which the last axis is known for them
+_MANY, _MOST_RATIO = 10, 10  # images, and spreads, from which a range is surely another
 
 
 def as_samples(X):
@@ -63,6 +66,43 @@ def _is_list_of_images(X):
         isinstance(X, np.ndarray) and X.dtype == object and X.ndim == 1
     )
     return is_list and len(X) > 0 and np.ndim(X[0]) > 1
+
+
+def spread(X):
+    """Give the standard deviation of all numbers of some samples, at most about 1,000.
+
+    Parameters
+    ----------
+    X : ndarray of shape (n, ...)
+        Samples.
+
+    Returns
+    -------
+    float
+        The standard deviation.
+    """
+    return float(X[:: max(1, len(X) // 1000)].std(dtype=np.float64))
+
+
+def warn_of_range(X, fitted):
+    """Warn where new images cannot have the range of the fitted ones, such as 0 to 255.
+
+    Parameters
+    ----------
+    X : ndarray of shape (n, n_channels, height, width)
+        New images. Fewer than ten may well be alike.
+    fitted : float
+        The :func:`spread` of the fitted ones.
+    """
+    if len(X) < _MANY or not fitted:
+        return
+    ratio = spread(X) / fitted
+    if not 1 / _MOST_RATIO < ratio < _MOST_RATIO:
+        warn_user(
+            f"The values of X have {ratio:.2g} times the standard deviation of the fitted images'. "
+            "Pass images of the same range, such as 0 to 255 in both or 0 to 1 in both.",
+            OtherRangeWarning,
+        )
 
 
 def as_tensor(array):

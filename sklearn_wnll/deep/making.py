@@ -9,19 +9,25 @@ import numpy as np
 import torch
 from torch import nn
 
+from ..classifier import WNLLClassifier
 from ..exceptions import SlowPrecisionWarning, warn_user
 from .augmentation import crop_and_flip, strong_augmentation
 from .backbones import mlp, resnet20
 from .batches import LARGE_BATCH, PSEUDO_BATCH, automatic_batch_size
 from .checkpoint import Checkpoint
+from .inputs import as_tensor
+from .network import WNLLNetwork
 from .parameters import fingerprints
 from .patches import SampleFeatures
+from .pseudo_labels import pseudo_graph
 from .training import Training
 
 __all__ = [
     "find_device",
     "make_backbone",
     "make_checkpoint",
+    "make_head",
+    "make_network",
     "make_sample_features",
     "make_training",
     "warn_of_slow_precision",
@@ -127,6 +133,58 @@ def make_backbone(module, module_params, X):
     if not isinstance(backbone, nn.Module):
         raise ValueError(f"module must return a torch.nn.Module, got {type(backbone).__name__}.")
     return backbone
+
+
+def make_network(model, X):
+    """Make an estimator's network, not trained.
+
+    Parameters
+    ----------
+    model : DeepWNLLClassifier
+        The estimator.
+    X : ndarray of shape (n_samples, ...)
+        Samples.
+
+    Returns
+    -------
+    WNLLNetwork
+        The network, on the CPU.
+    """
+    return WNLLNetwork(
+        make_backbone(model.module, model.module_params, X),
+        model._prepare(as_tensor(X[:2])),
+        len(model.classes_),
+        model.buffer,
+        mixed_precision=model.mixed_precision,
+    )
+
+
+def make_head(model):
+    """Make the WNLL that predicts on an estimator's features.
+
+    Parameters
+    ----------
+    model : DeepWNLLClassifier
+        The estimator.
+
+    Returns
+    -------
+    WNLLClassifier
+        The WNLL, not fitted.
+    """
+    graph = {"n_neighbors": model.n_neighbors, "scale_neighbor": model.scale_neighbor}
+    if model._learns_from_unlabeled:
+        graph = pseudo_graph(model.pseudo_neighbors)
+    return WNLLClassifier(
+        **graph,
+        label_weight=model.label_weight,
+        class_prior=model._prior,
+        unlabeled=-1,
+        template_size=model.template_size,
+        random_state=model._seed,
+        n_jobs=model.n_jobs,
+        verbose=model.verbose,
+    )
 
 
 def make_checkpoint(model, X, codes):

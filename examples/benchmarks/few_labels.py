@@ -25,7 +25,7 @@ from torch import nn
 
 sys.path.insert(0, str(Path(__file__).parent))
 from measure import machine, table, write_page
-from trainings import draw_rows, error_cell, grouped_results, result_of, when_and_where
+from trainings import dates, draw_rows, error_cell, grouped_results, result_of
 
 from sklearn_wnll import DeepWNLLClassifier
 from sklearn_wnll.datasets import load_cifar10, load_mnist
@@ -124,9 +124,10 @@ def section(key, results):
                     str(len(mine)),
                     *(error_cell([result[head] for result in mine]) for head in ("linear", "wnll")),
                     f"{np.median([result['minutes'] for result in mine]):.0f}",
+                    "; ".join(sorted({result.get("trained_on", "CPU") for result in mine})),
                 ])  # fmt: skip
     header = ["network", "method", "seeds", "linear head, error %", "WNLL head, error %",
-              "minutes of training"]  # fmt: skip
+              "minutes of training", "on"]  # fmt: skip
     name = {"cifar10": "CIFAR-10", "mnist": "MNIST"}[data]
     return f"""\
 ## {name}, {labels:,} labels, {unlabeled:,} others, {epochs} + {pseudo_epochs} epochs, batch {batch}
@@ -137,7 +138,7 @@ In {precision} precision.
 
 {table(header, rows)}
 
-Measured on {when_and_where(results)}."""
+Measured on {dates(results)}."""
 
 
 def write(args):

@@ -59,6 +59,9 @@ def recall(exact, found):
 
 def machine(*more):
     """Processor, cores and versions."""
+    info = Path("/proc/cpuinfo")
+    lines = info.read_text().splitlines() if info.exists() else []
+    names = [line.split(":")[1].strip() for line in lines if line.startswith("model name")]
     versions = []
     for package in (*PACKAGES, *more):
         try:
@@ -66,17 +69,9 @@ def machine(*more):
         except PackageNotFoundError:
             versions.append(f"{package} not installed")
     return (
-        f"Machine: {processor()}, {os.cpu_count()} "
+        f"Machine: {(names or [platform.machine()])[0]}, {os.cpu_count()} "
         f"cores; Python {platform.python_version()}, {', '.join(versions)}."
     )
-
-
-def processor():
-    """Name of the processor."""
-    info = Path("/proc/cpuinfo")
-    lines = info.read_text().splitlines() if info.exists() else []
-    names = [line.split(":")[1].strip() for line in lines if line.startswith("model name")]
-    return (names or [platform.machine()])[0]
 
 
 def table(header, rows):

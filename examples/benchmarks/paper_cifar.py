@@ -22,7 +22,7 @@ from torch import nn
 
 sys.path.insert(0, str(Path(__file__).parent))
 from measure import machine, table, write_page
-from trainings import draw_rows, error_cell, grouped_results, result_of, when_and_where
+from trainings import dates, draw_rows, error_cell, grouped_results, result_of
 
 from sklearn_wnll import DeepWNLLClassifier
 from sklearn_wnll.datasets import load_cifar10
@@ -91,7 +91,7 @@ def section(key, results):
 
 {table(header, rows)}
 
-Measured on {when_and_where(results)}."""
+Measured on {dates(results)}."""
 
 
 def main():

@@ -11,7 +11,6 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from measure import processor
 
 
 def draw_rows(target, n_labels, n_unlabeled, seed):
@@ -52,10 +51,9 @@ def result_of(folder, train, test, **known):
 
 
 def _device(model):
-    """Name of what a model was trained with."""
-    if model.device == "cpu" or not torch.cuda.is_available():
-        return processor()
-    return torch.cuda.get_device_name()
+    """What a model was trained on: the name of a GPU, or CPU."""
+    on_gpu = model.device != "cpu" and torch.cuda.is_available()
+    return torch.cuda.get_device_name() if on_gpu else "CPU"
 
 
 def errors(model, X, y, seed):
@@ -82,8 +80,7 @@ def error_cell(values):
     return f"{np.mean(values):.1f}{spread}"
 
 
-def when_and_where(results):
-    """The days on which results were measured, and with what, where that is known."""
+def dates(results):
+    """The days on which results were measured."""
     days = sorted({result["date"] for result in results})
-    devices = sorted({result["trained_on"] for result in results if "trained_on" in result})
-    return ", ".join([" to ".join(dict.fromkeys([days[0], days[-1]])), *devices])
+    return " to ".join(dict.fromkeys([days[0], days[-1]]))

@@ -164,6 +164,7 @@ def test_finding_the_width_of_features_leaves_the_module_as_it_was():
     backbone = nn.Sequential(nn.Linear(4, 6), nn.BatchNorm1d(6))
     before = {name: value.clone() for name, value in backbone.state_dict().items()}
     network = WNLLNetwork(backbone, torch.rand(2, 4), 3, buffer=lambda width: nn.Linear(width, 9))
+    network.eval()
     assert network(torch.rand(5, 4)).shape == (5, 3)
     assert network.features(torch.rand(5, 4)).shape == (5, 9)
     for name, value in before.items():

@@ -180,7 +180,9 @@ def test_a_marker_that_marks_nothing_beside_the_usual_one_is_told():
     with pytest.warns(AmbiguousLabelsWarning, match="'-1' is read as a class"):
         encode_labels(["a", "b", "-1"], unlabeled="?")
     with pytest.warns(AmbiguousLabelsWarning, match="and 255 is read as a class"):
-        encode_labels(np.array([0, 1, -1, -1]).astype(np.uint8))
+        _, codes = encode_labels(np.array([0, 1, 255], dtype=np.uint8))
+    assert codes.tolist() == [0, 1, 2]
+    assert not is_unlabeled(np.array([0, 1, 255], dtype=np.uint8)).any()
     with pytest.warns(AmbiguousLabelsWarning, match="'Unknown' is read as a class"):
         encode_labels(["a", "b", "Unknown"])
     encode_labels(np.arange(256, dtype=np.uint8))

@@ -12,6 +12,8 @@ from pathlib import Path
 import numpy as np
 import torch
 
+from sklearn_wnll.deep.making import find_device
+
 
 def draw_rows(target, n_labels, n_unlabeled, seed):
     """Rows of random training images: as many of each class with a label, and others without."""
@@ -52,8 +54,8 @@ def result_of(folder, train, test, **known):
 
 def _device(model):
     """What a model was trained on: the name of a GPU, or CPU."""
-    on_gpu = model.device != "cpu" and torch.cuda.is_available()
-    return torch.cuda.get_device_name() if on_gpu else "CPU"
+    device = find_device(model.device)
+    return torch.cuda.get_device_name(device) if device.type == "cuda" else "CPU"
 
 
 def errors(model, X, y, seed):

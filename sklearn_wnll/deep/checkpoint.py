@@ -39,17 +39,14 @@ class Checkpoint:
         """
         if self.path is None or not self.path.exists():
             return None
-        state, error = None, None
         try:
             state = torch.load(self.path, map_location="cpu", weights_only=True)
-        except Exception as raised:  # what stands in a file may raise anything
-            error = raised
-        if not isinstance(state, dict) or "fingerprints" not in state:
+            kept = state["fingerprints"]
+        except Exception as error:  # what stands in a file may raise anything
             raise ValueError(
                 f"{self.path} cannot be read as a checkpoint of this version of sklearn-wnll. Pass "
                 "another checkpoint_dir, or remove the file."
             ) from error
-        kept = state["fingerprints"]
         names = sorted({*kept, *self.fingerprints})
         others = [name for name in names if kept.get(name) != self.fingerprints.get(name)]
         if others:

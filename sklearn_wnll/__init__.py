@@ -2,8 +2,8 @@
 
 from typing import TYPE_CHECKING, Any
 
-from .classifier import WNLLClassifier
-from .labels import required_labels
+from ._classifier import WNLLClassifier
+from ._labels import required_labels
 
 __all__ = ["DeepWNLLClassifier", "WNLLClassifier", "required_labels"]
 __version__ = "0.1.0.dev0"

@@ -14,9 +14,9 @@ from numpy.typing import NDArray
 from scipy.io import loadmat
 from sklearn.utils import Bunch, check_random_state
 
+from ._labels import as_label_array, encode_labels
 from ._typing import Labels, RandomState
 from .exceptions import AmbiguousLabelsWarning
-from .labels import as_label_array, encode_labels
 
 __all__ = ["hide_labels", "load_cifar10", "load_cifar100", "load_mnist", "load_svhn"]
 

@@ -9,8 +9,8 @@ from numpy.typing import ArrayLike, NDArray
 from sklearn.model_selection import BaseCrossValidator, StratifiedKFold, check_cv
 from sklearn.utils import _safe_indexing, indexable
 
+from ._labels import EncodedLabels, as_label_array, encode_labels
 from ._typing import Indices, Labels, Rows, Splitter
-from .labels import EncodedLabels, as_label_array, encode_labels
 
 __all__ = ["LabeledFold"]
 

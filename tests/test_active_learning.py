@@ -6,8 +6,8 @@ from scipy import sparse
 from sklearn.datasets import make_blobs
 
 from sklearn_wnll import WNLLClassifier
-from sklearn_wnll.active_learning import most_useful_points
-from sklearn_wnll.certainty import certainty
+from sklearn_wnll._active import most_useful_points
+from sklearn_wnll._certainty import certainty
 from sklearn_wnll.datasets import hide_labels
 
 pytestmark = pytest.mark.filterwarnings("ignore::sklearn_wnll.exceptions.FewLabelsWarning")

@@ -5,11 +5,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sklearn_wnll.neighbors import NeighborLists
-from sklearn_wnll.search import ExactSearch, cell_search, partition
-from sklearn_wnll.search.cell_search import CellSearch
-from sklearn_wnll.search.cells import Cells
-from sklearn_wnll.search.reduction import fit_reduction
+from sklearn_wnll._graph.lists import NeighborLists
+from sklearn_wnll._graph.search import ExactSearch, cell_search, partition
+from sklearn_wnll._graph.search.cell_search import CellSearch
+from sklearn_wnll._graph.search.cells import Cells
+from sklearn_wnll._graph.search.reduction import fit_reduction
 
 
 def clusters(n, d, latent=5, seed=0, dtype=np.float64):

@@ -5,7 +5,7 @@ from hypothesis import strategies as st
 from sklearn.datasets import load_digits
 
 from sklearn_wnll import WNLLClassifier
-from sklearn_wnll.certainty import certainty
+from sklearn_wnll._certainty import certainty
 from sklearn_wnll.datasets import hide_labels
 
 from .clouds import clouds

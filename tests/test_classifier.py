@@ -27,6 +27,7 @@ from sklearn.utils import get_tags
 
 import sklearn_wnll
 from sklearn_wnll import WNLLClassifier
+from sklearn_wnll._graph.rows import METRICS
 from sklearn_wnll.datasets import hide_labels
 from sklearn_wnll.exceptions import (
     AmbiguousLabelsWarning,
@@ -34,7 +35,6 @@ from sklearn_wnll.exceptions import (
     ShortNeighborListsWarning,
     UnreachedPointsWarning,
 )
-from sklearn_wnll.points import METRICS
 
 pytestmark = pytest.mark.filterwarnings("ignore::sklearn_wnll.exceptions.FewLabelsWarning")
 

@@ -15,7 +15,7 @@ from sklearn.preprocessing import MinMaxScaler
 from torch import nn
 
 from sklearn_wnll import DeepWNLLClassifier
-from sklearn_wnll.certainty import certainty
+from sklearn_wnll._certainty import certainty
 from sklearn_wnll.deep.backbones import mlp, resnet20
 from sklearn_wnll.exceptions import (
     FewLabelsWarning,

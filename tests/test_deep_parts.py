@@ -6,10 +6,10 @@ import torch
 from torch import nn
 
 from sklearn_wnll.deep import crop_and_flip
-from sklearn_wnll.deep.batches import Batches, Samples, TemplateQueryBatches
-from sklearn_wnll.deep.head import sample_keys
-from sklearn_wnll.deep.inputs import Standardizer, as_samples
-from sklearn_wnll.deep.network import WNLLNetwork
+from sklearn_wnll.deep._features.inputs import Standardizer, as_samples
+from sklearn_wnll.deep._head import sample_keys
+from sklearn_wnll.deep._network import WNLLNetwork
+from sklearn_wnll.deep._training.batches import Batches, Samples, TemplateQueryBatches
 
 
 def samples(counts, n_unlabeled=0):

@@ -5,10 +5,10 @@ from scipy import sparse
 from scipy.spatial.distance import cdist
 from sklearn.neighbors import KNeighborsTransformer, kneighbors_graph
 
-from sklearn_wnll.graph import FeatureGraph, PrecomputedGraph
-from sklearn_wnll.points import FeatureSpace
-from sklearn_wnll.search import ExactSearch
-from sklearn_wnll.weights import edge_weights
+from sklearn_wnll._graph.features import FeatureGraph, PrecomputedGraph
+from sklearn_wnll._graph.rows import FeatureSpace
+from sklearn_wnll._graph.search import ExactSearch
+from sklearn_wnll._graph.weights import edge_weights
 
 from .clouds import clouds, sparse_rows
 from .reference import dense_weights

@@ -6,14 +6,15 @@ from hypothesis import assume, given
 from hypothesis import strategies as st
 from scipy import sparse
 
-from sklearn_wnll import graph_solver, solvers
-from sklearn_wnll.harmonic import (
+from sklearn_wnll._extension import conjugate_gradient as solvers
+from sklearn_wnll._extension import deflation as graph_solver
+from sklearn_wnll._extension.conjugate_gradient import conjugate_gradient
+from sklearn_wnll._extension.system import (
     harmonic_extension,
     harmonic_system,
     reached_points,
     weighted_mean,
 )
-from sklearn_wnll.solvers import conjugate_gradient
 
 from .reference import dense_extension, dense_weights
 

@@ -6,9 +6,10 @@ from hypothesis import strategies as st
 from sklearn.exceptions import ConvergenceWarning
 
 from sklearn_wnll import WNLLClassifier
-from sklearn_wnll.deep import gradients, graph, wnll_interpolate
-from sklearn_wnll.deep.graph import nearest_neighbors
-from sklearn_wnll.search import ExactSearch
+from sklearn_wnll._graph.search import ExactSearch
+from sklearn_wnll.deep import wnll_interpolate
+from sklearn_wnll.deep._layer import gradients, graph
+from sklearn_wnll.deep._layer.graph import nearest_neighbors
 
 from .clouds import FACTORS, clouds
 from .reference import dense_extension, dense_weights

@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from sklearn_wnll._labels import encode_labels, is_unlabeled, required_labels
 from sklearn_wnll.exceptions import AmbiguousLabelsWarning
-from sklearn_wnll.labels import encode_labels, is_unlabeled, required_labels
 
 NAN = float("nan")
 

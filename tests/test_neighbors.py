@@ -4,13 +4,13 @@ from scipy import sparse
 from scipy.spatial.distance import cdist
 from sklearn.neighbors import KNeighborsTransformer, NearestNeighbors, radius_neighbors_graph
 
-from sklearn_wnll.exceptions import ShortNeighborListsWarning
-from sklearn_wnll.neighbors import (
+from sklearn_wnll._graph.lists import (
     NeighborLists,
     lists_from_graph,
     merge_zero_distances,
     warn_if_short,
 )
+from sklearn_wnll.exceptions import ShortNeighborListsWarning
 
 
 @pytest.fixture

@@ -6,7 +6,7 @@ import torch
 from sklearn.datasets import load_digits
 from sklearn.linear_model import LogisticRegression
 
-from sklearn_wnll.deep.patches import PatchEncoder, SampleFeatures
+from sklearn_wnll.deep._features.patches import PatchEncoder, SampleFeatures
 
 CPU = torch.device("cpu")
 

@@ -17,10 +17,10 @@ from sklearn.semi_supervised import LabelSpreading
 from torch import nn
 
 from sklearn_wnll import DeepWNLLClassifier, WNLLClassifier
-from sklearn_wnll.certainty import certainty
+from sklearn_wnll._certainty import certainty
 from sklearn_wnll.datasets import hide_labels
 from sklearn_wnll.plotting import TransductionDisplay
-from sklearn_wnll.plotting.style import COLORS, LINES, MARKERS
+from sklearn_wnll.plotting._style import COLORS, LINES, MARKERS
 
 
 @pytest.fixture(scope="module")

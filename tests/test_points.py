@@ -6,7 +6,7 @@ from scipy import sparse
 from scipy.spatial.distance import cdist, pdist
 from sklearn.metrics.pairwise import cosine_distances
 
-from sklearn_wnll.points import (
+from sklearn_wnll._graph.rows import (
     METRICS,
     FeatureSpace,
     RowIndex,

@@ -8,8 +8,8 @@ from hypothesis import strategies as st
 from sklearn.datasets import load_digits, make_blobs
 
 from sklearn_wnll import WNLLClassifier
+from sklearn_wnll._extension.class_prior import balanced, class_factors
 from sklearn_wnll.datasets import hide_labels
-from sklearn_wnll.prior import balanced, class_factors
 
 
 @given(st.integers(0, 2**32 - 1), st.integers(2, 5))

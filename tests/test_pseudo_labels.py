@@ -13,14 +13,14 @@ from torch import nn
 from sklearn_wnll import DeepWNLLClassifier
 from sklearn_wnll.datasets import hide_labels
 from sklearn_wnll.deep import strong_augmentation
+from sklearn_wnll.deep._features.graph_features import GraphFeatures
+from sklearn_wnll.deep._features.inputs import Standardizer
+from sklearn_wnll.deep._features.patches import PatchEncoder, SampleFeatures
+from sklearn_wnll.deep._network import WNLLNetwork
+from sklearn_wnll.deep._training.batches import PseudoLabeledBatches, Samples
+from sklearn_wnll.deep._training.callbacks import CosineDecay, MovingAverage
+from sklearn_wnll.deep._training.pseudo_labels import PseudoLabels
 from sklearn_wnll.deep.backbones import mlp, resnet20, vgg11
-from sklearn_wnll.deep.batches import PseudoLabeledBatches, Samples
-from sklearn_wnll.deep.callbacks import CosineDecay, MovingAverage
-from sklearn_wnll.deep.graph_features import GraphFeatures
-from sklearn_wnll.deep.inputs import Standardizer
-from sklearn_wnll.deep.network import WNLLNetwork
-from sklearn_wnll.deep.patches import PatchEncoder, SampleFeatures
-from sklearn_wnll.deep.pseudo_labels import PseudoLabels
 
 CPU = torch.device("cpu")
 

@@ -8,9 +8,10 @@ from hypothesis import assume, given
 from hypothesis import strategies as st
 from scipy import sparse
 
-from sklearn_wnll import WNLLClassifier, graph_solver
-from sklearn_wnll.harmonic import harmonic_extension, reached_points
-from sklearn_wnll.reweighting import label_weight_value, poisson_weights, reweighted
+from sklearn_wnll import WNLLClassifier
+from sklearn_wnll._extension import deflation as graph_solver
+from sklearn_wnll._extension.label_weights import label_weight_value, poisson_weights, reweighted
+from sklearn_wnll._extension.system import harmonic_extension, reached_points
 
 from .reference import dense_extension, dense_poisson_weights, dense_weights
 

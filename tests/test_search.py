@@ -9,11 +9,11 @@ from scipy import sparse
 from scipy.spatial.distance import cdist
 from sklearn.neighbors import KNeighborsTransformer
 
-from sklearn_wnll.points import METRICS, SPARSE_METRICS, FeatureSpace
-from sklearn_wnll.search import ExactSearch, compared_features, exact_seconds, make_search
-from sklearn_wnll.search.cell_search import CellSearch
-from sklearn_wnll.search.descent import DescentSearch
-from sklearn_wnll.search.transformer import TransformerSearch
+from sklearn_wnll._graph.rows import METRICS, SPARSE_METRICS, FeatureSpace
+from sklearn_wnll._graph.search import ExactSearch, compared_features, exact_seconds, make_search
+from sklearn_wnll._graph.search.cell_search import CellSearch
+from sklearn_wnll._graph.search.descent import DescentSearch
+from sklearn_wnll._graph.search.transformer import TransformerSearch
 
 from .clouds import sparse_rows
 

@@ -6,8 +6,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy import sparse
 
-from sklearn_wnll import solvers
-from sklearn_wnll.solvers import Deflation, conjugate_gradient
+from sklearn_wnll._extension import conjugate_gradient as solvers
+from sklearn_wnll._extension.conjugate_gradient import Deflation, conjugate_gradient
 
 from .clouds import sparse_rows
 

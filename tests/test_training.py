@@ -20,12 +20,12 @@ from torch import nn
 
 from sklearn_wnll import DeepWNLLClassifier
 from sklearn_wnll.deep import wnll_interpolate
+from sklearn_wnll.deep._network import WNLLNetwork
+from sklearn_wnll.deep._parameters import fingerprints
+from sklearn_wnll.deep._training.checkpoint import Checkpoint
+from sklearn_wnll.deep._training.interrupts import InterruptWatch
+from sklearn_wnll.deep._training.steps import WNLLStep
 from sklearn_wnll.deep.backbones import mlp
-from sklearn_wnll.deep.checkpoint import Checkpoint
-from sklearn_wnll.deep.interrupts import InterruptWatch
-from sklearn_wnll.deep.network import WNLLNetwork
-from sklearn_wnll.deep.parameters import fingerprints
-from sklearn_wnll.deep.steps import WNLLStep
 from sklearn_wnll.exceptions import TrainingInterruptedWarning
 
 from . import killed_training

@@ -63,7 +63,7 @@ def test_public_functions_have_all_annotations(name):
 
 def test_the_public_modules_are_found():
     names = public_modules()
-    assert {"sklearn_wnll", "sklearn_wnll.classifier", "sklearn_wnll.deep.classifier"} <= {*names}
+    assert {"sklearn_wnll", "sklearn_wnll._classifier", "sklearn_wnll.deep._estimator"} <= {*names}
     functions = {f.__qualname__ for f in public_functions(import_module("sklearn_wnll"))}
     assert {"required_labels", "WNLLClassifier.__init__", "WNLLClassifier.fit"} <= functions
 

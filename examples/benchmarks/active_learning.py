@@ -23,7 +23,7 @@ sys.path.insert(0, str(Path(__file__).parent))
 from measure import machine, measured, table, write_page
 
 from sklearn_wnll import WNLLClassifier
-from sklearn_wnll.certainty import certainty
+from sklearn_wnll._certainty import certainty
 from sklearn_wnll.datasets import load_mnist
 
 LAST = 100

@@ -18,9 +18,9 @@ sys.path.insert(0, str(Path(__file__).parent))
 from measure import in_new_process, machine, measured, recall, table, write_page
 
 from sklearn_wnll import WNLLClassifier
+from sklearn_wnll._graph.search import ExactSearch
+from sklearn_wnll._graph.search.cell_search import CellSearch
 from sklearn_wnll.datasets import hide_labels, load_mnist
-from sklearn_wnll.search import ExactSearch
-from sklearn_wnll.search.cell_search import CellSearch
 
 TEST = slice(60_000, None)
 SEEDS = 5

@@ -89,8 +89,8 @@ def job_solver(data_home):
     from scipy import sparse
 
     from sklearn_wnll import WNLLClassifier
+    from sklearn_wnll._extension.system import harmonic_extension
     from sklearn_wnll.datasets import hide_labels
-    from sklearn_wnll.harmonic import harmonic_extension
 
     X, y = mnist(data_home)
     few = hide_labels(y, 10, random_state=0)
@@ -158,7 +158,7 @@ def job_search(data_home, method):
     first = time.perf_counter() - start
     second, lists = timed(find)
     sample = np.random.default_rng(0).choice(len(X), 500, replace=False)
-    from sklearn_wnll.search import ExactSearch
+    from sklearn_wnll._graph.search import ExactSearch
 
     exact = ExactSearch("euclidean").fit(X).cross(X[sample], 16).without_self(sample).indices
     return {"cold": first, "warm": second, "recall": recall(exact, lists[sample])}
@@ -166,7 +166,7 @@ def job_search(data_home, method):
 
 def search_in_cells(X):
     """Ours."""
-    from sklearn_wnll.search.cell_search import CellSearch
+    from sklearn_wnll._graph.search.cell_search import CellSearch
 
     return lambda: CellSearch(0).fit(X).lists(15).indices
 

@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from sklearn_wnll.deep.making import find_device
+from sklearn_wnll.deep._making import find_device
 
 
 def draw_rows(target, n_labels, n_unlabeled, seed):

@@ -9,8 +9,8 @@ except ImportError as error:
         'pip install "sklearn-wnll[deep]".'
     ) from error
 
-from .augmentation import crop_and_flip, strong_augmentation
-from .classifier import DeepWNLLClassifier
-from .interpolation import wnll_interpolate
+from ._augmentation import crop_and_flip, strong_augmentation
+from ._estimator import DeepWNLLClassifier
+from ._layer.interpolation import wnll_interpolate
 
 __all__ = ["DeepWNLLClassifier", "crop_and_flip", "strong_augmentation", "wnll_interpolate"]

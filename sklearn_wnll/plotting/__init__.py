@@ -1,7 +1,7 @@
 """Pictures, as displays in scikit-learn's convention; drawing needs matplotlib."""
 
-from .label_budget import LabelBudgetDisplay
-from .stage_history import StageHistoryDisplay
-from .transduction import TransductionDisplay
+from ._label_budget import LabelBudgetDisplay
+from ._stage_history import StageHistoryDisplay
+from ._transduction import TransductionDisplay
 
 __all__ = ["LabelBudgetDisplay", "StageHistoryDisplay", "TransductionDisplay"]

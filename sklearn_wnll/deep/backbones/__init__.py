@@ -4,9 +4,9 @@ A module of one's own serves as well: it takes a batch and returns a tensor of s
 ``(batch, n_features)``.
 """
 
-from .mlp import mlp
-from .preact import preact_resnet18, preact_resnet34, preact_resnet50
-from .resnet import (
+from ._mlp import mlp
+from ._preact import preact_resnet18, preact_resnet34, preact_resnet50
+from ._resnet import (
     resnet18,
     resnet20,
     resnet32,
@@ -16,7 +16,7 @@ from .resnet import (
     resnet56,
     resnet110,
 )
-from .vgg import vgg11, vgg13, vgg16, vgg19
+from ._vgg import vgg11, vgg13, vgg16, vgg19
 
 __all__ = [
     "mlp",

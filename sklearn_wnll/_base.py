@@ -1,0 +1,172 @@
+"""What the classifiers have in common: labels of which some are missing."""
+
+from collections.abc import Callable
+from typing import Any, TypeVar
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+from sklearn.base import ClassifierMixin, _fit_context
+from sklearn.metrics import accuracy_score
+from sklearn.utils import check_consistent_length
+
+from ._certainty import certainty
+from ._labels import (
+    as_label_array,
+    check_no_missing,
+    encode_labels,
+    is_unlabeled,
+    required_labels,
+)
+from ._typing import Floats, Indices, Labels, Rows
+from ._warnings import warn_user
+from .exceptions import FewLabelsWarning
+
+__all__ = ["PartlyLabeledClassifierMixin", "checks_parameters"]
+
+_Method = TypeVar("_Method", bound=Callable[..., Any])
+
+
+def checks_parameters(fit: _Method) -> _Method:
+    """Let a method ``fit`` begin by a check of the estimator's parameters.
+
+    Parameters
+    ----------
+    fit : callable
+        The method.
+
+    Returns
+    -------
+    callable
+        scikit-learn's decoration of it, which has its signature.
+    """
+    return _fit_context(prefer_skip_nested_validation=True)(fit)
+
+
+class PartlyLabeledClassifierMixin(ClassifierMixin):
+    """A classifier whose ``y`` marks rows as unlabelled.
+
+    Its ``_distributions(X)`` gives the distribution of each row, and whether a label reaches it.
+    """
+
+    classes_: NDArray[Any]
+
+    def predict(self, X: Rows) -> NDArray[Any]:
+        """Give the most likely class of each row.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_queries, ...)
+            Rows or images, as for :meth:`predict_proba`.
+
+        Returns
+        -------
+        ndarray of shape (n_queries,)
+            Labels.
+        """
+        probabilities = self.predict_proba(X)
+        return self.classes_[probabilities.argmax(axis=1)]
+
+    def predict_proba(self, X: Rows) -> Floats:
+        """Give the distribution over the classes for each row.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_queries, ...)
+            Rows or images to predict, of the kind and shape that ``fit`` takes; with
+            ``metric="precomputed"`` distances to the fitted rows, of shape (n_queries, n_samples).
+
+        Returns
+        -------
+        ndarray of shape (n_queries, n_classes)
+            Rows in [0, 1] that sum to 1; classes in the order of ``classes_``.
+        """
+        return self._distributions(X)[0]
+
+    def certainty(self, X: Rows) -> Floats:
+        """Tell how certain the prediction of each row is.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_queries, ...)
+            Rows or images, as for :meth:`predict_proba`.
+
+        Returns
+        -------
+        ndarray of shape (n_queries,)
+            One minus the entropy of the distribution in units of that of the uniform one: 1 if
+            one class has it all, 0 if all are alike, and 0 where no label reaches a row. It ranks
+            rows; it is not the probability of being right.
+        """
+        return certainty(*self._distributions(X))
+
+    def score(self, X: Rows, y: Labels, sample_weight: ArrayLike | None = None) -> float:
+        """Give the accuracy on the rows that ``y`` labels.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_queries, ...)
+            Rows or images, as for :meth:`predict_proba`. On rows that were fitted with their
+            labels the score is 1 by construction: score on held-out rows.
+        y : array-like of shape (n_queries,)
+            True labels. Unlabelled rows join the graph but are not scored. (A ``scoring=`` of
+            scikit-learn's would score them as a class of their own.)
+        sample_weight : array-like of shape (n_queries,), default=None
+            Weights of the rows.
+
+        Returns
+        -------
+        float
+            Fraction of the labelled rows, by weight, that are predicted right.
+
+        Raises
+        ------
+        ValueError
+            If no row is labelled.
+        """
+        predicted, y = self.predict(X), as_label_array(y)
+        check_consistent_length(predicted, y, sample_weight)
+        labeled = ~is_unlabeled(y, self.unlabeled, self.classes_)
+        if not labeled.any():
+            raise ValueError("Every row of y is unlabelled: there is nothing to score.")
+        if sample_weight is not None:
+            sample_weight = np.asarray(sample_weight)[labeled]
+        truth = as_label_array(y[labeled])
+        check_no_missing(truth, self.unlabeled)
+        return accuracy_score(truth, predicted[labeled], sample_weight=sample_weight)
+
+    def _check_scale_neighbor(self) -> None:
+        """Refuse a scale from beyond the end of the neighbour lists."""
+        if self.scale_neighbor > self.n_neighbors:
+            raise ValueError(
+                f"scale_neighbor={self.scale_neighbor} is larger than n_neighbors="
+                f"{self.n_neighbors}. Lower scale_neighbor or raise n_neighbors."
+            )
+
+    def _encode(self, X: Any, y: Labels | None) -> tuple[NDArray[Any], Indices]:
+        """Give the classes in ``y``, and the code of each row: -1 where it has no label."""
+        if y is None:
+            raise ValueError(
+                f"This {type(self).__name__} estimator requires y to be passed, but the target y "
+                "is None."
+            )
+        y = as_label_array(y)
+        if len(y) != X.shape[0]:
+            raise ValueError(
+                f"Inconsistent numbers of samples: X has {X.shape[0]} rows and y {len(y)} "
+                "entries. y needs an entry for every row of X; the marker `unlabeled` (-1 among "
+                "numbers, None among strings) says that a row has no label."
+            )
+        classes, codes = encode_labels(y, self.unlabeled)
+        self._warn_if_few(int(np.count_nonzero(codes >= 0)), len(classes))
+        return classes, codes
+
+    @staticmethod
+    def _warn_if_few(n_labeled: int, n_classes: int) -> None:
+        required = required_labels(n_classes)
+        if n_labeled < required:
+            warn_user(
+                f"{n_labeled} rows are labelled. If they were drawn at random, it takes about "
+                f"{required} to see each of {n_classes} classes once; make sure that "
+                "none is missing.",
+                FewLabelsWarning,
+            )

@@ -1,0 +1,491 @@
+"""The estimator: checks its input, asks the graph and the harmonic extension, keeps the answer."""
+
+from numbers import Integral, Real
+from typing import Any, ClassVar, Literal, Self
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy import sparse
+from sklearn.base import BaseEstimator
+from sklearn.exceptions import ConvergenceWarning
+from sklearn.utils import Tags, check_random_state
+from sklearn.utils._param_validation import HasMethods, Interval, StrOptions
+from sklearn.utils.validation import check_is_fitted, validate_data
+
+from ._active import most_useful_points
+from ._base import PartlyLabeledClassifierMixin, checks_parameters
+from ._certainty import certainty
+from ._extension.class_prior import balanced, class_factors, class_prior_values, labeled_frequencies
+from ._extension.system import HarmonicExtension
+from ._extension.templates import Templates
+from ._extension.transduction import Transduction
+from ._graph.features import FeatureGraph, PrecomputedGraph
+from ._graph.rows import METRICS, SPARSE_METRICS, FeatureSpace, canonical_rows
+from ._graph.search import compared_features, make_search
+from ._typing import (
+    ClassPrior,
+    Floats,
+    Indices,
+    Labels,
+    LabelWeight,
+    Mask,
+    Metric,
+    NeighborsTransformer,
+    PredictMode,
+    RandomState,
+    Rows,
+)
+from ._warnings import warn_user
+from .exceptions import UnreachedPointsWarning
+
+__all__ = ["WNLLClassifier"]
+
+
+class WNLLClassifier(PartlyLabeledClassifierMixin, BaseEstimator):
+    """Classification with few labels by the weighted nonlocal Laplacian (WNLL).
+
+    The labels of some rows are extended to all rows along a nearest-neighbour graph: the
+    distribution of an unlabelled row is a weighted mean of its neighbours' distributions.
+    Rows without a label are marked in ``y`` (with -1, None or NaN) and take part in the
+    graph, which is where the accuracy at few labels comes from.
+
+    Parameters
+    ----------
+    n_neighbors : int, default=15
+        Number of nearest other points that each point is joined with; all others, if there
+        are no more. A point is not its own neighbour.
+    scale_neighbor : int, default=8
+        Which neighbour's distance is the length scale ``sigma(x)`` of a point's weights; at
+        most ``n_neighbors``.
+    label_weight : {"wnll", "laplace", "poisson"} or float > 0, default="wnll"
+        Factor ``mu`` on the energy of labelled points. ``"wnll"`` is ``n / m``, the number of
+        points over the number of labelled ones; ``"laplace"`` is 1, the graph Laplacian,
+        which degenerates at few labels; a number is itself (between 1e-12 and 1e12, beyond
+        which it is taken as those). ``"poisson"`` weighs all points, the more the nearer they
+        are to labelled ones, by the solution of a Poisson equation with sources there.
+    class_prior : {"labeled"}, dict, Series or array-like of shape (n_classes,), default=None
+        Frequencies of the classes, by name or in the order of ``classes_``, if they are known:
+        distributions are multiplied by factors on the classes, which take their mean over the
+        unlabelled fitted rows towards the prior. ``"labeled"``: as frequent as among the labelled
+        rows, which is right if these were drawn at random. None corrects nothing. Where
+        (nearly) all fitted rows are labelled, the factors are those by which the prior differs
+        from their frequencies.
+    metric : str, default="euclidean"
+        Distance between rows: ``"euclidean"`` (``"l2"``, ``"minkowski"``), ``"sqeuclidean"``,
+        ``"manhattan"`` (``"l1"``, ``"cityblock"``), ``"chebyshev"``, ``"cosine"``,
+        ``"correlation"``, ``"canberra"``, ``"braycurtis"`` (for non-negative features),
+        ``"hamming"``, ``"jaccard"``, ``"dice"``, ``"rogerstanimoto"``, ``"sokalsneath"``,
+        ``"yule"``, ``"haversine"``. With ``"precomputed"``, ``X`` holds distances: a full
+        matrix, or a sparse graph as :class:`~sklearn.neighbors.KNeighborsTransformer` writes
+        it, in which what is stored are neighbours, zeros too. Features of different units
+        want scaling first, as with :class:`~sklearn.preprocessing.StandardScaler`.
+    neighbors : {"auto", "exact", "approximate"} or transformer, default="auto"
+        How neighbours are found. ``"exact"`` is scikit-learn's search. ``"approximate"``
+        compares cells of near points for Euclidean, cosine and correlation distances of
+        dense rows, and finds about 95 % of the neighbours; for others it is pynndescent, which
+        compiles for 20 to 30 s before its first search in a process. ``"auto"`` is the exact
+        one where it is expected to take less than 3 s, or 30 s where pynndescent would have
+        to be compiled. Or an object like :class:`~sklearn.neighbors.KNeighborsTransformer` with
+        ``mode="distance"``, which then brings its own metric. Not used with
+        ``metric="precomputed"``.
+    predict_mode : {"transductive", "inductive"}, default="transductive"
+        How new rows are predicted. ``"transductive"``: they join the graph as unlabelled
+        points and the extension is computed again, so the answer for a row depends on which
+        others come with it, and is more accurate at few labels. ``"inductive"``: the weighted
+        mean of the distributions of the fitted neighbours that a label reaches, for each row
+        alone. In both, a row that equals a fitted row takes that row's fitted value.
+    unlabeled : object, default="auto"
+        What marks the unlabelled rows in ``y``. ``"auto"``: -1 or NaN in numeric labels;
+        None, NaN or ``"-1"`` in strings and other objects; but a ``y`` of exactly -1 and 1 is
+        two classes, which a warning says. Any other value is the marker itself (NaN stands
+        for all missing values); None says that every row is labelled.
+    template_size : int, default=None
+        Number of distinct rows that make one graph, at most; None is all. If there are more,
+        they are dealt to several templates (the paper's Algorithm 2): labelled rows are in
+        every template while they fill at most half of it, else each has its part of them, with
+        the classes in proportion; unlabelled rows are in one template each. New rows are
+        predicted by every template, and the distributions averaged. A way to spread work
+        over processes or a cluster, and to bound memory; it costs accuracy where labels are few.
+    query_size : int, default=None
+        Number of new rows that are predicted together, at most; None is all. More are shuffled
+        and cut into batches, each of which joins the fitted graph alone.
+    tol : float, default=1e-6
+        The conjugate gradients end for a class at this residual, relative to the norm of
+        its right-hand side.
+    max_iter : int, default=1000
+        Largest number of iterations of the conjugate gradients.
+    random_state : int, RandomState instance or None, default=None
+        Seeds the approximate search of neighbours, and the order in which rows are dealt to
+        templates and batches.
+    n_jobs : int, default=None
+        Number of threads of search and solver; None is all cores. With several templates or
+        batches, the number of jobs over which :class:`joblib.Parallel` spreads them, and
+        None is one after the other (or what :func:`joblib.parallel_config` says). The results
+        do not depend on it, except in pynndescent without a ``random_state``.
+    verbose : int, default=0
+        If positive, print the progress of search and solver.
+
+    Attributes
+    ----------
+    classes_ : ndarray of shape (n_classes,)
+        The distinct labels, sorted.
+    transduction_ : ndarray of shape (n_samples,)
+        Label of each fitted row, labelled and unlabelled ones.
+    label_distributions_ : ndarray of shape (n_samples, n_classes)
+        Distribution over the classes of each fitted row.
+    reached_ : ndarray of bool of shape (n_samples,)
+        False where no label reaches a row, because its part of the graph holds none. The
+        distribution there is the class prior, or else the frequency of the classes among the
+        labelled rows.
+    templates_ : list of ndarray
+        The fitted rows that each template holds.
+    graph_ : csr_array of shape (n_points, n_points) or None
+        Directed edge weights ``w(x, y)`` between the distinct points; None if there are
+        several templates.
+    point_index_ : ndarray of shape (n_samples,) or None
+        Row of ``graph_`` that each fitted row is. Equal rows are one point.
+    n_iter_ : int
+        Iterations of the conjugate gradients for the slowest class, at least 1.
+    n_features_in_ : int
+        Number of features seen during fit.
+    feature_names_in_ : ndarray of shape (`n_features_in_`,)
+        Names of the features, if ``X`` has string names for all of them.
+
+    Warns
+    -----
+    FewLabelsWarning
+        If fewer rows are labelled than it takes on average to see every class once.
+    UnreachedPointsWarning
+        If no label reaches some rows.
+    ConvergenceWarning
+        If ``max_iter`` is too small for ``tol``.
+
+    See Also
+    --------
+    sklearn.semi_supervised.LabelSpreading : Label propagation with soft labels.
+    required_labels : Number of labels below which a class may well be missing.
+
+    Notes
+    -----
+    With ``n`` points, ``k`` neighbours and ``c`` classes: the exact search compares all pairs
+    (or uses a tree in few dimensions), the approximate one costs about ``n log n``; an
+    iteration of the solver costs about ``2 n k c`` multiplications, and there are some tens
+    to hundreds of them. Memory is about ``130 n k + 60 n c`` bytes beside one scaled copy of
+    ``X``.
+
+    Equal rows with different labels share the mean of their labels, and so the same
+    prediction. ``predict(X)`` on the fitted ``X`` equals ``transduction_``, always; so
+    the score on fitted labelled rows is 1 by construction and says nothing: score on
+    held-out rows.
+
+    References
+    ----------
+    Z. Shi, S. Osher and W. Zhu, "Weighted nonlocal Laplacian on interpolation from sparse
+    data", J. Sci. Comput. 73 (2017).
+
+    B. Wang, X. Luo, Z. Li, W. Zhu, Z. Shi and S. J. Osher, "Deep Learning with Data Dependent
+    Implicit Activation Function", arXiv 1802.00168 (2018).
+
+    Examples
+    --------
+    >>> from sklearn.datasets import load_digits
+    >>> from sklearn_wnll import WNLLClassifier
+    >>> from sklearn_wnll.datasets import hide_labels
+    >>> X, y = load_digits(return_X_y=True)
+    >>> y_few = hide_labels(y, 5, random_state=0)  # 5 labels per class, -1 elsewhere
+    >>> model = WNLLClassifier().fit(X, y_few)
+    >>> hidden = y_few == -1
+    >>> bool((model.transduction_[hidden] == y[hidden]).mean() > 0.9)
+    True
+    """
+
+    classes_: NDArray[Any]
+    transduction_: NDArray[Any]
+    label_distributions_: Floats
+    reached_: Mask
+    templates_: list[Indices]
+    graph_: sparse.csr_array | None
+    point_index_: Indices | None
+    n_iter_: int
+    n_features_in_: int
+    feature_names_in_: NDArray[np.object_]
+
+    _parameter_constraints: ClassVar[dict[str, Any]] = {
+        "n_neighbors": [Interval(Integral, 1, None, closed="left")],
+        "scale_neighbor": [Interval(Integral, 1, None, closed="left")],
+        "label_weight": [
+            StrOptions({"wnll", "laplace", "poisson"}),
+            Interval(Real, 0, None, closed="neither"),
+        ],
+        "class_prior": [None, StrOptions({"labeled"}), dict, "array-like"],
+        "metric": [StrOptions({*METRICS, "precomputed"})],
+        "neighbors": [
+            StrOptions({"auto", "exact", "approximate"}),
+            HasMethods(["fit", "fit_transform", "transform"]),
+        ],
+        "predict_mode": [StrOptions({"transductive", "inductive"})],
+        "unlabeled": "no_validation",
+        "template_size": [None, Interval(Integral, 2, None, closed="left")],
+        "query_size": [None, Interval(Integral, 1, None, closed="left")],
+        "tol": [Interval(Real, 0, None, closed="neither")],
+        "max_iter": [Interval(Integral, 1, None, closed="left")],
+        "random_state": ["random_state"],
+        "n_jobs": [None, Integral],
+        "verbose": ["verbose"],
+    }
+
+    def __init__(
+        self,
+        n_neighbors: int = 15,
+        *,
+        scale_neighbor: int = 8,
+        label_weight: LabelWeight = "wnll",
+        class_prior: ClassPrior | None = None,
+        metric: Metric = "euclidean",
+        neighbors: Literal["auto", "exact", "approximate"] | NeighborsTransformer = "auto",
+        predict_mode: PredictMode = "transductive",
+        unlabeled: object = "auto",
+        template_size: int | None = None,
+        query_size: int | None = None,
+        tol: float = 1e-6,
+        max_iter: int = 1000,
+        random_state: RandomState = None,
+        n_jobs: int | None = None,
+        verbose: int = 0,
+    ) -> None:
+        self.n_neighbors = n_neighbors
+        self.scale_neighbor = scale_neighbor
+        self.label_weight = label_weight
+        self.class_prior = class_prior
+        self.metric = metric
+        self.neighbors = neighbors
+        self.predict_mode = predict_mode
+        self.unlabeled = unlabeled
+        self.template_size = template_size
+        self.query_size = query_size
+        self.tol = tol
+        self.max_iter = max_iter
+        self.random_state = random_state
+        self.n_jobs = n_jobs
+        self.verbose = verbose
+
+    @checks_parameters
+    def fit(self, X: Rows, y: Labels) -> Self:
+        """Extend the labels in ``y`` to all rows of ``X``.
+
+        Parameters
+        ----------
+        X : {array-like, sparse matrix} of shape (n_samples, n_features)
+            Rows of finite numbers, labelled and unlabelled; of shape (n_samples, n_samples)
+            with ``metric="precomputed"``. float32 stays float32.
+        y : array-like of shape (n_samples,)
+            Labels, with the marker ``unlabeled`` where a row has none.
+
+        Returns
+        -------
+        WNLLClassifier
+            The fitted estimator.
+
+        Raises
+        ------
+        ValueError
+            If an argument is invalid: the message names it and the cure.
+        """
+        X = self._validate_X(X, reset=True)
+        self.classes_, codes = self._encode(X, y)
+        frequencies, prior = labeled_frequencies(codes, len(self.classes_)), None
+        if self.class_prior is not None:
+            prior = class_prior_values(self.class_prior, self.classes_, frequencies)
+
+        self._templates = self._make_templates(X)
+        result = self._templates.fit(X, codes, frequencies if prior is None else prior)
+        self._class_factors = None
+        if prior is not None:
+            free = result.u[(codes < 0) & result.reached]
+            self._class_factors = class_factors(free, prior, frequencies)
+        self._warn_if_not_converged(result)
+        self.n_iter_ = max(1, result.n_iter)
+        self.label_distributions_, self.reached_ = self._balanced(result), result.reached
+        self.transduction_ = self.classes_[self.label_distributions_.argmax(axis=1)]
+        self._warn_if_unreached(int(np.count_nonzero(~result.reached)), "rows of X")
+        self.templates_ = self._templates.rows
+        self.graph_ = self.point_index_ = None
+        if len(self.templates_) == 1:
+            graph = self._templates.fitted[0].graph
+            self.graph_, self.point_index_ = graph.weights_, graph.point_index_
+        return self
+
+    def next_to_label(self, n: int = 10) -> Indices:
+        """Choose unlabelled fitted rows whose labels would help most: active learning.
+
+        They are uncertain, far from labelled rows, and spread out.
+
+        Parameters
+        ----------
+        n : int, default=10
+            Number of rows.
+
+        Returns
+        -------
+        ndarray of int of shape (n,)
+            Rows of the fitted ``X``, the most useful first; fewer if fewer are left. Of equal
+            rows there is one.
+
+        Raises
+        ------
+        ValueError
+            If ``n`` is not a positive integer, or the rows are dealt to several templates.
+
+        See Also
+        --------
+        certainty : How certain each prediction is.
+
+        Notes
+        -----
+        The formula is in :func:`~sklearn_wnll._active.most_useful_points`. Each row
+        costs a solution on the graph. Label what it gives, fit again, and ask again: the fewer at
+        a time, the better they are chosen.
+
+        Examples
+        --------
+        >>> from sklearn.datasets import load_digits
+        >>> from sklearn_wnll import WNLLClassifier
+        >>> from sklearn_wnll.datasets import hide_labels
+        >>> X, y = load_digits(return_X_y=True)
+        >>> few = hide_labels(y, 3, random_state=0)
+        >>> for _ in range(2):
+        ...     model = WNLLClassifier().fit(X, few)
+        ...     rows = model.next_to_label(10)
+        ...     few[rows] = y[rows]  # what a person would tell
+        >>> (few != -1).sum()
+        np.int64(50)
+        """
+        check_is_fitted(self)
+        if not isinstance(n, (int, Integral)) or isinstance(n, bool) or n < 1:
+            raise ValueError(f"n must be an integer of at least 1, got {n!r}.")
+        if self.graph_ is None or self.point_index_ is None:
+            raise ValueError(
+                f"next_to_label needs one graph, but the rows are dealt to {len(self.templates_)} "
+                "templates. Fit with template_size=None, perhaps to a part of the rows."
+            )
+        _, row = np.unique(self.point_index_, return_index=True)
+        labeled = self._templates.fitted[0].labeled
+        known = certainty(self.label_distributions_, self.reached_)[row]
+        chosen = most_useful_points(
+            self.graph_, labeled, 1 - known, int(n), n_jobs=self.n_jobs, verbose=self.verbose
+        )
+        return row[chosen]
+
+    def _distributions(self, X: Rows) -> tuple[Floats, Mask]:
+        """Give the distribution of each row, and whether a label reaches it."""
+        check_is_fitted(self)
+        self._validate_params()
+        X = self._validate_X(X, reset=False)
+        self._templates.configure(
+            query_size=self.query_size,
+            n_jobs=self.n_jobs,
+            verbose=self.verbose,
+            tol=self.tol,
+            max_iter=self.max_iter,
+        )
+        inductive = self.predict_mode == "inductive"
+        result = self._templates.predict(X, inductive=inductive)
+        self._warn_if_not_converged(result)
+        self._warn_if_unreached(int(np.count_nonzero(~result.reached)), "queries")
+        return self._balanced(result), result.reached
+
+    def __sklearn_tags__(self) -> Tags:
+        tags = super().__sklearn_tags__()
+        tags.input_tags.sparse = self._takes_sparse()
+        tags.input_tags.pairwise = tags.input_tags.positive_only = self.metric == "precomputed"
+        return tags
+
+    def _takes_sparse(self) -> bool:
+        """Whether X may be sparse; a transformer brings its own metric."""
+        own_metric = not isinstance(self.neighbors, str)
+        return own_metric or self.metric in (*SPARSE_METRICS, "precomputed")
+
+    def _validate_X(self, X: Rows, *, reset: bool) -> Any:
+        """Check X, leaving float32 and float64 as they are."""
+        if reset:
+            self._check_scale_neighbor()
+        precomputed = self.metric == "precomputed"
+        X = validate_data(
+            self,
+            X,
+            reset=reset,
+            accept_sparse="csr",
+            dtype=np.float64 if precomputed else [np.float64, np.float32],
+        )
+        if not sparse.issparse(X):
+            return X
+        if not self._takes_sparse():
+            raise ValueError(
+                f"metric={self.metric!r} cannot be used with a sparse X. Use one of "
+                f"{', '.join(SPARSE_METRICS)}, or pass X.toarray()."
+            )
+        return canonical_rows(X)
+
+    def _make_templates(self, X: Any) -> Templates:
+        """Make what fits and predicts, with this estimator's parameters."""
+        if self.metric == "precomputed" and self.template_size is not None:
+            raise ValueError(
+                "template_size cannot be used with metric='precomputed': a graph that is cut into "
+                "templates loses its edges. Pass features, or template_size=None."
+            )
+        common = {"n_jobs": self.n_jobs, "verbose": self.verbose}
+        transduction = Transduction(
+            self._make_graph(X),
+            label_weight=self.label_weight,
+            tol=self.tol,
+            max_iter=self.max_iter,
+            **common,
+        )
+        return Templates(
+            transduction,
+            template_size=self.template_size,
+            query_size=self.query_size,
+            seed=check_random_state(self.random_state).randint(2**31 - 1),
+            **common,
+        )
+
+    def _make_graph(self, X: Any) -> FeatureGraph | PrecomputedGraph:
+        if self.metric == "precomputed":
+            return PrecomputedGraph(self.n_neighbors, self.scale_neighbor)
+        # A transformer sees the rows as they are.
+        metric = self.metric if isinstance(self.neighbors, str) else None
+        space = FeatureSpace(metric, self.n_jobs)
+        search = make_search(
+            self.neighbors,
+            (min(X.shape[0], self.template_size or X.shape[0]), compared_features(X)),
+            metric=space.search_metric,
+            is_sparse=sparse.issparse(X),
+            random_state=self.random_state,
+            n_jobs=self.n_jobs,
+            verbose=self.verbose,
+        )
+        return FeatureGraph(search, space, self.n_neighbors, self.scale_neighbor)
+
+    def _balanced(self, result: HarmonicExtension) -> Floats:
+        """Correct distributions by the class prior; those that no label reaches are the prior."""
+        if self._class_factors is None:
+            return result.u
+        return np.where(result.reached[:, None], balanced(result.u, self._class_factors), result.u)
+
+    def _warn_if_not_converged(self, result: HarmonicExtension) -> None:
+        if not result.converged:
+            warn_user(
+                f"The solver stopped after max_iter={self.max_iter} iterations at a relative "
+                f"residual of {result.residual:.1e}, above tol={self.tol:g}. Raise max_iter or "
+                "tol.",
+                ConvergenceWarning,
+            )
+
+    def _warn_if_unreached(self, count: int, what: str) -> None:
+        if count:
+            warn_user(
+                f"No label reaches {count} {what}: their parts of the graph hold none. They get "
+                "the class prior, or else the labelled frequencies. Label some of them or raise "
+                "n_neighbors.",
+                UnreachedPointsWarning,
+            )

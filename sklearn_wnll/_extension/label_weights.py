@@ -1,0 +1,170 @@
+"""How much the labelled points, or what is near them, weigh."""
+
+import numbers
+from typing import NamedTuple
+
+import numpy as np
+from scipy import sparse
+from scipy.sparse.csgraph import connected_components
+
+from .._graph.weights import graph_laplacian
+from .deflation import solve_on_graph
+
+__all__ = ["Reweighted", "label_weight_value", "poisson_weights", "reweighted"]
+
+_WEIGHT_RANGE = 1e-12, 1e12
+_SMALLEST = 1e-3  # of the mean: where the Poisson weight is least, edges are to stay
+
+
+class Reweighted(NamedTuple):
+    """What :func:`reweighted` returns.
+
+    Attributes
+    ----------
+    W : csr_array of shape (n_points, n_points)
+        Directed edge weights.
+    mu : float
+        Factor on the energy of labelled points.
+    point_weights : ndarray of shape (n_points,)
+        What an edge from a new point to each point is multiplied with.
+    n_iter : int
+        Iterations of the solver.
+    residual : float
+        Relative residual that it left.
+    converged : bool
+        Whether it reached the tolerance.
+    """
+
+    W: sparse.csr_array
+    mu: float
+    point_weights: np.ndarray
+    n_iter: int = 0
+    residual: float = 0.0
+    converged: bool = True
+
+
+def reweighted(W, labeled, label_weight, **options):
+    """Weigh the points of a graph by what is labelled.
+
+    Parameters
+    ----------
+    W : csr_array of shape (n_points, n_points)
+        Directed edge weights.
+    labeled : ndarray of bool of shape (n_points,)
+        Which points are labelled; at least one.
+    label_weight : {"wnll", "laplace", "poisson"} or float
+        As in :class:`~sklearn_wnll.WNLLClassifier`.
+    **options
+        As for ``conjugate_gradient``; used for ``"poisson"``.
+
+    Returns
+    -------
+    Reweighted
+        The weights, and how they were found.
+    """
+    if label_weight == "poisson":
+        solved = poisson_weights(W, labeled, **options)
+        gamma = sparse.diags_array(solved.point_weights)
+        return solved._replace(W=(gamma @ W @ gamma).tocsr())
+    mu = label_weight_value(label_weight, len(labeled), np.count_nonzero(labeled))
+    return Reweighted(W, mu, np.where(labeled, mu, 1.0))
+
+
+def label_weight_value(label_weight, n_points, n_labeled):
+    """Give the factor ``mu`` on the energy of labelled points.
+
+    Parameters
+    ----------
+    label_weight : {"wnll", "laplace"} or float
+        ``"wnll"`` is ``n / m``, ``"laplace"`` is 1, a number is itself, between 1e-12 and
+        1e12: beyond that it is as good as nothing or infinity, and hides the other weights.
+    n_points : int
+        Number of points ``n``.
+    n_labeled : int
+        Number of labelled points ``m``.
+
+    Returns
+    -------
+    float
+        The factor ``mu``.
+
+    References
+    ----------
+    Z. Shi, S. Osher and W. Zhu, "Weighted nonlocal Laplacian on interpolation from sparse
+    data", J. Sci. Comput. 73 (2017).
+
+    Examples
+    --------
+    >>> label_weight_value("wnll", 1000, 10)
+    100.0
+    """
+    if isinstance(label_weight, numbers.Real):
+        return float(np.clip(label_weight, *_WEIGHT_RANGE))
+    return {"wnll": n_points / n_labeled, "laplace": 1.0}[label_weight]
+
+
+def poisson_weights(W, labeled, **options):
+    """Weigh points by the solution of a Poisson equation with sources at the labelled ones.
+
+    ``gamma`` solves, with ``T = W + W^T`` and the part ``p`` of points that are labelled,
+
+    ``sum_y T(x,y) (gamma(x) - gamma(y)) = 1 - p`` where ``x`` is labelled, ``-p`` elsewhere,
+
+    and is shifted to be positive. The edge weights become ``gamma(x) w(x,y) gamma(y)``: large
+    around labels, as far as there are few of them, so that the harmonic extension does not
+    fall off at once. In each connected component ``p`` is its own, and ``gamma`` has mean 1.
+
+    Parameters
+    ----------
+    W : csr_array of shape (n_points, n_points)
+        Directed edge weights.
+    labeled : ndarray of bool of shape (n_points,)
+        Which points are labelled.
+    **options
+        As for ``conjugate_gradient``.
+
+    Returns
+    -------
+    Reweighted
+        ``W`` as it was, ``mu = 1``, and ``gamma`` as ``point_weights``.
+
+    References
+    ----------
+    J. Calder, B. Cook, M. Thorpe and D. Slepcev, "Poisson learning: graph based semi-supervised
+    learning at very low label rates", ICML 2020; K. Miller and J. Calder, "Poisson reweighted
+    Laplacian uncertainty sampling for graph-based active learning", SIAM J. Math. Data Sci. 5
+    (2023).
+
+    Examples
+    --------
+    A path of three points, labelled at one end:
+
+    >>> import numpy as np
+    >>> from scipy.sparse import csr_array
+    >>> W = csr_array([[0, 1, 0], [0, 0, 1], [0, 0, 0]], dtype=float)
+    >>> poisson_weights(W, np.array([True, False, False])).point_weights.round(2)
+    array([2.25, 0.75, 0.  ])
+    """
+    n_components, component = connected_components(W, directed=False)
+    size = np.bincount(component)
+    source = labeled - (np.bincount(component, labeled) / size)[component]
+    A = graph_laplacian(W)
+    result = solve_on_graph(
+        A,
+        source[:, None],
+        row_sums=np.zeros(len(source)),
+        start=np.zeros((len(source), 1)),
+        **options,
+    )
+    gamma = result.x[:, 0]
+    lowest = np.full(n_components, np.inf)
+    np.minimum.at(lowest, component, gamma)
+    gamma = gamma - lowest[component]
+    mean = np.bincount(component, gamma) / size
+    # Where all points are labelled, or none is, there is nothing to weigh.
+    flat = ~(mean > 0)
+    mean[flat] = 1
+    gamma = gamma / mean[component] + np.where(flat, 1, _SMALLEST)[component]
+    return Reweighted(
+        W, 1.0, gamma, int(result.n_iter[0]), float(result.residual[0]), bool(result.converged[0])
+    )

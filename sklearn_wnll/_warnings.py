@@ -1,0 +1,44 @@
+"""Warn at the caller's line; silence what has been said."""
+
+import sys
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
+from types import FrameType
+
+__all__ = ["silenced", "warn_user"]
+
+
+def warn_user(message: str, category: type[Warning]) -> None:
+    """Warn at the line outside this package and scikit-learn that called in.
+
+    Parameters
+    ----------
+    message : str
+        What to say.
+    category : type
+        Class of the warning.
+    """
+    level, frame = 1, sys._getframe()
+    while frame.f_back is not None and _is_library(frame):
+        level, frame = level + 1, frame.f_back
+    warnings.warn(message, category, stacklevel=level)
+
+
+@contextmanager
+def silenced(*categories: type[Warning]) -> Iterator[None]:
+    """Say nothing of some kinds of warning: they have been said, or are nobody's mistake.
+
+    Parameters
+    ----------
+    *categories : type
+        The kinds.
+    """
+    with warnings.catch_warnings():
+        for category in categories:
+            warnings.simplefilter("ignore", category)
+        yield
+
+
+def _is_library(frame: FrameType) -> bool:
+    return frame.f_globals.get("__name__", "").partition(".")[0] in ("sklearn_wnll", "sklearn")

@@ -1,0 +1,174 @@
+"""The weighted nearest-neighbour graph of a cloud of points, as torch tensors."""
+
+import torch
+
+from ..._graph.weights import SMALLEST_WEIGHT
+from .sparse import csr_matrix
+
+__all__ = [
+    "PointCloud",
+    "differences_gradient",
+    "edge_weights",
+    "nearest_neighbors",
+    "weights_gradient",
+]
+
+_ENTRIES = 2**23  # distances, or coordinates of differences, that are held at a time
+_MORE = 2  # candidates beside the neighbours, for what products of rounded numbers confuse
+_SURE = 1e3  # errors of a product, within which it may not tell the last neighbour from others
+
+
+class PointCloud:
+    """Points and their nearest neighbours.
+
+    Parameters
+    ----------
+    points : tensor of shape (n_points, n_features)
+        The points; no gradient is recorded.
+    n_neighbors : int
+        Number of nearest other points in the list of each.
+
+    Attributes
+    ----------
+    points : tensor of float64 of shape (n_points, n_features)
+        The points from their mean, in units of their largest coordinate: the weights do not
+        depend on these two, rounding does. Where little joins a group of points to the others,
+        a solution in single precision would be far off; so all that follows is in double.
+    scale : float
+        The unit.
+    neighbors : tensor of int64 of shape (n_points, k)
+        The lists, nearest first; a point is not in its own.
+    squares : tensor of shape (n_points, k)
+        Squared distances to the neighbours.
+    """
+
+    def __init__(self, points, n_neighbors):
+        double = points.double()
+        centered = double - double.mean(dim=0)
+        self.scale = float(centered.abs().max()) or 1.0
+        self.points = centered / self.scale
+        self.neighbors, self.squares = nearest_neighbors(self.points, n_neighbors, points.dtype)
+
+
+def nearest_neighbors(points, n_neighbors, dtype=torch.float64):
+    """Find the nearest others of each point, by comparing all pairs in blocks.
+
+    Parameters
+    ----------
+    points : tensor of float64 of shape (n_points, n_features)
+        The points.
+    n_neighbors : int
+        Number of neighbours; all others, if there are no more.
+    dtype : torch.dtype, default=torch.float64
+        In which pairs are compared first. Points for which float32 does not tell the nearest
+        from the others are compared again in float64.
+
+    Returns
+    -------
+    neighbors : tensor of int64 of shape (n_points, k)
+        Nearest first.
+    squares : tensor of shape (n_points, k)
+        Squared distances, computed from differences of coordinates.
+    """
+    n, k = len(points), min(n_neighbors, len(points) - 1)
+    neighbors = torch.empty((n, k), dtype=torch.long, device=points.device)
+    squares = points.new_empty((n, k))
+    rows = torch.arange(n, device=points.device)
+    _search(points, rows, neighbors, squares, dtype)
+    if dtype != torch.float64:
+        error = torch.finfo(dtype).eps * points.square().sum(dim=1).max()
+        unsure = rows[squares[:, -1] < _SURE * error] if k else rows[:0]
+        _search(points, unsure, neighbors, squares, torch.float64)
+    return neighbors, squares
+
+
+def _search(points, rows, neighbors, squares, dtype):
+    """Write the lists of some points."""
+    (n, d), k = points.shape, neighbors.shape[1]
+    count = min(k + _MORE, n - 1)
+    compared = points.to(dtype)
+    half = compared.square().sum(dim=1) / 2
+    for part in rows.split(max(1, _ENTRIES // max(n, count * d))):
+        D = torch.addmm(half, compared[part], compared.T, alpha=-1)
+        D[torch.arange(len(part), device=part.device), part] = torch.inf
+        found = D.topk(count, dim=1, largest=False, sorted=False).indices.sort(dim=1).values
+        exact = (points[found] - points[part, None]).square_().sum(dim=2)
+        ordered = exact.sort(dim=1, stable=True)
+        squares[part] = ordered.values[:, :k]
+        neighbors[part] = found.gather(1, ordered.indices[:, :k])
+
+
+def edge_weights(squares, scale_neighbor):
+    """Weigh edges by a self-tuning Gaussian, ``w(x, y) = exp(-|x - y|^2 / sigma(x)^2)``.
+
+    Parameters
+    ----------
+    squares : tensor of shape (n_points, k)
+        Squared distances to the neighbours, in ascending order.
+    scale_neighbor : int
+        Which neighbour's distance is ``sigma(x)``. Where that is 0, the next larger one is
+        taken; where all are 0, all weights are 1.
+
+    Returns
+    -------
+    weights : tensor of shape (n_points, k)
+        Weights; below 1e-12 they are 0.
+    place : tensor of int64 of shape (n_points, 1)
+        Which entry of its list is the scale of a point.
+    """
+    k = squares.shape[1]
+    places = torch.arange(k, device=squares.device)
+    usable = (squares > 0) & (places >= min(scale_neighbor, k) - 1)
+    place = usable.to(torch.uint8).argmax(dim=1, keepdim=True)
+    sigma = torch.where(usable.any(dim=1, keepdim=True), squares.gather(1, place), 1)
+    weights = torch.exp(-squares / sigma)
+    return torch.where(weights < SMALLEST_WEIGHT, 0, weights), place
+
+
+def weights_gradient(gradient, squares, weights, place):
+    """Turn a gradient by weights into one by squared distances.
+
+    Parameters
+    ----------
+    gradient : tensor of shape (n_points, k)
+        Derivatives by the weights.
+    squares, weights, place : tensor
+        As :func:`edge_weights` takes and gives them.
+
+    Returns
+    -------
+    tensor of shape (n_points, k)
+        Derivatives by the squared distances, with their part in ``sigma``.
+    """
+    sigma = squares.gather(1, place)
+    flat = sigma == 0
+    sigma = torch.where(flat, 1, sigma)
+    by_exponent = gradient * weights / sigma
+    by_scale = (by_exponent * squares / sigma).sum(dim=1, keepdim=True)
+    return (-by_exponent).scatter_add(1, place, torch.where(flat, 0, by_scale))
+
+
+def differences_gradient(gradient, cloud):
+    """Turn a gradient by squared distances into one by the points.
+
+    Parameters
+    ----------
+    gradient : tensor of shape (n_points, k)
+        Derivatives by the squared distances to the neighbours.
+    cloud : PointCloud
+        The points and their lists.
+
+    Returns
+    -------
+    tensor of shape (n_points, n_features)
+        Derivatives by the points, in the units in which they were given.
+    """
+    # d|x - y|^2 = 2 (x - y) (dx - dy), summed by products with the matrix of the derivatives.
+    points, (n, k) = cloud.points, cloud.neighbors.shape
+    source = torch.arange(n, device=points.device).repeat_interleave(k)
+    target, value = cloud.neighbors.reshape(-1), gradient.reshape(-1)
+    order = target.argsort(stable=True)
+    forward = csr_matrix(source, target, value, (n, n))
+    backward = csr_matrix(target[order], source[order], value[order], (n, n))
+    sums = gradient.sum(dim=1) + points.new_zeros(n).index_add_(0, target, value)
+    return 2 / cloud.scale * (sums[:, None] * points - forward @ points - backward @ points)

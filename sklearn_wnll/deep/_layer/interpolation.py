@@ -1,0 +1,233 @@
+"""The weighted nonlocal Laplacian as a differentiable operation on torch tensors."""
+
+import torch
+from torch import Tensor
+from torch.nn.functional import one_hot
+
+from ..._extension.label_weights import label_weight_value
+from ..._typing import Gradient, NetworkLabelWeight
+from .gradients import GRADIENTS
+from .graph import PointCloud, edge_weights
+from .system import HarmonicSystem
+
+__all__ = ["Interpolation", "wnll_interpolate"]
+
+_TOLERANCE = {torch.float64: 1e-12, torch.float32: 1e-8}
+
+
+class Interpolation:
+    """The values of template points, extended to query points.
+
+    What the forward pass computes and a backward rule may use; no gradient is recorded.
+
+    Parameters
+    ----------
+    template : tensor of shape (n_template, n_features)
+        Points with values.
+    targets : tensor of shape (n_template, n_classes)
+        Their distributions over the classes.
+    query : tensor of shape (n_query, n_features)
+        Points without.
+    n_neighbors, scale_neighbor, label_weight, tol, max_iter
+        As for :func:`wnll_interpolate`.
+
+    Attributes
+    ----------
+    cloud : PointCloud
+        Template and query points, in this order, and their neighbours.
+    weights, place : tensor
+        Edge weights, and which neighbour sets the scale of each point.
+    system : HarmonicSystem
+        The linear system for the query points.
+    values : tensor of float64 of shape (n_template + n_query, n_classes)
+        Targets, and below them the solution.
+    u : tensor of shape (n_query, n_classes)
+        The solution, as precise as the points are given.
+    """
+
+    @torch.no_grad()
+    def __init__(
+        self,
+        template: Tensor,
+        targets: Tensor,
+        query: Tensor,
+        *,
+        n_neighbors: int,
+        scale_neighbor: int,
+        label_weight: NetworkLabelWeight,
+        tol: float,
+        max_iter: int,
+    ) -> None:
+        n_template = len(template)
+        self.cloud = PointCloud(torch.cat([template, query]), n_neighbors)
+        self.weights, self.place = edge_weights(self.cloud.squares, scale_neighbor)
+        mu = label_weight_value(label_weight, n_template + len(query), n_template)
+        self.system = HarmonicSystem(self.cloud.neighbors, self.weights, n_template, mu, tol,
+                                     max_iter)  # fmt: skip
+        targets = targets.double()
+        self.values = torch.cat([targets, self.system.extend(targets)])
+        self.u = self.values[n_template:].to(query.dtype)
+
+
+def wnll_interpolate(
+    template: Tensor,
+    template_targets: Tensor,
+    query: Tensor,
+    *,
+    n_neighbors: int = 15,
+    scale_neighbor: int = 8,
+    label_weight: NetworkLabelWeight = "wnll",
+    gradient: Gradient = "exact",
+    surrogate: Tensor | None = None,
+    n_classes: int | None = None,
+    tol: float | None = None,
+    max_iter: int = 1000,
+) -> Tensor:
+    """Interpolate the labels of a template to queries, by the weighted nonlocal Laplacian.
+
+    Template and query points make one nearest-neighbour graph, and the labels are extended
+    harmonically over it, as by :class:`~sklearn_wnll.WNLLClassifier`.
+
+    Parameters
+    ----------
+    template : tensor of shape (n_template, n_features)
+        Labelled points, of float32 or float64, on any device.
+    template_targets : tensor of shape (n_template,) or (n_template, n_classes)
+        Their classes as integers, or their distributions over the classes.
+    query : tensor of shape (n_query, n_features)
+        Unlabelled points.
+    n_neighbors : int, default=15
+        Number of nearest other points that each point is joined with.
+    scale_neighbor : int, default=8
+        Which neighbour's distance is the length scale of a point's weights.
+    label_weight : {"wnll", "laplace"} or float, default="wnll"
+        Factor on the energy of template points: ``"wnll"`` is the number of points over
+        that of template points, ``"laplace"`` is 1, a number is itself.
+    gradient : {"exact", "surrogate"}, default="exact"
+        How gradients flow backward. ``"exact"``: by the adjoint system, through weights and
+        length scales, to ``template``, ``query`` and distributions as ``template_targets``; the
+        neighbour lists are held fixed. ``"surrogate"``: the paper's rule, through a linear head,
+        as if the result had been the softmax of its logits.
+    surrogate : tensor of shape (n_query, n_classes), default=None
+        Logits of a linear head for the queries; needed with ``gradient="surrogate"``.
+    n_classes : int, default=None
+        Number of classes, where ``template_targets`` are integers; None is the largest plus 1.
+    tol : float, default=None
+        Relative residual at which the conjugate gradients end; None is 1e-12 for float64,
+        1e-8 for float32, which is solved in float64 too.
+    max_iter : int, default=1000
+        Largest number of iterations.
+
+    Returns
+    -------
+    tensor of shape (n_query, n_classes)
+        Distributions over the classes. Where no label reaches a query, it is the mean of the
+        targets.
+
+    Raises
+    ------
+    ValueError
+        If an argument is invalid: the message names it and the cure.
+    RuntimeError
+        If a second derivative is asked for: there is none.
+
+    Warns
+    -----
+    ConvergenceWarning
+        If ``max_iter`` is too small for ``tol``, on the way forward or backward.
+
+    Notes
+    -----
+    Neighbours are found by comparing all pairs in blocks: ``n^2 d`` multiplications for ``n``
+    points of width ``d``, and memory for some multiples of the points and of ``n`` lists.
+    The backward pass solves one more system with the same matrix.
+
+    Equal points are not merged, as they are in :class:`~sklearn_wnll.WNLLClassifier`, but are
+    neighbours with weight 1: only so does the result depend continuously on each.
+
+    References
+    ----------
+    Wang et al., "Deep Learning with Data Dependent Implicit Activation Function",
+    arXiv 1802.00168 (2018).
+
+    Examples
+    --------
+    >>> import torch
+    >>> from sklearn_wnll.deep import wnll_interpolate
+    >>> template = torch.tensor([[0.0], [4.0]], requires_grad=True)
+    >>> query = torch.tensor([[1.0], [2.5]])
+    >>> u = wnll_interpolate(template, torch.tensor([0, 1]), query, n_neighbors=2, scale_neighbor=1)
+    >>> u.argmax(dim=1)
+    tensor([0, 1])
+    >>> u[:, 0].sum().backward()
+    >>> template.grad.shape
+    torch.Size([2, 1])
+    """
+    targets = _check_points(template, template_targets, query, n_classes)
+    if scale_neighbor > n_neighbors or scale_neighbor < 1:
+        raise ValueError(
+            f"scale_neighbor={scale_neighbor} must be between 1 and n_neighbors={n_neighbors}."
+        )
+    known = (
+        label_weight in ("wnll", "laplace") if isinstance(label_weight, str) else label_weight > 0
+    )
+    if not known:
+        raise ValueError(
+            f"label_weight must be 'wnll', 'laplace' or a positive number, got {label_weight!r}."
+        )
+    if gradient not in GRADIENTS:
+        raise ValueError(f"gradient must be one of {sorted(GRADIENTS)}, got {gradient!r}.")
+    if not len(query):
+        return targets[:0]
+    solved = Interpolation(
+        template.detach(),
+        targets.detach(),
+        query.detach(),
+        n_neighbors=n_neighbors,
+        scale_neighbor=scale_neighbor,
+        label_weight=label_weight,
+        tol=_TOLERANCE[query.dtype] if tol is None else tol,
+        max_iter=max_iter,
+    )
+    return GRADIENTS[gradient](solved, template, targets, query, surrogate)
+
+
+def _check_points(
+    template: Tensor, targets: Tensor, query: Tensor, n_classes: int | None
+) -> Tensor:
+    """Check tensors; give the targets as distributions."""
+    for name, points in (("template", template), ("query", query)):
+        if points.ndim != 2 or points.dtype not in _TOLERANCE:
+            raise ValueError(
+                f"{name} must be a float32 or float64 tensor of shape (n_points, n_features), got "
+                f"{points.dtype} of shape {tuple(points.shape)}."
+            )
+        if not torch.isfinite(points).all():
+            raise ValueError(f"{name} holds NaN or infinity: lower the learning rate, or check "
+                             "the inputs of the network.")  # fmt: skip
+    if (template.dtype, template.device) != (query.dtype, query.device) or (
+        template.shape[1] != query.shape[1]
+    ):
+        raise ValueError(
+            "template and query must have the same dtype, device and number of features, got "
+            f"{template.dtype} on {template.device} with {template.shape[1]} and {query.dtype} on "
+            f"{query.device} with {query.shape[1]}."
+        )
+    if not len(template):
+        raise ValueError("template is empty: there is nothing to interpolate from.")
+    if targets.ndim not in (1, 2) or len(targets) != len(template):
+        raise ValueError(
+            "template_targets must hold a class or a distribution for each of the "
+            f"{len(template)} template points, got shape {tuple(targets.shape)}."
+        )
+    if targets.ndim == 2:
+        return targets.to(template)
+    if targets.is_floating_point() or targets.min() < 0:
+        raise ValueError(
+            "template_targets of one dimension must be classes as integers from 0 on, got "
+            f"{targets.dtype} from {targets.min()} on. Pass distributions for soft targets."
+        )
+    largest = int(targets.max())
+    if n_classes is not None and largest >= n_classes:
+        raise ValueError(f"template_targets hold class {largest}, but n_classes={n_classes}.")
+    return one_hot(targets.long(), largest + 1 if n_classes is None else n_classes).to(template)

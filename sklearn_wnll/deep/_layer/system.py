@@ -1,0 +1,211 @@
+"""The linear system of the weighted nonlocal Laplacian, as torch tensors."""
+
+import torch
+from sklearn.exceptions import ConvergenceWarning
+
+from ..._warnings import warn_user
+from .sparse import csr_matrix
+
+__all__ = ["HarmonicSystem", "conjugate_gradient"]
+
+
+class HarmonicSystem:
+    """The system ``A u = B g`` for the query points of a graph.
+
+    Template points come first. An edge ``w(s, t)`` out of a template point counts ``mu``
+    times; so for a query ``x``,
+    ``sum_y (w(x, y) + w(y, x)) (u(x) - u(y)) + (mu - 1) sum_{y in S} w(y, x) (u(x) - u(y)) = 0``.
+
+    Parameters
+    ----------
+    neighbors : tensor of int64 of shape (n_points, k)
+        Lists of neighbours.
+    weights : tensor of shape (n_points, k)
+        Weights of the edges to them.
+    n_template : int
+        Number of template points.
+    mu : float
+        Factor on edges out of template points.
+    tol : float
+        Relative residual at which the solver ends.
+    max_iter : int
+        Largest number of iterations.
+
+    Attributes
+    ----------
+    n_template : int
+        Number of template points.
+    reached : tensor of bool of shape (n_query,)
+        Whether a path of edges joins a query with a template point.
+    """
+
+    def __init__(self, neighbors, weights, n_template, mu, tol, max_iter):
+        self.n_template, self._mu, self._tol, self._max_iter = n_template, mu, tol, max_iter
+        n, k = neighbors.shape
+        points = torch.arange(n, device=neighbors.device)
+        self._neighbors = neighbors
+        source, target = points.repeat_interleave(k), neighbors.reshape(-1)
+        row, column = torch.cat([source, target]), torch.cat([target, source])
+        value = torch.where(points[:, None] < n_template, mu * weights, weights)
+        value = value.reshape(-1).repeat(2)
+        used = torch.nonzero((row >= n_template) & (value > 0)).squeeze(1)
+        used = used[row[used].argsort(stable=True)]
+        row, column, value = row[used] - n_template, column[used], value[used]
+        n_query = n - n_template
+        self._diagonal = value.new_zeros(n_query).index_add_(0, row, value)
+        labeled = column < n_template
+        self._entries = row[labeled], column[labeled], value[labeled]
+        self._to_template = csr_matrix(*self._entries, (n_query, n_template))
+        row, column, value = row[~labeled], column[~labeled] - n_template, value[~labeled]
+        self._among = csr_matrix(row, column, value, (n_query, n_query))
+        self.reached = self._reached(self._entries[0])
+
+    def _reached(self, beside):
+        """Follow edges from the queries beside a template point, until there is no new one."""
+        reached = torch.zeros_like(self._diagonal, dtype=torch.bool)
+        reached[beside] = True
+        while True:
+            front = reached[:, None].to(self._diagonal)
+            more = reached | ((self._among @ front)[:, 0] > 0)
+            if bool((more == reached).all()):
+                return reached
+            reached = more
+
+    def extend(self, targets):
+        """Solve for the queries.
+
+        Parameters
+        ----------
+        targets : tensor of shape (n_template, n_classes)
+            Values of the template points.
+
+        Returns
+        -------
+        tensor of shape (n_query, n_classes)
+            Values of the queries; the mean of the targets where none is reached.
+        """
+        u = self._solve(self._to_template @ targets)
+        return torch.where(self.reached[:, None], u, targets.mean(dim=0))
+
+    def adjoint(self, gradient):
+        """Solve ``A lambda = dL/du``.
+
+        Parameters
+        ----------
+        gradient : tensor of shape (n_query, n_classes)
+            Derivatives by the values of the queries.
+
+        Returns
+        -------
+        tensor of shape (n_template + n_query, n_classes)
+            The solution; zero on template points and where no label reaches.
+        """
+        solution = self._solve(torch.where(self.reached[:, None], gradient, 0))
+        return torch.cat([solution.new_zeros((self.n_template, solution.shape[1])), solution])
+
+    def weights_gradient(self, adjoint, values):
+        """Give the derivatives by the weights.
+
+        For an edge ``(s, t)`` it is ``(lambda_s - lambda_t) . (u_t - u_s)``, times the factor
+        ``mu`` where ``s`` is a template point: ``dL = lambda . (dB g - dA u)``.
+
+        Parameters
+        ----------
+        adjoint, values : tensor of shape (n_points, n_classes)
+            From :meth:`adjoint`, and the targets and the solution.
+
+        Returns
+        -------
+        tensor of shape (n_points, k)
+            Derivatives.
+        """
+        change = adjoint[:, None] - adjoint[self._neighbors]
+        change *= values[self._neighbors] - values[:, None]
+        by_weights = change.sum(dim=2)
+        by_weights[: self.n_template] *= self._mu
+        return by_weights
+
+    def targets_gradient(self, adjoint, gradient):
+        """Give the derivatives by the targets.
+
+        Parameters
+        ----------
+        adjoint : tensor of shape (n_points, n_classes)
+            From :meth:`adjoint`.
+        gradient : tensor of shape (n_query, n_classes)
+            Derivatives by the values of the queries.
+
+        Returns
+        -------
+        tensor of shape (n_template, n_classes)
+            Derivatives.
+        """
+        query, template, weight = self._entries
+        total = gradient.new_zeros((self.n_template, gradient.shape[1]))
+        total.index_add_(0, template, weight[:, None] * adjoint[self.n_template :][query])
+        missed = torch.where(self.reached[:, None], 0, gradient).sum(dim=0)
+        return total + missed / self.n_template
+
+    def _solve(self, right):
+        solution, converged = conjugate_gradient(
+            self._among, self._diagonal, right, self._tol, self._max_iter
+        )
+        if not converged:
+            warn_user(
+                f"The solver stopped after max_iter={self._max_iter} iterations, above tol="
+                f"{self._tol:g}. Raise max_iter or tol.",
+                ConvergenceWarning,
+            )
+        return solution
+
+
+def conjugate_gradient(off_diagonal, diagonal, right, tol, max_iter):
+    """Solve ``(diag(d) - W) x = b`` by conjugate gradients with Jacobi's preconditioner.
+
+    Parameters
+    ----------
+    off_diagonal : sparse CSR tensor of shape (n, n)
+        The symmetric matrix ``W`` of non-negative numbers.
+    diagonal : tensor of shape (n,)
+        The diagonal ``d``, at least the row sums of ``W``.
+    right : tensor of shape (n, c)
+        Right-hand sides ``b``. Where parts of the system are singular, they must be zero, and
+        the solution is.
+    tol : float
+        All columns end when the residual of each is at most ``tol`` times its right-hand side.
+    max_iter : int
+        Largest number of iterations.
+
+    Returns
+    -------
+    solution : tensor of shape (n, c)
+        ``x``.
+    converged : bool
+        Whether all columns reached the tolerance.
+    """
+    # Scaled to a unit diagonal; points without an edge keep their zeros.
+    root = torch.where(diagonal > 0, diagonal, 1).rsqrt()[:, None]
+    residual = right * root
+    direction, solution = residual.clone(), torch.zeros_like(right)
+    squares = _dot(residual, residual)
+    limit = tol**2 * squares
+    for _ in range(max_iter):
+        if not bool((squares > limit).any()):
+            break
+        image = direction - root * (off_diagonal @ (root * direction))
+        alpha = _ratio(squares, _dot(direction, image))
+        solution += alpha * direction
+        residual -= alpha * image
+        before, squares = squares, _dot(residual, residual)
+        direction = residual + _ratio(squares, before) * direction
+    return root * solution, not bool((squares > limit).any())
+
+
+def _dot(a, b):
+    """Inner products of columns."""
+    return (a * b).sum(dim=0)
+
+
+def _ratio(a, b):
+    """Quotients, 0 where a column has nothing left to solve."""
+    return torch.where(b > 0, a / torch.where(b > 0, b, 1), 0)

@@ -1,0 +1,219 @@
+"""Training samples, and the batches in which the steps of a stage see them."""
+
+import numpy as np
+import torch
+from torch.utils.data import Dataset
+
+from ..._extension.templates import interleaved
+from .._features.inputs import as_tensor
+
+__all__ = [
+    "LARGE_BATCH",
+    "PSEUDO_BATCH",
+    "Batches",
+    "PseudoLabeledBatches",
+    "Samples",
+    "TemplateQueryBatches",
+    "automatic_batch_size",
+]
+
+# Automatic sizes: the largest of linear steps, for which their rate is meant, and that of
+# pseudo-label steps.
+LARGE_BATCH, PSEUDO_BATCH = 128, 64
+_SMALL_BATCH, _FEWEST_BATCHES = 16, 32
+_MOST_UNLABELED = 0.75  # of a batch with pseudo-labels
+
+
+class Samples(Dataset):
+    """Samples and their classes.
+
+    Parameters
+    ----------
+    X : ndarray of shape (n, ...)
+        Samples.
+    codes : ndarray of int of shape (n,)
+        Class of each, -1 where it is not known.
+    """
+
+    def __init__(self, X, codes):
+        self.X, self.codes = as_tensor(X), as_tensor(codes)
+
+    def __len__(self):
+        return len(self.codes)
+
+    def __getitem__(self, places):
+        return self.X[places], self.codes[places]
+
+
+def automatic_batch_size(n_samples):
+    """Choose the size of batches: 128, or less to have 32 of them, but not below 16.
+
+    Parameters
+    ----------
+    n_samples : int
+        Samples of an epoch.
+
+    Returns
+    -------
+    int
+        The size, between 16 and 128.
+
+    Examples
+    --------
+    >>> [automatic_batch_size(n) for n in (100, 1000, 50000)]
+    [16, 31, 128]
+    """
+    return min(LARGE_BATCH, max(_SMALL_BATCH, n_samples // _FEWEST_BATCHES))
+
+
+class Batches:
+    """Labelled samples in batches of nearly equal size, shuffled anew in each epoch.
+
+    Parameters
+    ----------
+    samples : Samples
+        The training samples.
+    batch_size : int
+        Samples in a batch, at most; a last one of one sample joins the one before.
+
+    Yields
+    ------
+    X, codes : tensor
+        A batch.
+    """
+
+    def __init__(self, samples, batch_size):
+        self.samples, self.batch_size = samples, batch_size
+
+    def __len__(self):
+        n = int((self.samples.codes >= 0).sum())
+        # No batch of one sample, which batch normalization cannot learn from.
+        return max(1, min(-(-n // self.batch_size), n // 2))
+
+    def __iter__(self):
+        labeled = torch.nonzero(self.samples.codes >= 0).squeeze(1)
+        order = labeled[torch.randperm(len(labeled))]
+        for part in order.tensor_split(len(self)):
+            yield self.samples[part]
+
+
+class PseudoLabeledBatches:
+    """Labelled and pseudo-labelled samples together; an epoch sees each at least once.
+
+    Parameters
+    ----------
+    samples : Samples
+        The training samples.
+    batch_size : int
+        Samples in a batch. Those without a label have their part of it, but at most three
+        quarters.
+    label : callable
+        Called before each epoch, gives the classes and the weights of the unlabelled samples.
+
+    Attributes
+    ----------
+    mean_weight : float
+        Mean weight of the unlabelled samples in the last epoch.
+
+    Yields
+    ------
+    X, codes, weights : tensor
+        A batch: labelled samples, with weight 1, and others.
+    """
+
+    def __init__(self, samples, batch_size, label):
+        self.samples, self.label = samples, label
+        self.labeled = torch.nonzero(samples.codes >= 0).squeeze(1)
+        self.unlabeled = torch.nonzero(samples.codes < 0).squeeze(1)
+        part = min(len(self.unlabeled) / len(samples), _MOST_UNLABELED)
+        self.n_unlabeled = min(max(1, round(batch_size * part)), batch_size - 1)
+        self.n_labeled = batch_size - self.n_unlabeled
+
+    def __len__(self):
+        return max(
+            -(-len(self.unlabeled) // self.n_unlabeled), -(-len(self.labeled) // self.n_labeled)
+        )
+
+    def __iter__(self):
+        found, weights = (torch.from_numpy(part) for part in self.label())
+        self.mean_weight = weights.mean().item()
+        codes, weight = self.samples.codes.clone(), torch.ones(len(self.samples))
+        codes[self.unlabeled] = found.to(codes.dtype)
+        weight[self.unlabeled] = weights.float()
+        labeled = _in_turn(self.labeled, len(self) * self.n_labeled)
+        unlabeled = _in_turn(self.unlabeled, len(self) * self.n_unlabeled)
+        for pair in zip(labeled.chunk(len(self)), unlabeled.chunk(len(self)), strict=True):
+            places = torch.cat(pair)
+            yield self.samples.X[places], codes[places], weight[places]
+
+
+def _in_turn(places, count):
+    """Shuffle places again and again, until there are so many."""
+    turns = range(-(-count // len(places)))
+    return torch.cat([places[torch.randperm(len(places))] for _ in turns])[:count]
+
+
+class TemplateQueryBatches:
+    """All pairs of a template batch and a query batch, dealt anew in each epoch.
+
+    The classes are dealt in proportion, so that no batch lacks one for which there are
+    enough samples. Samples without a label are dealt to the query batches, each of which has
+    some with one.
+
+    Parameters
+    ----------
+    samples : Samples
+        The training samples.
+    template_fraction : float
+        Part of the labelled samples that are templates.
+    n_template_batches, n_query_batches : int
+        Numbers of batches; fewer, where they would hold no labelled sample.
+    min_template : int
+        Samples that a template batch has, at least: where there are too few for that, fewer
+        batches are made.
+    """
+
+    def __init__(self, samples, *, template_fraction, n_template_batches, n_query_batches,
+                 min_template):  # fmt: skip
+        self.samples = samples
+        n_labeled = int((samples.codes >= 0).sum())
+        self.n_template = min(max(1, round(template_fraction * n_labeled)), n_labeled - 1)
+        self.n_template_batches = max(1, min(n_template_batches, self.n_template // min_template))
+        self.n_query_batches = min(n_query_batches, n_labeled - self.n_template)
+
+    def __len__(self):
+        return self.n_template_batches * self.n_query_batches
+
+    def pairs(self, forward):
+        """Deal the samples, and give all pairs of batches.
+
+        Parameters
+        ----------
+        forward : callable
+            Called with the samples of each batch, once; what it gives takes their place.
+
+        Yields
+        ------
+        query, template : tuple of (forward(X), codes)
+            A batch of each.
+        """
+        queries, templates = (
+            [(forward(X), codes) for X, codes in (self.samples[part] for part in parts)]
+            for parts in self._deal()
+        )
+        for template in templates:
+            for query in queries:
+                yield query, template
+
+    def _deal(self):
+        """Places of the samples of each query batch and of each template batch."""
+        codes = self.samples.codes.numpy()
+        rng = np.random.RandomState(int(torch.randint(2**31 - 1, ())))
+        labeled, unlabeled = np.flatnonzero(codes >= 0), np.flatnonzero(codes < 0)
+        # Any piece of this order holds the classes in proportion.
+        labeled = labeled[interleaved(codes[labeled], rng)]
+        templates = np.array_split(labeled[: self.n_template], self.n_template_batches)
+        queries = np.array_split(labeled[self.n_template :], self.n_query_batches)
+        shares = np.array_split(rng.permutation(unlabeled), self.n_query_batches)
+        queries = [np.concatenate(both) for both in zip(queries, shares, strict=True)]
+        return queries, templates

@@ -1,0 +1,257 @@
+"""The training of a network, epoch by epoch."""
+
+import numbers
+from collections.abc import Iterator, Mapping, Sequence
+from itertools import groupby
+from typing import TYPE_CHECKING, Any, Literal, Self, TypeAlias
+
+import numpy as np
+from numpy.typing import NDArray
+from sklearn.utils.validation import check_is_fitted
+
+from ._style import COLORS, LINES, MARKERS, import_pyplot, in_percent
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure, SubFigure
+    from matplotlib.legend import Legend
+    from matplotlib.lines import Line2D
+
+    OneOrTwoAxes: TypeAlias = Axes | Sequence[Axes] | NDArray[Any]
+
+__all__ = ["StageHistoryDisplay"]
+
+Columns: TypeAlias = Literal["auto"] | Sequence[str]
+
+_STEPS = {"linear": "linear step", "pseudo": "pseudo-label step", "wnll": "WNLL step"}
+
+
+class StageHistoryDisplay:
+    """Loss, and what else was recorded, over the epochs of the stages of a training.
+
+    Make one by :meth:`from_estimator`, or from a history that was kept, and call :meth:`plot`.
+
+    Parameters
+    ----------
+    history : list of dict
+        The ``history_`` of a :class:`~sklearn_wnll.DeepWNLLClassifier`: of each epoch, its
+        ``stage``, ``step`` and ``train_loss``, and what callbacks recorded.
+    columns : "auto" or sequence of str, default="auto"
+        Which recorded numbers to draw beside the loss. ``"auto"``: the accuracies, which are the
+        columns whose names end in ``acc`` or ``accuracy``.
+
+    Attributes
+    ----------
+    ax_ : matplotlib Axes
+        What the loss was drawn in.
+    score_ax_ : matplotlib Axes or None
+        What the columns were drawn in.
+    figure_ : matplotlib Figure or SubFigure
+        Their figure.
+    loss_lines_ : list of matplotlib Line2D
+        The loss of each step of each stage, in their order.
+    score_lines_ : dict of str to matplotlib Line2D
+        The columns by name.
+    legend_ : matplotlib Legend
+        The kinds of step.
+
+    Notes
+    -----
+    The three kinds of step have losses of their own: the linear step's is the cross entropy of the
+    linear head on labelled samples; the pseudo-label step's, on all samples by their weight;
+    the WNLL step's is that of the interpolation. Compare a loss with others of its kind.
+
+    The estimator itself records no accuracy: on the samples that it trains with, it would say
+    little. A callback in ``callbacks=[...]`` can, with ``net.history.record("linear_acc", ...)`` in
+    its ``on_epoch_end``, as the example ``plot_displays.py`` shows.
+
+    Examples
+    --------
+    >>> from sklearn_wnll.plotting import StageHistoryDisplay
+    >>> history = [
+    ...     {"stage": 1, "step": "linear", "train_loss": 2.0, "linear_acc": 0.5},
+    ...     {"stage": 1, "step": "linear", "train_loss": 1.0, "linear_acc": 0.7},
+    ...     {"stage": 1, "step": "wnll", "train_loss": 0.5},
+    ... ]
+    >>> display = StageHistoryDisplay(history).plot()
+    >>> display.score_lines_["linear_acc"].get_ydata()
+    array([0.5, 0.7, nan])
+    """
+
+    ax_: "Axes"
+    score_ax_: "Axes | None"
+    figure_: "Figure | SubFigure"
+    loss_lines_: list["Line2D"]
+    score_lines_: dict[str, "Line2D"]
+    legend_: "Legend"
+
+    def __init__(self, history: Sequence[Mapping[str, Any]], *, columns: Columns = "auto") -> None:
+        self.history = list(history)
+        if not self.history:
+            raise ValueError("history is empty: there is no epoch to draw. Train for one or more.")
+        self.columns = columns
+
+    @classmethod
+    def from_estimator(
+        cls, estimator: Any, *, columns: Columns = "auto", ax: "OneOrTwoAxes | None" = None
+    ) -> Self:
+        """Draw the training of a fitted estimator.
+
+        Parameters
+        ----------
+        estimator : DeepWNLLClassifier
+            A fitted estimator, or another with a ``history_`` of this kind.
+        columns : "auto" or sequence of str, default="auto"
+            Which recorded numbers to draw beside the loss; ``"auto"`` is the accuracies.
+        ax : matplotlib Axes or two of them, default=None
+            What to draw in, as for :meth:`plot`.
+
+        Returns
+        -------
+        StageHistoryDisplay
+            The display, drawn.
+
+        Raises
+        ------
+        ValueError
+            If there is no history, or not the columns asked for.
+        """
+        import_pyplot(f"{cls.__name__}.from_estimator")
+        check_is_fitted(estimator)
+        if not hasattr(estimator, "history_"):
+            raise ValueError(
+                f"estimator {type(estimator).__name__} has no history_. Pass a fitted "
+                "DeepWNLLClassifier."
+            )
+        return cls(estimator.history_, columns=columns).plot(ax)
+
+    def plot(self, ax: "OneOrTwoAxes | None" = None) -> Self:
+        """Draw the loss, and the columns below it if there are any.
+
+        Parameters
+        ----------
+        ax : matplotlib Axes or two of them, default=None
+            What to draw in: two for the loss and the columns; a single one gets the loss alone.
+            None makes a new figure with as many as are needed.
+
+        Returns
+        -------
+        StageHistoryDisplay
+            The display.
+
+        Raises
+        ------
+        ValueError
+            If a column was not recorded, or ``ax`` is more than two.
+        """
+        plt = import_pyplot(f"{type(self).__name__}.plot")
+        names = self._find_columns()
+        given: Any = ax
+        if given is None:
+            n, height = (2, 6.4) if names else (1, 4.8)
+            _, given = plt.subplots(n, sharex=True, figsize=(6.4, height), layout="constrained")
+        axes = np.ravel(given)
+        if len(axes) > 2:
+            raise ValueError(f"ax must be one or two Axes, got {len(axes)}.")
+        self.ax_, self.figure_ = axes[0], axes[0].figure
+        self.score_ax_ = axes[1] if len(axes) == 2 and names else None
+        self._draw_loss()
+        if self.score_ax_ is None:
+            self.score_lines_ = {}
+        else:
+            self.score_lines_ = self._draw_columns(self.score_ax_, names)
+        for place in axes:
+            if place is axes[-1] or not place.get_shared_x_axes().joined(place, axes[-1]):
+                place.set_xlabel("epoch")
+        return self
+
+    def _find_columns(self) -> list[str]:
+        """Find the names of the columns to draw."""
+        recorded = {
+            name
+            for row in self.history
+            for name, value in row.items()
+            if isinstance(value, numbers.Real)
+        }
+        if isinstance(self.columns, str) and self.columns == "auto":
+            return sorted(name for name in recorded if name.endswith(("acc", "accuracy")))
+        names = [self.columns] if isinstance(self.columns, str) else list(self.columns)
+        for name in names:
+            if name not in recorded:
+                raise ValueError(
+                    f"columns holds {name!r}, which the history does not. It holds "
+                    f"{', '.join(sorted(recorded))}."
+                )
+        return names
+
+    def _parts(self) -> Iterator[tuple[int, str, list[int]]]:
+        """Give the stage, the kind of step and the epochs, from 1 on, of each step."""
+        numbered = enumerate(self.history, 1)
+        for (stage, step), rows in groupby(
+            numbered, key=lambda pair: (pair[1]["stage"], pair[1]["step"])
+        ):
+            yield stage, step, [epoch for epoch, _ in rows]
+
+    def _draw_loss(self) -> None:
+        """Draw the loss, a line for each step, and shade and name the steps."""
+        losses = np.array([row["train_loss"] for row in self.history], dtype=float)
+        self.loss_lines_ = []
+        named: set[str] = set()
+        stages: dict[int, tuple[int, int]] = {}
+        kinds = list(_STEPS)
+        for stage, step, epochs in self._parts():
+            look = kinds.index(step)
+            first, last = epochs[0], epochs[-1]
+            (line,) = self.ax_.plot(
+                epochs,
+                losses[first - 1 : last],
+                color=COLORS[look],
+                marker=MARKERS[look],
+                markersize=4,
+                label=None if step in named else _STEPS[step],
+            )
+            self.loss_lines_.append(line)
+            named.add(step)
+            stages[stage] = stages.get(stage, (first, last))[0], last
+            for ax in filter(None, (self.ax_, self.score_ax_)):
+                ax.axvspan(first - 0.5, last + 0.5, color=COLORS[look], alpha=0.1, linewidth=0)
+        self.ax_.set(ylabel="training loss", xlim=(0.5, len(losses) + 0.5))
+        if (losses > 0).all():
+            self.ax_.set_yscale("log")
+        self.legend_ = self.ax_.legend()
+        self._name_stages(stages)
+
+    def _name_stages(self, stages: dict[int, tuple[int, int]]) -> None:
+        """Write the stages above the axes, and draw a line where one begins."""
+        middles = [np.mean(ends) for ends in stages.values()]
+        top = self.ax_.secondary_xaxis("top")
+        top.set_ticks(middles, [f"stage {stage}" for stage in stages])
+        top.tick_params(length=0)
+        for first, _ in list(stages.values())[1:]:
+            for ax in filter(None, (self.ax_, self.score_ax_)):
+                ax.axvline(first - 0.5, color="0.4", linewidth=1)
+
+    def _draw_columns(self, ax: "Axes", names: list[str]) -> dict[str, "Line2D"]:
+        """Draw the columns, NaN where an epoch did not record one."""
+        lines, epochs = {}, np.arange(1, len(self.history) + 1)
+        for place, name in enumerate(names):
+            values = np.array([row.get(name, np.nan) for row in self.history], dtype=float)
+            look = place + len(_STEPS)  # other colours than those of the steps
+            (lines[name],) = ax.plot(
+                epochs,
+                values,
+                color=COLORS[look % len(COLORS)],
+                marker=MARKERS[look % len(MARKERS)],
+                linestyle=LINES[place % len(LINES)],
+                markersize=4,
+                label=name,
+            )
+        accuracies = isinstance(self.columns, str) and self.columns == "auto"
+        if accuracies:
+            ax.yaxis.set_major_formatter(in_percent)
+        ax.set(
+            ylabel="accuracy" if accuracies else "recorded value",
+            xlim=(0.5, len(self.history) + 0.5),
+        )
+        ax.legend(loc="lower right")
+        return lines

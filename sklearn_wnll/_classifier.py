@@ -20,7 +20,8 @@ from ._extension.system import HarmonicExtension
 from ._extension.templates import Templates
 from ._extension.transduction import Transduction
 from ._graph.features import FeatureGraph, PrecomputedGraph
-from ._graph.rows import METRICS, SPARSE_METRICS, FeatureSpace, canonical_rows
+from ._graph.metrics import METRICS, SPARSE_METRICS, FeatureSpace
+from ._graph.rows import canonical_rows
 from ._graph.search import compared_features, make_search
 from ._typing import (
     ClassPrior,

@@ -4,46 +4,33 @@ import time
 from contextlib import contextmanager
 from contextvars import ContextVar
 
+__all__ = ["Progress", "show_progress"]
+
 _WIDTH = 20  # characters of the bar
 
-_silent = ContextVar("silent", default=False)
+# Off in the threads and processes of joblib, whose bars would run into each other.
+_shown = ContextVar("shown", default=False)
 
 
 @contextmanager
-def silent():
-    """Print no progress: this is one of several jobs, whose bars would run into each other."""
-    token = _silent.set(True)
+def show_progress(enabled):
+    """Let the steps in this context print their progress, or not."""
+    token = _shown.set(bool(enabled))
     try:
         yield
     finally:
-        _silent.reset(token)
+        _shown.reset(token)
 
 
 class Progress:
-    """Print how far a step has come, at most once a second.
+    """Print how far a step has come, at most once a second, where :func:`show_progress` is on."""
 
-    Parameters
-    ----------
-    name : str
-        What is being done.
-    enabled : bool
-        Whether to print at all.
-    """
-
-    def __init__(self, name, enabled):
-        self._name, self._enabled = name, enabled and not _silent.get()
+    def __init__(self, name, enabled=True):
+        self._name, self._enabled = name, enabled and _shown.get()
         self._start = self._last = time.monotonic()
 
     def update(self, part, message):
-        """Print a bar and a message if a second has passed since the last one.
-
-        Parameters
-        ----------
-        part : float
-            How much of the step is done, from 0 to 1.
-        message : str
-            What has been reached.
-        """
+        """Print a bar that is full to ``part``, if a second has passed since the last one."""
         now = time.monotonic()
         if self._enabled and now - self._last >= 1:
             self._last = now

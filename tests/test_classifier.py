@@ -27,7 +27,7 @@ from sklearn.utils import get_tags
 
 import sklearn_wnll
 from sklearn_wnll import WNLLClassifier
-from sklearn_wnll._graph.rows import METRICS
+from sklearn_wnll._graph.metrics import METRICS
 from sklearn_wnll.datasets import hide_labels
 from sklearn_wnll.exceptions import (
     AmbiguousLabelsWarning,

@@ -6,7 +6,7 @@ from scipy.spatial.distance import cdist
 from sklearn.neighbors import KNeighborsTransformer, kneighbors_graph
 
 from sklearn_wnll._graph.features import FeatureGraph, PrecomputedGraph
-from sklearn_wnll._graph.rows import FeatureSpace
+from sklearn_wnll._graph.metrics import FeatureSpace
 from sklearn_wnll._graph.search import ExactSearch
 from sklearn_wnll._graph.weights import edge_weights
 

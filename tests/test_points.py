@@ -6,14 +6,8 @@ from scipy import sparse
 from scipy.spatial.distance import cdist, pdist
 from sklearn.metrics.pairwise import cosine_distances
 
-from sklearn_wnll._graph.rows import (
-    METRICS,
-    FeatureSpace,
-    RowIndex,
-    equal_rows,
-    first_of_equal_rows,
-    row_keys,
-)
+from sklearn_wnll._graph.metrics import METRICS, FeatureSpace
+from sklearn_wnll._graph.rows import RowIndex, equal_rows, first_of_equal_rows, row_keys
 
 from .clouds import sparse_rows
 

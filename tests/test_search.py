@@ -9,7 +9,7 @@ from scipy import sparse
 from scipy.spatial.distance import cdist
 from sklearn.neighbors import KNeighborsTransformer
 
-from sklearn_wnll._graph.rows import METRICS, SPARSE_METRICS, FeatureSpace
+from sklearn_wnll._graph.metrics import METRICS, SPARSE_METRICS, FeatureSpace
 from sklearn_wnll._graph.search import ExactSearch, compared_features, exact_seconds, make_search
 from sklearn_wnll._graph.search.cell_search import CellSearch
 from sklearn_wnll._graph.search.descent import DescentSearch

@@ -25,8 +25,9 @@ from sklearn.datasets import load_digits
 from sklearn.model_selection import train_test_split
 from torch import nn
 
-from sklearn_wnll import DeepWNLLClassifier
+from sklearn_wnll import DeepWNLLClassifier, WNLLClassifier
 from sklearn_wnll.datasets import hide_labels
+from sklearn_wnll.deep import LinearStep, PseudoLabelStep
 from sklearn_wnll.plotting import StageHistoryDisplay
 
 COLORS = {"linear": "#0072B2", "wnll": "#009E73"}  # those of the steps that train the heads
@@ -56,7 +57,9 @@ def small_cnn(in_channels):
 # %%
 # Fit and compare
 # ---------------
-# 1,000 images are fitted, 100 of them with their label; the others wait as test images.
+# 1,000 images are fitted, 100 of them with their label; the other 797 are test images. Each step
+# has an object with its settings. ``wnll`` is the graph on which the estimator labels and predicts:
+# digits want fewer neighbors than the default of 30, since nearby digits usually share a class.
 
 
 def errors(seed):
@@ -69,10 +72,9 @@ def errors(seed):
     few = hide_labels(y_fit, 10, random_state=seed)
     model = DeepWNLLClassifier(
         module=small_cnn,
-        max_epochs=40,
-        lr_halving=15,
-        pseudo_epochs=15,
-        pseudo_neighbors=15,
+        linear_step=LinearStep(epochs=40, lr_halving_epochs=15),
+        pseudo_step=PseudoLabelStep(epochs=15),
+        wnll=WNLLClassifier(n_neighbors=15, metric="cosine"),
         augment=None,
         random_state=seed,
     ).fit(X_fit, few)

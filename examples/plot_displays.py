@@ -30,6 +30,7 @@ from torch import nn
 
 from sklearn_wnll import DeepWNLLClassifier, WNLLClassifier
 from sklearn_wnll.datasets import hide_labels
+from sklearn_wnll.deep import LinearStep, PseudoLabelStep
 from sklearn_wnll.plotting import LabelBudgetDisplay, StageHistoryDisplay, TransductionDisplay
 
 # %%
@@ -131,10 +132,9 @@ def draw_training(axes):
     )
     model = DeepWNLLClassifier(
         module=small_cnn,
-        max_epochs=30,
-        lr_halving=10,
-        pseudo_epochs=10,
-        pseudo_neighbors=15,
+        linear_step=LinearStep(epochs=30, lr_halving_epochs=10),
+        pseudo_step=PseudoLabelStep(epochs=10),
+        wnll=WNLLClassifier(n_neighbors=15, metric="cosine"),
         augment=None,
         callbacks=[ScoreHeads(X_test, y_test)],
         random_state=0,

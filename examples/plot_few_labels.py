@@ -29,7 +29,7 @@ from sklearn.neighbors import KNeighborsClassifier
 from sklearn.semi_supervised import LabelSpreading, SelfTrainingClassifier
 
 from sklearn_wnll import WNLLClassifier
-from sklearn_wnll.datasets import hide_labels, load_mnist
+from sklearn_wnll.datasets import hide_labels
 from sklearn_wnll.exceptions import FewLabelsWarning
 from sklearn_wnll.plotting import LabelBudgetDisplay
 
@@ -87,6 +87,8 @@ def load(data, data_home):
     if data == "digits":
         X, y = load_digits(return_X_y=True)
         return X / 16, y
+    from benchmarks.readers import load_mnist  # not needed for the digits
+
     X, y = load_mnist(data_home=data_home, return_X_y=True)
     return X.astype(np.float32) / 255, y
 

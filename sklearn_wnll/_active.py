@@ -16,57 +16,24 @@ _END = 0.03  # a walk ends at a step with this probability, nearly: so it has so
 _TOLERANCE = 1e-4  # of the solver: ranks need no more
 
 
-def most_useful_points(
-    W: sparse.csr_array,
-    labeled: Mask,
-    uncertainty: Floats,
-    n: int,
-    *,
-    n_jobs: int | None = None,
-    verbose: int = 0,
-) -> Indices:
-    """Choose points whose labels would reach the most uncertainty that no label reaches now.
+def most_useful_points(W: sparse.csr_array, labeled: Mask, uncertainty: Floats, n: int) -> Indices:
+    """Choose points whose labels would resolve the most uncertainty not yet covered by labels.
 
     A walk steps from a point ``x`` to a neighbour ``y`` with probability ``T_xy / d_x``, and at
     each step ends by itself with probability ``e / (1 + e)``, ``e = 0.03``, or at a labelled
     point for good. With ``v(x)`` the probability that it ends at a labelled one, and ``s(x)`` the
     expected sum of the uncertainty of the points that it visits, the gain is
     ``d_x (1 - v(x)) s(x)``: nearly the uncertainty, weighted by degree, that walks would bring to
-    ``x`` if it were labelled, which do not now end at a label. The point of the largest gain is
-    taken for labelled, and so on, so that what is chosen is spread out.
+    ``x`` if it were labelled, and that does not now end at a label. The point of the largest gain
+    is taken for labelled, and so on, so that the chosen points are spread out.
 
-    Parameters
-    ----------
-    W : csr_array of shape (n_points, n_points)
-        Weights of the edges; ``T = W + W^T``, ``d`` its row sums.
-    labeled : ndarray of bool of shape (n_points,)
-        Points that have a label.
-    uncertainty : ndarray of shape (n_points,)
-        How uncertain the class of each point is, in [0, 1].
-    n : int
-        Number of points to choose; if fewer have no label, these.
-    n_jobs : int, default=None
-        Number of threads; None is all cores.
-    verbose : int, default=0
-        If positive, print progress.
+    ``v`` and ``s`` solve ``A v_U = T_US 1`` and ``A s_U = (d q)_U`` with the matrix
+    ``A = ((1 + e) diag(d) - T)_UU``, once for each chosen point. Here ``W`` (n_points, n_points)
+    holds the edge weights, ``T = W + W^T``, and ``d`` its row sums; ``uncertainty`` is ``q``
+    (n_points,). Returns at most ``n`` points, the most useful first.
 
-    Returns
-    -------
-    ndarray of int of shape (n,)
-        The points, the most useful first.
-
-    Notes
-    -----
-    ``v`` and ``s`` solve the systems ``A v_U = T_US 1`` and ``A s_U = (d q)_U`` with the matrix
-    ``A = ((1 + e) diag(d) - T)_UU``, once for each point that is chosen.
-
-    Examples
-    --------
     A path of seven points, labelled at one end:
 
-    >>> import numpy as np
-    >>> from scipy import sparse
-    >>> from sklearn_wnll._active import most_useful_points
     >>> W = sparse.diags_array(np.ones(6), offsets=1, shape=(7, 7)).tocsr()
     >>> most_useful_points(W, np.arange(7) == 0, np.ones(7), 2)
     array([5, 2])
@@ -77,16 +44,14 @@ def most_useful_points(
     visits = degree * uncertainty
     labeled, found = labeled.copy(), np.zeros((len(degree), 2))
     chosen: list[Any] = []
-    progress = Progress("labels", verbose)
+    progress = Progress("labels")
     n = min(n, int(np.count_nonzero(~labeled)))
     for done in range(1, n + 1):
         free = np.flatnonzero(~labeled)
         rows = A[free]
         ends = -(rows @ labeled.astype(np.float64))
         B = np.column_stack([ends, visits[free]])
-        found[free] = conjugate_gradient(
-            rows[:, free], B, x0=found[free], tol=_TOLERANCE, n_jobs=n_jobs
-        ).x
+        found[free] = conjugate_gradient(rows[:, free], B, x0=found[free], tol=_TOLERANCE).x
         v, s = found[free].T
         best = free[(degree[free] * (1 - v) * s).argmax()]
         chosen.append(best)

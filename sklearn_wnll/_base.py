@@ -1,7 +1,8 @@
 """What the classifiers have in common: labels of which some are missing."""
 
 from collections.abc import Callable
-from typing import Any, TypeVar
+from copy import copy
+from typing import Any, Self, TypeVar
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -27,31 +28,28 @@ _Method = TypeVar("_Method", bound=Callable[..., Any])
 
 
 def checks_parameters(fit: _Method) -> _Method:
-    """Let a method ``fit`` begin by a check of the estimator's parameters.
-
-    Parameters
-    ----------
-    fit : callable
-        The method.
-
-    Returns
-    -------
-    callable
-        scikit-learn's decoration of it, which has its signature.
-    """
+    """Let a method ``fit`` begin with scikit-learn's check of the estimator's parameters."""
     return _fit_context(prefer_skip_nested_validation=True)(fit)
 
 
 class PartlyLabeledClassifierMixin(ClassifierMixin):
     """A classifier whose ``y`` marks rows as unlabelled.
 
-    Its ``_distributions(X)`` gives the distribution of each row, and whether a label reaches it.
+    Its ``_fit(X, y)`` sets the fitted attributes, and ``_distributions(X)`` returns the
+    distribution of each row, and whether a label reaches it.
     """
 
     classes_: NDArray[Any]
 
+    def _fit_whole(self, X: Any, y: Labels) -> Self:
+        """Fit a copy, and take its attributes at once: a fit that fails changes nothing."""
+        fitted = copy(self)
+        fitted._fit(X, y)
+        self.__dict__ = fitted.__dict__
+        return self
+
     def predict(self, X: Rows) -> NDArray[Any]:
-        """Give the most likely class of each row.
+        """Predict the most likely class of each row.
 
         Parameters
         ----------
@@ -67,7 +65,7 @@ class PartlyLabeledClassifierMixin(ClassifierMixin):
         return self.classes_[probabilities.argmax(axis=1)]
 
     def predict_proba(self, X: Rows) -> Floats:
-        """Give the distribution over the classes for each row.
+        """Predict the distribution over the classes of each row.
 
         Parameters
         ----------
@@ -83,7 +81,7 @@ class PartlyLabeledClassifierMixin(ClassifierMixin):
         return self._distributions(X)[0]
 
     def certainty(self, X: Rows) -> Floats:
-        """Tell how certain the prediction of each row is.
+        """Compute how certain the prediction of each row is.
 
         Parameters
         ----------
@@ -93,14 +91,14 @@ class PartlyLabeledClassifierMixin(ClassifierMixin):
         Returns
         -------
         ndarray of shape (n_queries,)
-            One minus the entropy of the distribution in units of that of the uniform one: 1 if
-            one class has it all, 0 if all are alike, and 0 where no label reaches a row. It ranks
-            rows; it is not the probability of being right.
+            One minus the entropy of the distribution in units of the uniform one's: 1 if one-hot,
+            0 if uniform, and 0 where no label reaches a row. It ranks rows; it is not the
+            probability of being right.
         """
         return certainty(*self._distributions(X))
 
     def score(self, X: Rows, y: Labels, sample_weight: ArrayLike | None = None) -> float:
-        """Give the accuracy on the rows that ``y`` labels.
+        """Compute the accuracy on the rows that ``y`` labels.
 
         Parameters
         ----------
@@ -134,16 +132,8 @@ class PartlyLabeledClassifierMixin(ClassifierMixin):
         check_no_missing(truth, self.unlabeled)
         return accuracy_score(truth, predicted[labeled], sample_weight=sample_weight)
 
-    def _check_scale_neighbor(self) -> None:
-        """Refuse a scale from beyond the end of the neighbour lists."""
-        if self.scale_neighbor > self.n_neighbors:
-            raise ValueError(
-                f"scale_neighbor={self.scale_neighbor} is larger than n_neighbors="
-                f"{self.n_neighbors}. Lower scale_neighbor or raise n_neighbors."
-            )
-
     def _encode(self, X: Any, y: Labels | None) -> tuple[NDArray[Any], Indices]:
-        """Give the classes in ``y``, and the code of each row: -1 where it has no label."""
+        """The classes in ``y``, and the code of each row, -1 where it has no label."""
         if y is None:
             raise ValueError(
                 f"This {type(self).__name__} estimator requires y to be passed, but the target y "

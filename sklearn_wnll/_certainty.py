@@ -10,25 +10,10 @@ __all__ = ["certainty"]
 
 
 def certainty(u: NDArray[np.floating], reached: Mask | None = None) -> Floats:
-    """Tell how certain distributions are.
+    """One minus the entropy in units of the uniform distribution's (n,).
 
-    Parameters
-    ----------
-    u : ndarray of shape (n, n_classes)
-        Distributions.
-    reached : ndarray of bool of shape (n,), default=None
-        Whether a label reaches the point. None is True for all.
+    1 if one-hot, 0 if uniform, and 0 where ``reached`` says that no label reaches a point.
 
-    Returns
-    -------
-    ndarray of shape (n,)
-        One minus the entropy in units of that of the uniform distribution: 1 for a single
-        class, 0 for all classes alike and where no label reaches a point.
-
-    Examples
-    --------
-    >>> import numpy as np
-    >>> from sklearn_wnll._certainty import certainty
     >>> certainty(np.array([[1.0, 0.0], [0.5, 0.5]]))
     array([1., 0.])
     """

@@ -15,14 +15,22 @@ from sklearn.utils.validation import check_is_fitted, validate_data
 from ._active import most_useful_points
 from ._base import PartlyLabeledClassifierMixin, checks_parameters
 from ._certainty import certainty
-from ._extension.class_prior import balanced, class_factors, class_prior_values, labeled_frequencies
+from ._extension.class_prior import (
+    apply_class_factors,
+    class_factors,
+    class_prior_values,
+    labeled_frequencies,
+)
 from ._extension.system import HarmonicExtension
-from ._extension.templates import Templates
-from ._extension.transduction import Transduction
-from ._graph.features import FeatureGraph, PrecomputedGraph
+from ._extension.templates import Batching, fit_templates
+from ._extension.transduction import Extender
+from ._graph.features import FeatureGraphBuilder
 from ._graph.metrics import METRICS, SPARSE_METRICS, FeatureSpace
+from ._graph.precomputed import PrecomputedGraphBuilder
 from ._graph.rows import canonical_rows
 from ._graph.search import compared_features, make_search
+from ._graph.weights import scale_neighbor_value
+from ._progress import show_progress
 from ._typing import (
     ClassPrior,
     Floats,
@@ -55,9 +63,9 @@ class WNLLClassifier(PartlyLabeledClassifierMixin, BaseEstimator):
     n_neighbors : int, default=15
         Number of nearest other points that each point is joined with; all others, if there
         are no more. A point is not its own neighbour.
-    scale_neighbor : int, default=8
+    scale_neighbor : int, default=None
         Which neighbour's distance is the length scale ``sigma(x)`` of a point's weights; at
-        most ``n_neighbors``.
+        most ``n_neighbors``. None is half of ``n_neighbors``, rounded up.
     label_weight : {"wnll", "laplace", "poisson"} or float > 0, default="wnll"
         Factor ``mu`` on the energy of labelled points. ``"wnll"`` is ``n / m``, the number of
         points over the number of labelled ones; ``"laplace"`` is 1, the graph Laplacian,
@@ -119,10 +127,10 @@ class WNLLClassifier(PartlyLabeledClassifierMixin, BaseEstimator):
         Seeds the approximate search of neighbours, and the order in which rows are dealt to
         templates and batches.
     n_jobs : int, default=None
-        Number of threads of search and solver; None is all cores. With several templates or
-        batches, the number of jobs over which :class:`joblib.Parallel` spreads them, and
-        None is one after the other (or what :func:`joblib.parallel_config` says). The results
-        do not depend on it, except in pynndescent without a ``random_state``.
+        Number of jobs over which :class:`joblib.Parallel` spreads templates and batches, if there
+        are several. None means 1 unless in a :func:`joblib.parallel_config` context; -1 means all
+        processors. Search and solver have threads of their own: one for each core, or as many as
+        ``OMP_NUM_THREADS`` or :mod:`threadpoolctl` allow. The results depend on neither.
     verbose : int, default=0
         If positive, print the progress of search and solver.
 
@@ -213,7 +221,7 @@ class WNLLClassifier(PartlyLabeledClassifierMixin, BaseEstimator):
 
     _parameter_constraints: ClassVar[dict[str, Any]] = {
         "n_neighbors": [Interval(Integral, 1, None, closed="left")],
-        "scale_neighbor": [Interval(Integral, 1, None, closed="left")],
+        "scale_neighbor": [None, Interval(Integral, 1, None, closed="left")],
         "label_weight": [
             StrOptions({"wnll", "laplace", "poisson"}),
             Interval(Real, 0, None, closed="neither"),
@@ -239,7 +247,7 @@ class WNLLClassifier(PartlyLabeledClassifierMixin, BaseEstimator):
         self,
         n_neighbors: int = 15,
         *,
-        scale_neighbor: int = 8,
+        scale_neighbor: int | None = None,
         label_weight: LabelWeight = "wnll",
         class_prior: ClassPrior | None = None,
         metric: Metric = "euclidean",
@@ -292,32 +300,49 @@ class WNLLClassifier(PartlyLabeledClassifierMixin, BaseEstimator):
         ValueError
             If an argument is invalid: the message names it and the cure.
         """
+        return self._fit_whole(X, y)
+
+    def _fit(self, X: Rows, y: Labels) -> None:
+        """Set the fitted attributes."""
         X = self._validate_X(X, reset=True)
         self.classes_, codes = self._encode(X, y)
         frequencies, prior = labeled_frequencies(codes, len(self.classes_)), None
         if self.class_prior is not None:
             prior = class_prior_values(self.class_prior, self.classes_, frequencies)
-
-        self._templates = self._make_templates(X)
-        result = self._templates.fit(X, codes, frequencies if prior is None else prior)
+        with show_progress(self.verbose):
+            self._templates = fit_templates(
+                self._make_builder(X),
+                X,
+                codes,
+                Extender(
+                    self.label_weight,
+                    fallback=frequencies if prior is None else prior,
+                    tol=self.tol,
+                    max_iter=self.max_iter,
+                ),
+                template_size=self.template_size,
+                seed=check_random_state(self.random_state).randint(2**31 - 1),
+                n_jobs=self.n_jobs,
+            )
+        result = self._templates.fitted()
+        self._warn_if_not_converged(result)
+        index = self._templates.points.index
+        result = result._replace(u=result.u[index], reached=result.reached[index])
+        self._warn_if_unreached(int(np.count_nonzero(~result.reached)), "rows of X")
         self._class_factors = None
         if prior is not None:
             free = result.u[(codes < 0) & result.reached]
             self._class_factors = class_factors(free, prior, frequencies)
-        self._warn_if_not_converged(result)
         self.n_iter_ = max(1, result.n_iter)
-        self.label_distributions_, self.reached_ = self._balanced(result), result.reached
+        self.label_distributions_, self.reached_ = self._corrected(result), result.reached
         self.transduction_ = self.classes_[self.label_distributions_.argmax(axis=1)]
-        self._warn_if_unreached(int(np.count_nonzero(~result.reached)), "rows of X")
         self.templates_ = self._templates.rows
         self.graph_ = self.point_index_ = None
         if len(self.templates_) == 1:
-            graph = self._templates.fitted[0].graph
-            self.graph_, self.point_index_ = graph.weights_, graph.point_index_
-        return self
+            self.graph_, self.point_index_ = self._templates.transductions[0].graph.weights, index
 
-    def next_to_label(self, n: int = 10) -> Indices:
-        """Choose unlabelled fitted rows whose labels would help most: active learning.
+    def suggest_labels(self, n: int = 10) -> Indices:
+        """Suggest unlabelled fitted rows whose labels would help most: active learning.
 
         They are uncertain, far from labelled rows, and spread out.
 
@@ -329,8 +354,8 @@ class WNLLClassifier(PartlyLabeledClassifierMixin, BaseEstimator):
         Returns
         -------
         ndarray of int of shape (n,)
-            Rows of the fitted ``X``, the most useful first; fewer if fewer are left. Of equal
-            rows there is one.
+            Rows of the fitted ``X``, the most useful first; fewer if fewer are left. Of several
+            equal rows only one is suggested.
 
         Raises
         ------
@@ -343,9 +368,11 @@ class WNLLClassifier(PartlyLabeledClassifierMixin, BaseEstimator):
 
         Notes
         -----
-        The formula is in :func:`~sklearn_wnll._active.most_useful_points`. Each row
-        costs a solution on the graph. Label what it gives, fit again, and ask again: the fewer at
-        a time, the better they are chosen.
+        Random walks on the graph start at a row and end at a labelled one, or by themselves after
+        some 30 steps. A row's gain is the uncertainty that walks through it meet before they end,
+        weighted by its degree; the row of the largest gain is taken for labelled, and the gains
+        are computed again. Each row costs a solution on the graph. Label the suggested rows, fit
+        again, and ask again: the fewer rows at a time, the better they are chosen.
 
         Examples
         --------
@@ -356,8 +383,8 @@ class WNLLClassifier(PartlyLabeledClassifierMixin, BaseEstimator):
         >>> few = hide_labels(y, 3, random_state=0)
         >>> for _ in range(2):
         ...     model = WNLLClassifier().fit(X, few)
-        ...     rows = model.next_to_label(10)
-        ...     few[rows] = y[rows]  # what a person would tell
+        ...     rows = model.suggest_labels(10)
+        ...     few[rows] = y[rows]  # what a person would say
         >>> (few != -1).sum()
         np.int64(50)
         """
@@ -366,15 +393,14 @@ class WNLLClassifier(PartlyLabeledClassifierMixin, BaseEstimator):
             raise ValueError(f"n must be an integer of at least 1, got {n!r}.")
         if self.graph_ is None or self.point_index_ is None:
             raise ValueError(
-                f"next_to_label needs one graph, but the rows are dealt to {len(self.templates_)} "
+                f"suggest_labels needs one graph, but the rows are dealt to {len(self.templates_)} "
                 "templates. Fit with template_size=None, perhaps to a part of the rows."
             )
         _, row = np.unique(self.point_index_, return_index=True)
-        labeled = self._templates.fitted[0].labeled
+        labeled = self._templates.transductions[0].labels.labeled
         known = certainty(self.label_distributions_, self.reached_)[row]
-        chosen = most_useful_points(
-            self.graph_, labeled, 1 - known, int(n), n_jobs=self.n_jobs, verbose=self.verbose
-        )
+        with show_progress(self.verbose):
+            chosen = most_useful_points(self.graph_, labeled, 1 - known, int(n))
         return row[chosen]
 
     def _distributions(self, X: Rows) -> tuple[Floats, Mask]:
@@ -382,18 +408,17 @@ class WNLLClassifier(PartlyLabeledClassifierMixin, BaseEstimator):
         check_is_fitted(self)
         self._validate_params()
         X = self._validate_X(X, reset=False)
-        self._templates.configure(
-            query_size=self.query_size,
-            n_jobs=self.n_jobs,
-            verbose=self.verbose,
-            tol=self.tol,
-            max_iter=self.max_iter,
-        )
-        inductive = self.predict_mode == "inductive"
-        result = self._templates.predict(X, inductive=inductive)
+        with show_progress(self.verbose):
+            result = self._templates.predict(
+                X,
+                inductive=self.predict_mode == "inductive",
+                batching=Batching(self.query_size, self.n_jobs),
+                tol=self.tol,
+                max_iter=self.max_iter,
+            )
         self._warn_if_not_converged(result)
         self._warn_if_unreached(int(np.count_nonzero(~result.reached)), "queries")
-        return self._balanced(result), result.reached
+        return self._corrected(result), result.reached
 
     def __sklearn_tags__(self) -> Tags:
         tags = super().__sklearn_tags__()
@@ -408,8 +433,6 @@ class WNLLClassifier(PartlyLabeledClassifierMixin, BaseEstimator):
 
     def _validate_X(self, X: Rows, *, reset: bool) -> Any:
         """Check X, leaving float32 and float64 as they are."""
-        if reset:
-            self._check_scale_neighbor()
         precomputed = self.metric == "precomputed"
         X = validate_data(
             self,
@@ -427,51 +450,33 @@ class WNLLClassifier(PartlyLabeledClassifierMixin, BaseEstimator):
             )
         return canonical_rows(X)
 
-    def _make_templates(self, X: Any) -> Templates:
-        """Make what fits and predicts, with this estimator's parameters."""
-        if self.metric == "precomputed" and self.template_size is not None:
-            raise ValueError(
-                "template_size cannot be used with metric='precomputed': a graph that is cut into "
-                "templates loses its edges. Pass features, or template_size=None."
-            )
-        common = {"n_jobs": self.n_jobs, "verbose": self.verbose}
-        transduction = Transduction(
-            self._make_graph(X),
-            label_weight=self.label_weight,
-            tol=self.tol,
-            max_iter=self.max_iter,
-            **common,
-        )
-        return Templates(
-            transduction,
-            template_size=self.template_size,
-            query_size=self.query_size,
-            seed=check_random_state(self.random_state).randint(2**31 - 1),
-            **common,
-        )
-
-    def _make_graph(self, X: Any) -> FeatureGraph | PrecomputedGraph:
+    def _make_builder(self, X: Any) -> FeatureGraphBuilder | PrecomputedGraphBuilder:
+        """Make what turns rows into a graph."""
+        neighbors = self.n_neighbors, scale_neighbor_value(self.scale_neighbor, self.n_neighbors)
         if self.metric == "precomputed":
-            return PrecomputedGraph(self.n_neighbors, self.scale_neighbor)
+            if self.template_size is not None:
+                raise ValueError(
+                    "template_size cannot be used with metric='precomputed': a graph that is cut "
+                    "into templates loses its edges. Pass features, or template_size=None."
+                )
+            return PrecomputedGraphBuilder(*neighbors)
         # A transformer sees the rows as they are.
         metric = self.metric if isinstance(self.neighbors, str) else None
-        space = FeatureSpace(metric, self.n_jobs)
         search = make_search(
             self.neighbors,
             (min(X.shape[0], self.template_size or X.shape[0]), compared_features(X)),
-            metric=space.search_metric,
+            metric=FeatureSpace(metric).search_metric,
             is_sparse=sparse.issparse(X),
             random_state=self.random_state,
-            n_jobs=self.n_jobs,
-            verbose=self.verbose,
         )
-        return FeatureGraph(search, space, self.n_neighbors, self.scale_neighbor)
+        return FeatureGraphBuilder(metric, search, *neighbors)
 
-    def _balanced(self, result: HarmonicExtension) -> Floats:
+    def _corrected(self, result: HarmonicExtension) -> Floats:
         """Correct distributions by the class prior; those that no label reaches are the prior."""
         if self._class_factors is None:
             return result.u
-        return np.where(result.reached[:, None], balanced(result.u, self._class_factors), result.u)
+        corrected = apply_class_factors(result.u, self._class_factors)
+        return np.where(result.reached[:, None], corrected, result.u)
 
     def _warn_if_not_converged(self, result: HarmonicExtension) -> None:
         if not result.converged:

@@ -3,7 +3,7 @@
 __all__ = [
     "AmbiguousLabelsWarning",
     "FewLabelsWarning",
-    "OtherRangeWarning",
+    "InputRangeWarning",
     "ShortNeighborListsWarning",
     "SlowPrecisionWarning",
     "TrainingInterruptedWarning",
@@ -27,7 +27,7 @@ class ShortNeighborListsWarning(UserWarning):
     """A given neighbour graph holds fewer neighbours than ``n_neighbors`` asks for."""
 
 
-class OtherRangeWarning(UserWarning):
+class InputRangeWarning(UserWarning):
     """New images have a far smaller or larger spread than the fitted ones."""
 
 

@@ -5,9 +5,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 from hypothesis import settings
+from readers import load_mnist
 from sklearn.datasets import load_digits, make_moons
 
-from sklearn_wnll.datasets import hide_labels, load_mnist
+from sklearn_wnll.datasets import hide_labels
 
 os.environ.setdefault("MPLBACKEND", "Agg")  # draw without a screen
 settings.register_profile("default", max_examples=200, deadline=None)

@@ -3,11 +3,11 @@
 import numpy as np
 import pytest
 import torch
+from sklearn_wnll.deep._head import sample_keys
 from torch import nn
 
 from sklearn_wnll.deep import crop_and_flip
-from sklearn_wnll.deep._features.inputs import Standardizer, as_samples
-from sklearn_wnll.deep._head import sample_keys
+from sklearn_wnll.deep._inputs import Standardizer, as_samples
 from sklearn_wnll.deep._network import WNLLNetwork
 from sklearn_wnll.deep._training.batches import Batches, Samples, TemplateQueryBatches
 

@@ -17,12 +17,14 @@ def test_first_hundred_labelled(mnist):
     assert model.set_params(predict_mode="inductive").score(X[TEST], y[TEST]) < 0.6
 
 
+@pytest.mark.slow
 def test_all_training_images_labelled(mnist):
     X, y = mnist
     model = WNLLClassifier(neighbors="exact").fit(X[TRAIN], y[TRAIN])
     assert model.score(X[TEST], y[TEST]) >= 0.974
 
 
+@pytest.mark.slow
 @pytest.mark.filterwarnings("ignore::sklearn_wnll.exceptions.FewLabelsWarning")
 def test_ten_labels_per_class(mnist):
     X, y = mnist

@@ -29,17 +29,25 @@ def test_equal_rows_are_grouped_as_numpy_groups_them(n, d, seed, use_sparse):
 def test_keys_of_many_small_integers_do_not_collide(dtype, use_sparse):
     # Small integers leave most bits of a float zero, which a weak hash would not survive.
     X = np.indices((30, 30, 30)).reshape(3, -1).T.astype(dtype)
-    index = RowIndex(row_keys(sparse.csr_array(X) if use_sparse else X))
-    assert len(np.unique(index._keys)) == len(X)
+    keys = row_keys(sparse.csr_array(X) if use_sparse else X)
+    index = RowIndex(keys)
+    for column in keys.T:
+        assert len(np.unique(column)) == len(X)
     np.testing.assert_array_equal(index.find(row_keys(X)), np.arange(len(X)))
     assert (index.find(row_keys(X + dtype(0.5))) == -1).all()
 
 
 def test_colliding_keys_do_not_merge_different_rows():
     X = np.array([[1.0], [2.0], [1.0]])
-    first, inverse = first_of_equal_rows(X, np.zeros(len(X), np.uint64))
+    first, inverse = first_of_equal_rows(X, np.zeros((len(X), 2), np.uint64))
     assert first.tolist() == [0, 1]
     assert inverse.tolist() == [0, 1, 0]
+
+
+def test_rows_are_found_by_both_keys():
+    fitted = np.array([[7, 1], [5, 1], [7, 3], [7, 2]], dtype=np.uint64)
+    queries = np.array([[7, 3], [7, 2], [7, 1], [7, 4], [5, 1], [9, 1]], dtype=np.uint64)
+    assert RowIndex(fitted).find(queries).tolist() == [2, 3, 0, -1, 1, -1]
 
 
 def test_a_sparse_row_has_the_key_of_the_dense_row():

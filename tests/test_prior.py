@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from sklearn.datasets import load_digits, make_blobs
 
 from sklearn_wnll import WNLLClassifier
-from sklearn_wnll._extension.class_prior import balanced, class_factors
+from sklearn_wnll._extension.class_prior import apply_class_factors, class_factors
 from sklearn_wnll.datasets import hide_labels
 
 
@@ -17,7 +17,7 @@ def test_the_mean_of_like_distributions_becomes_the_prior(seed, n_classes):
     rng = np.random.default_rng(seed)
     row, prior = rng.dirichlet(np.ones(n_classes)), rng.dirichlet(np.full(n_classes, 5))
     u = np.tile(row, (7, 1))
-    v = balanced(u, class_factors(u, prior, row))
+    v = apply_class_factors(u, class_factors(u, prior, row))
     np.testing.assert_allclose(v.mean(axis=0), prior, rtol=1e-9)
     np.testing.assert_allclose(v.sum(axis=1), 1)
 
@@ -40,7 +40,7 @@ def test_factors_are_moderate_however_certain_or_few_the_rows_are(n, seed):
     factors = class_factors(u, prior, np.full(3, 1 / 3))
     assert (factors > 0.05).all()
     assert (factors <= 3 * prior * (n + 30) / 30 + 1e-9).all()
-    np.testing.assert_array_equal(balanced(u, factors), u)
+    np.testing.assert_array_equal(apply_class_factors(u, factors), u)
 
 
 def imbalanced(seed=0):

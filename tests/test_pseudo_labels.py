@@ -14,8 +14,8 @@ from sklearn_wnll import DeepWNLLClassifier
 from sklearn_wnll.datasets import hide_labels
 from sklearn_wnll.deep import strong_augmentation
 from sklearn_wnll.deep._features.graph_features import GraphFeatures
-from sklearn_wnll.deep._features.inputs import Standardizer
 from sklearn_wnll.deep._features.patches import PatchEncoder, SampleFeatures
+from sklearn_wnll.deep._inputs import Standardizer
 from sklearn_wnll.deep._network import WNLLNetwork
 from sklearn_wnll.deep._training.batches import PseudoLabeledBatches, Samples
 from sklearn_wnll.deep._training.callbacks import CosineDecay, MovingAverage

@@ -3,7 +3,7 @@ Which labels help most: asking for ten at a time, or drawing them at random
 ===========================================================================
 
 MNIST's 70,000 images as pixels, from 10 labels drawn at random on. Ten more at a time: those that
-``next_to_label(10)`` asks for, those of the least certainty, or some at random. Accuracy on the
+``suggest_labels(10)`` asks for, those of the least certainty, or some at random. Accuracy on the
 images that have no label. Writes ``docs/benchmarks/active_learning.md``. MNIST is read from
 ``--data-home`` or the folder in the environment variable ``SKLEARN_WNLL_DATA``. Half an hour on
 one core; runs that are finished lie in ``--results`` and are not repeated.
@@ -18,28 +18,28 @@ from pathlib import Path
 
 import numpy as np
 from pynndescent import PyNNDescentTransformer
+from scipy.special import entr
 
 sys.path.insert(0, str(Path(__file__).parent))
 from measure import machine, measured, table, write_page
+from readers import load_mnist
 
 from sklearn_wnll import WNLLClassifier
-from sklearn_wnll._certainty import certainty
-from sklearn_wnll.datasets import load_mnist
 
 LAST = 100
 SHOWN = 10, 20, 30, 50, 70, 100
-WAYS = "random", "next_to_label", "least certain"
+WAYS = "random", "suggest_labels", "least certain"
 
 
 def choose(way, model, few, rng):
     """Rows to label next."""
-    if way == "next_to_label":
-        return model.next_to_label(10)
+    if way == "suggest_labels":
+        return model.suggest_labels(10)
     free = np.flatnonzero(few == -1)
     if way == "random":
         return rng.choice(free, 10, replace=False)
-    order = certainty(model.label_distributions_[free]).argsort(kind="stable")
-    return free[order[:10]]
+    entropy = entr(model.label_distributions_[free]).sum(axis=1)
+    return free[(-entropy).argsort(kind="stable")[:10]]
 
 
 def run(way, distances, y, seed):
@@ -65,9 +65,9 @@ def section(found):
         columns = np.array(found[way]).T[places]
         cells = [f"{values.mean():.1f} ± {values.std():.1f}" for values in columns]
         rows.append([way, str(len(found[way])), *cells])
-    gain = (np.array(found["next_to_label"]) - np.array(found["random"])).T[places]
+    gain = (np.array(found["suggest_labels"]) - np.array(found["random"])).T[places]
     wins = [f"{(values > 0).sum()} of {len(values)}" for values in gain]
-    rows.append(["next_to_label beats random in", "", *wins])
+    rows.append(["suggest_labels beats random in", "", *wins])
     header = ["ten more at a time", "draws", *(f"{labels} labels" for labels in SHOWN)]
     return f"## MNIST, 70,000 images\n\n{table(header, rows)}\n\n{measured()}"
 
@@ -102,7 +102,7 @@ HEAD = """\
 
 Accuracy in % on the images that have no label, mean ± standard deviation over draws of the first 10
 labels, which are drawn at random of all images. Then ten more at a time: at random, those of the
-least certainty, or `next_to_label(10)`. `WNLLClassifier()` on the same graph of 15 neighbours.
+least certainty, or `suggest_labels(10)`. `WNLLClassifier()` on the same graph of 15 neighbours.
 
 Command: `python examples/benchmarks/active_learning.py`.
 {machine}

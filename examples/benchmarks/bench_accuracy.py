@@ -15,12 +15,12 @@ from pathlib import Path
 import numpy as np
 
 sys.path.insert(0, str(Path(__file__).parent))
-from measure import in_new_process, machine, measured, recall, table, write_page
+from graphs import neighbor_lists, recall, scaled_distances
+from measure import in_new_process, machine, measured, table, write_page
+from readers import load_mnist
 
 from sklearn_wnll import WNLLClassifier
-from sklearn_wnll._graph.search import ExactSearch
-from sklearn_wnll._graph.search.cell_search import CellSearch
-from sklearn_wnll.datasets import hide_labels, load_mnist
+from sklearn_wnll.datasets import hide_labels
 
 TEST = slice(60_000, None)
 SEEDS = 5
@@ -113,32 +113,28 @@ def compare(data_home, rows, method):
 
 
 def approximate(data_home):
-    """Accuracy with approximate neighbours and with exact ones, of the same labels."""
+    """Accuracy with approximate and with exact neighbors, for the same labels."""
     X, y = load_mnist(data_home=data_home, return_X_y=True)
     X = X.astype(np.float32) / 255
-    lists = {"exact": [ExactSearch("euclidean").fit(X).lists(15)] * SEEDS}
-    lists["approximate"] = [CellSearch(seed).fit(X).lists(15) for seed in range(SEEDS)]
-    graphs = {name: [as_graph(found) for found in each] for name, each in lists.items()}
-    pairs = zip(lists["exact"], lists["approximate"], strict=True)
-    found = {"recall": [recall(exact.indices, other.indices) for exact, other in pairs]}
+    graphs = {"exact": [graph_of("exact", X, y, 0)] * SEEDS}
+    graphs["approximate"] = [graph_of("approximate", X, y, seed) for seed in range(SEEDS)]
+    exact = neighbor_lists(graphs["exact"][0])
+    found = {"recall": [recall(exact, neighbor_lists(W)) for W in graphs["approximate"]]}
     for rate in RATES:
         for name in graphs:
             found[f"{name} {rate}"] = []
             for seed in range(SEEDS):
                 few = hide_labels(y, rate, random_state=seed)
-                model = WNLLClassifier(metric="precomputed").fit(graphs[name][seed], few)
+                distances = scaled_distances(graphs[name][seed])
+                model = WNLLClassifier(metric="precomputed").fit(distances, few)
                 hidden = few == -1
                 found[f"{name} {rate}"].append(100 * (model.transduction_ == y)[hidden].mean())
     return found
 
 
-def as_graph(lists):
-    """Neighbour lists as a sparse matrix of distances."""
-    from scipy import sparse
-
-    n, k = lists.indices.shape
-    edges = lists.distances.ravel(), lists.indices.ravel(), np.arange(0, n * k + 1, k)
-    return sparse.csr_matrix(edges, shape=(n, n))
+def graph_of(neighbors, X, y, seed):
+    """Weights of the graph, from a fit with all labels, which has nothing to solve."""
+    return WNLLClassifier(neighbors=neighbors, random_state=seed).fit(X, y).graph_
 
 
 def mean_and_spread(values):

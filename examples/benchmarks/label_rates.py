@@ -23,10 +23,12 @@ from scipy import sparse
 from sklearn.datasets import load_digits
 
 sys.path.insert(0, str(Path(__file__).parent))
+from graphs import scaled_distances
 from measure import machine, measured, table, write_page
+from readers import load_mnist
 
 from sklearn_wnll import WNLLClassifier
-from sklearn_wnll.datasets import hide_labels, load_mnist
+from sklearn_wnll.datasets import hide_labels
 
 RATES = 1, 2, 4, 10, 100
 TOTALS = 20, 40, 100, 1000
@@ -55,15 +57,9 @@ def load(name, data_home):
 
 
 def distances_and_weights(X):
-    """Distances to 15 neighbours, and the symmetric weights of their graph."""
-    search = WNLLClassifier(random_state=0).fit(X, np.arange(len(X)) % 2)
-    W = search.graph_
-    lists = search._templates.fitted[0].graph._lists
-    n, k = lists.indices.shape
-    indptr = np.arange(0, n * k + 1, k)
-    shape = (n, n)
-    D = sparse.csr_array((lists.distances.ravel(), lists.indices.ravel(), indptr), shape=shape)
-    return D, sparse.csr_matrix(W + W.T)
+    """Distances to 15 neighbors in units of each row's scale, and symmetric weights."""
+    W = WNLLClassifier(random_state=0).fit(X, np.arange(len(X)) % 2).graph_
+    return scaled_distances(W), sparse.csr_matrix(W + W.T)
 
 
 def labels_of(y, few_of, number, seed):

@@ -52,11 +52,6 @@ def median(results, key):
     return float(np.median([result[key] for result in results]))
 
 
-def recall(exact, found):
-    """Part of the exact neighbours that lists hold, in percent."""
-    return 100 * float(np.mean([np.isin(*pair).mean() for pair in zip(exact, found, strict=True)]))
-
-
 def machine(*more):
     """Processor, cores and versions."""
     info = Path("/proc/cpuinfo")

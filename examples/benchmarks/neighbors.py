@@ -10,10 +10,11 @@ import warnings
 
 import numpy as np
 from measure import machine, measured, table, write_page
+from readers import load_mnist
 from sklearn.datasets import load_digits
 
 from sklearn_wnll import WNLLClassifier
-from sklearn_wnll.datasets import hide_labels, load_mnist
+from sklearn_wnll.datasets import hide_labels
 from sklearn_wnll.exceptions import FewLabelsWarning, UnreachedPointsWarning
 
 SETTINGS = [(5, 3), (8, 4), (10, 5), (15, 8), (25, 8), (25, 13), (50, 8), (50, 26)]

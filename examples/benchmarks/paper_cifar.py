@@ -22,18 +22,18 @@ from torch import nn
 
 sys.path.insert(0, str(Path(__file__).parent))
 from measure import machine, table, write_page
+from readers import load_cifar10
 from trainings import dates, draw_rows, error_cell, grouped_results, result_of
 
 from sklearn_wnll import DeepWNLLClassifier
-from sklearn_wnll.datasets import load_cifar10
-from sklearn_wnll.deep import backbones
+from sklearn_wnll.deep import LinearStep, WNLLStep, backbones
 
 KEY = "network", "labels", "epochs", "precision"
 METHODS = {
     "vanilla": {"buffer": lambda width: nn.Identity()},
     # The rates were chosen on held-out training images.
-    "WNLL, surrogate gradient": {"gradient": "surrogate", "wnll_lr": 0.0005},
-    "WNLL, exact gradient": {"gradient": "exact", "wnll_lr": 0.01},
+    "WNLL, surrogate gradient": {"wnll_step": WNLLStep(gradient="surrogate", lr=0.0005)},
+    "WNLL, exact gradient": {"wnll_step": WNLLStep(gradient="exact", lr=0.01)},
 }
 
 
@@ -55,9 +55,9 @@ def run(args, method, seed):
         rows, _ = draw_rows(data.target, args.labels, 0, seed)
         return DeepWNLLClassifier(
             module=getattr(backbones, args.network),
-            max_epochs=args.epochs,
-            batch_size=128,
-            lr_halving=max(1, args.epochs // 5),
+            linear_step=LinearStep(
+                epochs=args.epochs, batch_size=128, lr_halving_epochs=max(1, args.epochs // 5)
+            ),
             random_state=seed,
             checkpoint_dir=folder,
             mixed_precision=args.mixed_precision,

@@ -12,8 +12,6 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from sklearn_wnll.deep._making import find_device
-
 
 def draw_rows(target, n_labels, n_unlabeled, seed):
     """Rows of random training images: as many of each class with a label, and others without."""
@@ -44,7 +42,7 @@ def result_of(folder, train, test, **known):
         },
         "minutes": sum(row["dur"] for row in model.history_) / 60,
         "date": str(date.today()),
-        "trained_on": _device(model),
+        "trained_on": _device_name(model.device),
         **errors(model, *test, known["seed"]),
     }
     finished.write_text(json.dumps(result))
@@ -52,9 +50,11 @@ def result_of(folder, train, test, **known):
     return result
 
 
-def _device(model):
-    """What a model was trained on: the name of a GPU, or CPU."""
-    device = find_device(model.device)
+def _device_name(device):
+    """Name of the GPU that a parameter ``device`` stands for, or CPU."""
+    if device == "auto":
+        device = "cuda" if torch.cuda.is_available() else "cpu"
+    device = torch.device(device)
     return torch.cuda.get_device_name(device) if device.type == "cuda" else "CPU"
 
 

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 
 import numpy as np
 
-__all__ = ["balanced", "class_factors", "class_prior_values", "labeled_frequencies"]
+__all__ = ["apply_class_factors", "class_factors", "class_prior_values", "labeled_frequencies"]
 
 _ROWS_PER_CLASS = 10  # so many rows without features are taken for known beside the others
 
@@ -125,7 +125,7 @@ def class_factors(u, prior, frequencies):
     return prior * (len(u) + rows) / (u.sum(axis=0) + rows * frequencies)
 
 
-def balanced(u, factors):
+def apply_class_factors(u, factors):
     """Multiply distributions by factors on the classes.
 
     Parameters

@@ -60,8 +60,7 @@ class SolverResult(NamedTuple):
     converged: np.ndarray
 
 
-def conjugate_gradient(A, B, *, x0=None, deflation=None, tol=1e-6, max_iter=1000, callback=None,
-                       n_jobs=None):  # fmt: skip
+def conjugate_gradient(A, B, *, x0=None, deflation=None, tol=1e-6, max_iter=1000, callback=None):
     """Solve ``A X = B`` for a symmetric positive definite sparse matrix.
 
     Every column of ``B`` is a problem of its own, with its own step lengths and its
@@ -83,9 +82,6 @@ def conjugate_gradient(A, B, *, x0=None, deflation=None, tol=1e-6, max_iter=1000
         Largest number of iterations.
     callback : callable, default=None
         Called after each iteration with the largest relative residual.
-    n_jobs : int, default=None
-        Number of threads; None is one for each core that the process may use. It changes
-        no bit of the result.
 
     Returns
     -------
@@ -122,7 +118,7 @@ def conjugate_gradient(A, B, *, x0=None, deflation=None, tol=1e-6, max_iter=1000
     n_iter = np.zeros(B.shape[1], dtype=np.intp)
     residual = np.zeros(B.shape[1])
     active = np.flatnonzero(norm)
-    with _thread_map(n_jobs, n_tasks=-(-len(x) // _BLOCK_ROWS)) as thread_map:
+    with _thread_map(n_tasks=-(-len(x) // _BLOCK_ROWS)) as thread_map:
         iterates = _Iterates(A, B, x, active, deflation, thread_map)
         for iteration in range(max_iter + 1):
             n_iter[active], residual[active] = iteration, iterates.residual_norm / norm[active]
@@ -140,9 +136,9 @@ def conjugate_gradient(A, B, *, x0=None, deflation=None, tol=1e-6, max_iter=1000
 
 
 @contextmanager
-def _thread_map(n_jobs, n_tasks):
+def _thread_map(n_tasks):
     """Give a ``map`` that runs in threads, or the plain one where that is no gain."""
-    count = min(n_threads(n_jobs), n_tasks)
+    count = min(n_threads(), n_tasks)
     if count <= 1:
         yield map
         return

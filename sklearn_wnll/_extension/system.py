@@ -107,8 +107,9 @@ class HarmonicExtension(NamedTuple):
     converged: bool
 
 
-def harmonic_extension(W, labeled, g, fallback, *, mu, start=None, tol=1e-6, max_iter=1000,
-                       callback=None, n_jobs=None):  # fmt: skip
+def harmonic_extension(
+    W, labeled, g, fallback, *, mu, start=None, tol=1e-6, max_iter=1000, callback=None
+):
     """Extend values from labelled points to all points of a graph.
 
     Parameters
@@ -132,8 +133,6 @@ def harmonic_extension(W, labeled, g, fallback, *, mu, start=None, tol=1e-6, max
         Largest number of iterations.
     callback : callable, default=None
         Called after each iteration with the largest relative residual.
-    n_jobs : int, default=None
-        Number of threads; None is all cores. It changes no bit of the result.
 
     Returns
     -------
@@ -171,7 +170,6 @@ def harmonic_extension(W, labeled, g, fallback, *, mu, start=None, tol=1e-6, max
         tol=tol,
         max_iter=max_iter,
         callback=callback,
-        n_jobs=n_jobs,
     )
     solved = result.x.clip(0, 1)
     total = solved.sum(axis=1, keepdims=True)

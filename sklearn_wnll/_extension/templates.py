@@ -1,49 +1,33 @@
 """Template batches and query batches: every pair a problem of its own (the paper's Algorithm 2).
 
-With one template of all rows and one batch of all queries it is the plain method.
+With one template of all points and one batch of all queries it is the plain method.
 """
 
-from copy import deepcopy
+from dataclasses import dataclass
 from functools import partial
+from typing import NamedTuple
 
 import numpy as np
 from joblib import Parallel, delayed, effective_n_jobs
+from scipy import sparse
 
-from .._parallel import equal_blocks, single_thread
-from .._progress import Progress, silent
+from .._graph.base import Points
+from .._parallel import equal_blocks, single_openmp_thread
+from .._progress import Progress
 from .system import HarmonicExtension
+from .transduction import Extender, PointLabels, Transduction
 
-__all__ = ["Templates", "deal_templates", "interleaved"]
+__all__ = ["Batching", "Templates", "deal_templates", "fit_templates", "interleaved"]
 
 
 def deal_templates(codes, template_size, rng):
-    """Deal fitted points to templates.
+    """Deal points of some classes (n_points,), -1 if unknown, to templates: a list of arrays.
 
     All labelled points are in every template while they fill at most half of it. Where
     they would fill more, each template has its part of them, the classes in proportion; where
-    there are too few to go round, they are dealt repeatedly. Unlabelled points are cut.
+    there are too few to go round, they are dealt repeatedly. Unlabelled points are cut. Every
+    point is in at least one template. Wang et al., arXiv 1802.00168 (2018), Algorithm 2.
 
-    Parameters
-    ----------
-    codes : ndarray of shape (n_points,)
-        Class of each point, -1 where it is not known. At least one is.
-    template_size : int
-        Points in a template, at most; at least 2.
-    rng : RandomState
-        Where the order of the points comes from.
-
-    Returns
-    -------
-    list of ndarray
-        Points of each template, in ascending order. Every point is in at least one.
-
-    References
-    ----------
-    Wang et al., arXiv 1802.00168 (2018), Algorithm 2: template batches of labelled points.
-
-    Examples
-    --------
-    >>> import numpy as np
     >>> codes = np.array([0, 1, -1, -1, -1, -1, -1, -1])
     >>> for template in deal_templates(codes, 4, np.random.RandomState(0)):
     ...     print(template)
@@ -70,23 +54,8 @@ def deal_templates(codes, template_size, rng):
 
 
 def interleaved(codes, rng):
-    """Shuffle points so that any piece of the order holds the classes in proportion.
+    """Shuffle points so that any piece of the order holds the classes (n_points,) in proportion.
 
-    Parameters
-    ----------
-    codes : ndarray of shape (n_points,)
-        Class of each point, not negative.
-    rng : RandomState
-        Where the order comes from.
-
-    Returns
-    -------
-    ndarray of shape (n_points,)
-        The points in their new order.
-
-    Examples
-    --------
-    >>> import numpy as np
     >>> codes = np.array([0, 0, 0, 0, 1, 1])
     >>> codes[interleaved(codes, np.random.RandomState(0))]
     array([0, 1, 0, 0, 1, 0])
@@ -102,173 +71,150 @@ def interleaved(codes, rng):
     return order[np.argsort((rank + offset[shuffled]) / counts[shuffled], kind="stable")]
 
 
+class Batching(NamedTuple):
+    """How queries are dealt to batches, and the pairs of batches and templates to jobs."""
+
+    query_size: int | None = None
+    n_jobs: int | None = None
+
+
+@dataclass(frozen=True)
 class Templates:
-    """Transductions of templates of the fitted rows, whose answers are summed.
+    """Labels extended over templates of the fitted points.
 
-    Parameters
-    ----------
-    transduction : Transduction
-        What each template is fitted with; not fitted.
-    template_size : int or None
-        Points in a template, at most; None is one template of all rows.
-    query_size : int or None
-        New rows that are predicted together, at most; None is all.
-    seed : int
-        Seed of the dealing of points and of the order of queries.
-    n_jobs : int or None
-        Number of jobs that pairs of templates and batches are spread over, as in joblib.
-    verbose : int
-        Whether to print progress.
-
-    Attributes
-    ----------
-    rows : list of ndarray
-        Fitted rows in each template.
-    fitted : list of Transduction
-        The templates.
+    ``index`` (n_points,) is the template that has a point's fitted value, ``place`` (n_points,)
+    the point's number there; ``parts`` are the points of each template.
     """
 
-    def __init__(self, transduction, *, template_size, query_size, seed, n_jobs, verbose):
-        self.transduction = transduction
-        self.template_size, self.query_size = template_size, query_size
-        self.seed, self.n_jobs, self.verbose = seed, n_jobs, verbose
+    points: Points
+    parts: list
+    transductions: list
+    index: np.ndarray
+    place: np.ndarray
+    extender: Extender
+    seed: int
 
-    def fit(self, X, codes, frequencies):
-        """Deal the rows to templates and extend the labels in each.
-
-        Parameters
-        ----------
-        X : ndarray or sparse matrix of shape (n_samples, n_features)
-            Rows, or distances, which are not dealt.
-        codes : ndarray of shape (n_samples,)
-            Class of each row, -1 where it is not known.
-        frequencies : ndarray of shape (n_classes,)
-            Distribution of points that no label reaches.
-
-        Returns
-        -------
-        HarmonicExtension
-            Distribution of each row, and how it was found.
-        """
-        self._frequencies = frequencies
-        self.rows = self._deal(X, codes)
-        whole = len(self.rows) == 1
-        tasks = ((X, codes) if whole else (X[rows], codes[rows]) for rows in self.rows)
-        fit = partial(_fit, self.transduction, frequencies)
-        self.fitted = list(self._run(fit, tasks, len(self.rows), "templates"))
-        total = _Sum(len(codes), frequencies)
-        for rows, template in zip(self.rows, self.fitted, strict=True):
-            u, reached = template.at(template.graph.point_index_)
-            fresh = total.count[rows, 0] == 0  # labelled rows are in several templates
-            total.add(rows[fresh], (u[fresh], reached[fresh]), template.extension)
-        return total.result()
-
-    def configure(self, *, query_size, n_jobs, verbose, tol, max_iter):
-        """Take parameters that may have changed since the fit.
-
-        Parameters
-        ----------
-        query_size : int or None
-            New rows that are predicted together, at most.
-        n_jobs : int or None
-            Number of jobs.
-        verbose : int
-            Whether to print progress.
-        tol : float
-            Relative residual at which the solver ends.
-        max_iter : int
-            Largest number of iterations.
-        """
-        self.query_size, self.n_jobs, self.verbose = query_size, n_jobs, verbose
-        for template in self.fitted:
-            template.n_jobs, template.verbose = n_jobs, verbose
-            template.tol, template.max_iter = tol, max_iter
-
-    def predict(self, X, *, inductive):
-        """Predict rows: fitted ones have their values, others the mean over the templates.
-
-        Parameters
-        ----------
-        X : ndarray or sparse matrix of shape (n_queries, n_features)
-            Rows, or distances.
-        inductive : bool
-            As in :meth:`Transduction.predict`.
-
-        Returns
-        -------
-        HarmonicExtension
-            Distribution of each query, and how it was found.
-        """
-        total = _Sum(X.shape[0], self._frequencies)
-        rows, left = np.arange(X.shape[0]), X
-        for template in self.fitted:
-            point = template.graph.place(left).point
-            fitted = point < template.graph.n_points_
-            if fitted.any():
-                total.add(rows[fitted], template.at(point[fitted]))
-                rows, point = rows[~fitted], point[~fitted]
-                left = X[rows]
-            if not len(rows):
-                return total.result()
-        # Equal rows are one point, and must not part.
-        _, first, inverse = np.unique(point, return_index=True, return_inverse=True)
-        new = self._predict_new(left if len(first) == len(rows) else left[first], inductive)
-        total.add(rows, (new.u[inverse], new.reached[inverse]), new)
-        return total.result()
-
-    def _deal(self, X, codes):
-        """Rows of each template; equal rows stay together."""
-        if self.template_size is None:
-            return [np.arange(len(codes))]
-        first, point = self.transduction.graph.distinct(X)
-        point_codes = np.full(len(first), -1)
-        np.maximum.at(point_codes, point, codes)
-        rng = np.random.RandomState(self.seed)
+    @property
+    def rows(self):
+        """Fitted rows of each template."""
         rows = []
-        for template in deal_templates(point_codes, self.template_size, rng):
-            inside = np.zeros(len(first), dtype=bool)
-            inside[template] = True
-            rows.append(np.flatnonzero(inside[point]))
+        for part in self.parts:
+            inside = np.zeros(self.points.n_points, dtype=bool)
+            inside[part] = True
+            rows.append(np.flatnonzero(inside[self.points.index]))
         return rows
 
-    def _predict_new(self, X, inductive):
-        """Predict distinct rows that are not fitted, in batches."""
-        n = X.shape[0]
+    def fitted(self):
+        """The labels' extension to all fitted points, and how it was found."""
+        mean = _TemplateMean(self.points.n_points, self.extender.fallback)
+        for number, transduction in enumerate(self.transductions):
+            mine = np.flatnonzero(self.index == number)
+            values = transduction.values_at(self.place[mine])
+            mean.add(mine, *values, transduction.extension)
+        return mean.result()
+
+    def predict(self, X, *, inductive, batching, tol, max_iter):
+        """Distributions of queries: fitted rows keep their value, others take the templates' mean.
+
+        Returns a :class:`HarmonicExtension` of (n_queries,) rows.
+        """
+        n = self.points.n_points
+        point, new = self.points.match(X)
+        mean = _TemplateMean(X.shape[0], self.extender.fallback)
+        fitted = np.flatnonzero(point < n)
+        for number, transduction in enumerate(self.transductions):
+            mine = fitted[self.index[point[fitted]] == number]
+            mean.add(mine, *transduction.values_at(self.place[point[mine]]))
+        if new.shape[0]:
+            extender = self.extender._replace(tol=tol, max_iter=max_iter)
+            found = self._predict_new(new, inductive, batching, extender)
+            others = np.flatnonzero(point >= n)
+            mean.add(others, found.u[point[others] - n], found.reached[point[others] - n], found)
+        return mean.result()
+
+    def _predict_new(self, new, inductive, batching, extender):
+        """Predict new points in batches: the mean over the templates."""
+        n = new.shape[0]
         batches = [np.arange(n)]
-        if self.query_size is not None and n > self.query_size:
+        if batching.query_size is not None and n > batching.query_size:
             order = np.random.RandomState(self.seed).permutation(n)
-            batches = [np.sort(order[part]) for part in equal_blocks(n, self.query_size)]
-        # A job takes several batches, for each of which it would else fit its search anew.
-        n_jobs = effective_n_jobs(self.n_jobs)
+            batches = [np.sort(order[part]) for part in equal_blocks(n, batching.query_size)]
+        # A job takes several batches, since it fits its search anew.
+        n_jobs = effective_n_jobs(batching.n_jobs)
         size = 1 if n_jobs == 1 else -(-len(batches) // n_jobs)
         shares = [batches[share] for share in equal_blocks(len(batches), size)]
-        pairs = [(template, share) for template in self.fitted for share in shares]
+        pairs = [(template, share) for template in self.transductions for share in shares]
         tasks = (
-            (template, [X if len(batches) == 1 else X[batch] for batch in share])
+            (template, [new if len(batches) == 1 else new[batch] for batch in share])
             for template, share in pairs
         )
-        results = self._run(partial(_predict, inductive), tasks, len(pairs), "batches")
-        total = _Sum(n, self._frequencies)
+        predict = partial(_predict, inductive, extender)
+        results = _run(predict, tasks, len(pairs), batching.n_jobs, "batches")
+        mean = _TemplateMean(n, extender.fallback)
         for (_, share), found in zip(pairs, results, strict=True):
             for batch, result in zip(share, found, strict=True):
-                total.add(batch, (result.u, result.reached), result)
-        return total.result()
-
-    def _run(self, function, tasks, count, name):
-        """Call a function for each task, on processes or a cluster if there are several."""
-        if count == 1 or effective_n_jobs(self.n_jobs) == 1:
-            results = map(function, tasks)
-        else:
-            jobs = Parallel(self.n_jobs, return_as="generator")
-            results = jobs(delayed(_alone)((function, task)) for task in tasks)
-        progress = Progress(name, self.verbose and count > 1)
-        for done, result in enumerate(results, 1):
-            progress.update(done / count, f"{done:,} of {count:,}")
-            yield result
-        progress.finish(f"{count:,} solved")
+                mean.add(batch, result.u, result.reached, result)
+        return mean.result()
 
 
-class _Sum:
+def fit_templates(builder, X, codes, extender, *, template_size=None, seed=0, n_jobs=None):
+    """Deal the points of rows to templates, and extend the labels in each: :class:`Templates`.
+
+    ``codes`` (n_rows,) holds the class of each row, -1 where it is unknown.
+    """
+    points, distinct = builder.points(X)
+    labels = _label_points(points, codes, len(extender.fallback))
+    parts = [np.arange(points.n_points)]
+    if template_size is not None:
+        point_codes = np.full(points.n_points, -1)
+        np.maximum.at(point_codes, points.index, codes)
+        parts = deal_templates(point_codes, template_size, np.random.RandomState(seed))
+    whole = len(parts) == 1
+    tasks = ((distinct, labels) if whole else (distinct[p], labels.of(p)) for p in parts)
+    fit = partial(_fit, builder, extender)
+    transductions = list(_run(fit, tasks, len(parts), n_jobs, "templates"))
+    index, place = (np.empty(points.n_points, dtype=np.intp) for _ in range(2))
+    for number in reversed(range(len(parts))):  # the first that has a point keeps it
+        index[parts[number]] = number
+        place[parts[number]] = np.arange(len(parts[number]))
+    return Templates(points, parts, transductions, index, place, extender, seed)
+
+
+def _label_points(points, codes, n_classes):
+    """Labels of points: the mean of those of their rows."""
+    known = np.flatnonzero(codes >= 0)
+    votes = sparse.coo_array(
+        (np.ones(len(known)), (points.index[known], codes[known])),
+        shape=(points.n_points, n_classes),
+    ).toarray()
+    labeled = votes.any(axis=1)
+    g = votes[labeled]
+    g /= g.sum(axis=1, keepdims=True)
+    return PointLabels(labeled, g)
+
+
+def _run(function, tasks, count, n_jobs, name):
+    """Call a function for each task, on processes or a cluster if there are several."""
+    if count == 1 or effective_n_jobs(n_jobs) == 1:
+        results = map(function, tasks)
+    else:
+        results = _jobs(n_jobs)(delayed(_alone)((function, task)) for task in tasks)
+    progress = Progress(name, enabled=count > 1)
+    for done, result in enumerate(results, 1):
+        progress.update(done / count, f"{done:,} of {count:,}")
+        yield result
+    progress.finish(f"{count:,} solved")
+
+
+def _jobs(n_jobs):
+    """Jobs that hand on results as they come, where joblib's backend can do that."""
+    try:
+        return Parallel(n_jobs, return_as="generator")
+    except ValueError:  # such as "multiprocessing"
+        return Parallel(n_jobs)
+
+
+class _TemplateMean:
     """Mean of the distributions that several templates give to rows."""
 
     def __init__(self, n_rows, fallback):
@@ -276,9 +222,8 @@ class _Sum:
         self.count = np.zeros((n_rows, 1))
         self.n_iter, self.residual, self.converged = 0, 0.0, True
 
-    def add(self, rows, found, solved=None):
+    def add(self, rows, u, reached, solved=None):
         """Add distributions of some rows, where a label reaches them."""
-        u, reached = found
         self.values[rows[reached]] += u[reached]
         self.count[rows[reached]] += 1
         if solved is not None:
@@ -293,15 +238,17 @@ class _Sum:
         return HarmonicExtension(u, reached, self.n_iter, self.residual, self.converged)
 
 
-def _fit(transduction, frequencies, task):
-    """Fit a copy of a transduction to rows and codes."""
-    return deepcopy(transduction).fit(*task, frequencies)
+def _fit(builder, extender, task):
+    """Fit a template: the part of a job that joblib pickles."""
+    points, labels = task
+    return Transduction.fit(builder, points, labels, extender)
 
 
-def _predict(inductive, task):
+def _predict(inductive, extender, task):
     """Predict batches by a template."""
     template, batches = task
-    return [template.predict(X, inductive=inductive) for X in batches]
+    answer = template.averaged if inductive else template.joined
+    return [answer(new, extender) for new in batches]
 
 
 def _alone(call):
@@ -311,5 +258,5 @@ def _alone(call):
     backend, and what is scattered to a worker is lost with it.
     """
     function, task = call
-    with single_thread(), silent():
+    with single_openmp_thread():
         return function(task)

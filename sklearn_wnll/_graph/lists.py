@@ -23,14 +23,10 @@ _BLOCK = 2048  # rows sorted or compared at a time
 
 
 class NeighborLists(NamedTuple):
-    """The nearest neighbours of some points.
+    """The nearest neighbours of some points, nearest first, and their distances.
 
-    Attributes
-    ----------
-    indices : ndarray of shape (n_points, n_neighbors)
-        Neighbours, nearest first; -1 where a list is shorter. No list holds its own point.
-    distances : ndarray of shape (n_points, n_neighbors)
-        Their distances; infinite where a list is shorter.
+    ``indices`` and ``distances`` are (n_points, n_neighbors). A list that is shorter is filled up
+    with -1 at distance infinity. No list of a point among points holds the point itself.
     """
 
     indices: np.ndarray
@@ -38,74 +34,26 @@ class NeighborLists(NamedTuple):
 
     @classmethod
     def empty(cls, n_points, k):
-        """Make lists without neighbours, to be filled in.
-
-        Parameters
-        ----------
-        n_points : int
-            Number of lists.
-        k : int
-            Length of the lists.
-
-        Returns
-        -------
-        NeighborLists
-            Fillers only.
-        """
+        """Make lists of fillers."""
         shape = n_points, k
         return cls(np.full(shape, -1, dtype=np.intp), np.full(shape, np.inf))
 
     def nearest(self, k):
-        """Keep the k nearest of each list, in order of distance.
-
-        Parameters
-        ----------
-        k : int
-            Number of neighbours to keep, at most.
-
-        Returns
-        -------
-        NeighborLists
-            The shortened lists.
-        """
+        """Sort each list by distance and keep the k nearest; equal distances keep their order."""
         order = np.argsort(self.distances, axis=1, kind="stable")[:, :k]
         return NeighborLists(
             np.take_along_axis(self.indices, order, axis=1),
             np.take_along_axis(self.distances, order, axis=1),
         )
 
-    def beside(self, other, k):
-        """Merge with other lists of the same points and keep the k nearest.
-
-        Parameters
-        ----------
-        other : NeighborLists
-            Lists of the same points, of other neighbours.
-        k : int
-            Number of neighbours to keep, at most.
-
-        Returns
-        -------
-        NeighborLists
-            The merged lists.
-        """
+    def merge(self, other, k):
+        """Merge with lists of the same points, of other neighbours, and keep the k nearest."""
         return NeighborLists(
             np.hstack([self.indices, other.indices]), np.hstack([self.distances, other.distances])
         ).nearest(k)
 
-    def above(self, other):
-        """Put the lists of other points below these.
-
-        Parameters
-        ----------
-        other : NeighborLists
-            Lists of further points.
-
-        Returns
-        -------
-        NeighborLists
-            The lists of all points; the shorter ones are filled up.
-        """
+    def concatenate(self, other):
+        """Append the lists of other points; the shorter lists are filled up."""
         width = max(self.indices.shape[1], other.indices.shape[1])
         a, b = (
             [
@@ -117,64 +65,33 @@ class NeighborLists(NamedTuple):
         return NeighborLists(*map(np.vstack, zip(a, b, strict=True)))
 
     def shifted(self, offset):
-        """Add an offset to the indices.
-
-        Parameters
-        ----------
-        offset : int
-            What to add.
-
-        Returns
-        -------
-        NeighborLists
-            Lists with shifted indices; the fillers stay.
-        """
+        """Add an offset to the indices; the fillers stay."""
         return NeighborLists(np.where(self.indices < 0, -1, self.indices + offset), self.distances)
 
-    def without_self(self, own=None):
-        """Drop each point from its own list, by index; points at distance 0 stay.
+    def without_self(self, self_index=None):
+        """Drop each point from its own list, by index: other points at distance 0 stay.
 
-        Parameters
-        ----------
-        own : ndarray of shape (n_points,), default=None
-            The point of each list; None: the lists are those of all points in order.
-
-        Returns
-        -------
-        NeighborLists
-            Lists that are one shorter. A list that does not hold its own point, because
-            others are as near, loses its last entry.
+        ``self_index`` (n_points,) is the point of each list; None: all points in order. A list
+        that does not hold its point, because others are as near, loses its last entry.
         """
-        own = np.arange(len(self.indices)) if own is None else own
-        drop = self.indices == own[:, None]
+        self_index = np.arange(len(self.indices)) if self_index is None else self_index
+        drop = self.indices == self_index[:, None]
         drop[:, -1] |= ~drop.any(axis=1)
         shape = (len(drop), -1)
         return NeighborLists(
             self.indices[~drop].reshape(shape), self.distances[~drop].reshape(shape)
         )
 
-    def with_reverse(self, order, n_jobs=None):
-        """Let points whose neighbour another point is be candidates for its own list.
+    def with_reverse(self, order):
+        """Add each point to the lists of its neighbours, if it is near enough.
 
-        Of two points, an approximate search may find the one from the other but not the
-        other from the one.
-
-        Parameters
-        ----------
-        order : ndarray of shape (n_points,)
-            The points in an order in which near ones are close: what is read together then
-            is in the processor's cache.
-        n_jobs : int, default=None
-            Number of threads; None is all cores.
-
-        Returns
-        -------
-        NeighborLists
-            Lists of all points, as long as before.
+        Of two points, an approximate search may find the one from the other but not the other
+        from the one. In ``order`` (n_points,), points that are near come together, so what is
+        read together is in the processor's cache.
         """
         k = self.indices.shape[1]
 
-        def unknown(part):
+        def missing_pairs(part):
             point = np.repeat(order[part], k)
             other, distance = self.indices[order[part]].ravel(), self.distances[order[part]].ravel()
             nearer = np.flatnonzero(distance < self.distances[other, -1])
@@ -182,66 +99,43 @@ class NeighborLists(NamedTuple):
             new = ~(self.indices[other] == point[:, None]).any(axis=1)
             return other[new], point[new], distance[new]
 
-        parts = in_threads(unknown, equal_blocks(len(order), _BLOCK), n_jobs)
-        return self.joined(*map(np.concatenate, zip(*parts, strict=True)), k)
+        parts = in_threads(missing_pairs, equal_blocks(len(order), _BLOCK))
+        return self.add_pairs(*map(np.concatenate, zip(*parts, strict=True)), k)
 
-    def joined(self, points, others, distances, k):
-        """Add single neighbours to some of the lists and keep the k nearest.
+    def add_pairs(self, points, neighbors, distances, k):
+        """Add single neighbours of some of the points and keep the k nearest of each point.
 
-        Parameters
-        ----------
-        points, others : ndarray of shape (n_pairs,)
-            Points, and a new neighbour of each.
-        distances : ndarray of shape (n_pairs,)
-            Their distances.
-        k : int
-            Number of neighbours to keep, at most.
-
-        Returns
-        -------
-        NeighborLists
-            Lists of all points.
+        ``points``, ``neighbors`` and ``distances`` are (n_pairs,).
         """
         changed, row = np.unique(points, return_inverse=True)
-        new = _lists_from_pairs(row, others, distances, len(changed), k)
+        new = _lists_from_pairs(row, neighbors, distances, len(changed), k)
         old = NeighborLists(self.indices[changed], self.distances[changed])
-        lists = self.above(NeighborLists.empty(0, k))
-        lists.indices[changed], lists.distances[changed] = old.beside(new, k)
+        lists = self.concatenate(NeighborLists.empty(0, k))
+        lists.indices[changed], lists.distances[changed] = old.merge(new, k)
         return lists
 
 
-def lists_from_graph(graph, k, own=None):
-    """Read the k nearest neighbours of each row from a matrix of distances.
+def lists_from_graph(graph, k, self_index=None):
+    """Read the k nearest neighbours of each row from distances (n_rows, n_points).
 
-    Parameters
-    ----------
-    graph : sparse matrix or ndarray of shape (n_rows, n_points)
-        Distances. In a sparse one what is stored are neighbours, zeros too.
-    k : int
-        Number of neighbours to keep, at most.
-    own : ndarray of shape (n_rows,), default=None
-        The point that each row is, which is not its own neighbour. None: the rows are
-        other points.
-
-    Returns
-    -------
-    NeighborLists
-        One list for each row; rows that store fewer than ``k`` neighbours keep those. Of a
-        neighbour that a row stores twice, the smaller distance counts.
+    A sparse ``graph`` stores neighbours, at distance zero too; rows that store fewer than ``k``
+    keep those, and of a neighbour that is stored twice, the smaller distance counts.
+    ``self_index`` (n_rows,) is the point that each row is, which is not its own neighbour; None:
+    the rows are no points.
     """
     n_rows, n_points = graph.shape
-    k = min(k, n_points - (own is not None))
+    k = min(k, n_points - (self_index is not None))
     if not sparse.issparse(graph):
-        return _lists_from_dense(graph, k, own)
-    rows, columns, distances = _stored(graph)
-    if own is not None:
-        other = own[rows] != columns
+        return _lists_from_dense(graph, k, self_index)
+    rows, columns, distances = _stored_distances(graph)
+    if self_index is not None:
+        other = self_index[rows] != columns
         rows, columns, distances = rows[other], columns[other], distances[other]
     return _lists_from_pairs(rows, columns, distances, n_rows, k)
 
 
 def _lists_from_pairs(rows, columns, distances, n_rows, k):
-    """The k nearest neighbours of each row among the pairs that are given."""
+    """The k nearest neighbours of each row among pairs (n_pairs,)."""
     order = np.lexsort((columns, distances, rows))
     rows, columns, distances = rows[order], columns[order], distances[order]
     counts = np.bincount(rows, minlength=n_rows)
@@ -254,20 +148,7 @@ def _lists_from_pairs(rows, columns, distances, n_rows, k):
 
 
 def warn_if_short(lists, k):
-    """Warn if lists are shorter than they should be.
-
-    Parameters
-    ----------
-    lists : NeighborLists
-        Lists of given neighbours.
-    k : int
-        Number of neighbours that each list should have.
-
-    Warns
-    -----
-    ShortNeighborListsWarning
-        If some have fewer.
-    """
+    """Warn if some lists have fewer than k neighbours."""
     short = np.count_nonzero((lists.indices >= 0).sum(axis=1) < k)
     if short:
         warn_user(
@@ -278,21 +159,21 @@ def warn_if_short(lists, k):
         )
 
 
-def _lists_from_dense(graph, k, own):
+def _lists_from_dense(graph, k, self_index):
     """:func:`lists_from_graph` of a full matrix."""
     lists = NeighborLists.empty(len(graph), k)
     for start in range(0, len(graph), _BLOCK):
         part = slice(start, start + _BLOCK)
         block = graph[part].astype(np.float64)
-        if own is not None:
-            block[np.arange(len(block)), own[part]] = np.inf
+        if self_index is not None:
+            block[np.arange(len(block)), self_index[part]] = np.inf
         nearest = np.argpartition(block, k - 1, axis=1)[:, :k] if k else np.empty((len(block), 0))
         lists.indices[part] = nearest
         lists.distances[part] = np.take_along_axis(block, lists.indices[part], axis=1)
     return lists.nearest(k)
 
 
-def _stored(graph):
+def _stored_distances(graph):
     """Rows, columns and distances that a sparse matrix stores, explicit zeros included."""
     graph = graph.tocoo()
     rows, columns = graph.row.astype(np.intp), graph.col.astype(np.intp)
@@ -306,22 +187,12 @@ def _stored(graph):
 
 
 def merge_zero_distances(graph):
-    """Group points whose distance is given as zero: they are one point.
+    """Merge points at distance zero, which are one point, in distances (n_points, n_points).
 
-    Parameters
-    ----------
-    graph : sparse matrix or ndarray of shape (n_points, n_points)
-        Distances. In a sparse one only what is stored counts.
+    In a sparse ``graph``, only the stored distances count. Returns the smallest distances between
+    the groups (n_groups, n_groups), and the group of each point (n_points,), numbered in the order
+    of first members.
 
-    Returns
-    -------
-    merged : sparse matrix or ndarray of shape (n_groups, n_groups)
-        Distances between the groups, the smallest that are given.
-    group : ndarray of shape (n_points,)
-        The group of each point, numbered in order of first members.
-
-    Examples
-    --------
     >>> import numpy as np
     >>> distances = np.array([[0.0, 2.0, 0.0], [2.0, 0.0, 2.0], [0.0, 2.0, 0.0]])
     >>> merged, group = merge_zero_distances(distances)
@@ -330,7 +201,7 @@ def merge_zero_distances(graph):
     """
     n = graph.shape[0]
     if sparse.issparse(graph):
-        rows, columns, distances = _stored(graph)
+        rows, columns, distances = _stored_distances(graph)
         zero = distances == 0
         ends = rows[zero], columns[zero]
     else:
@@ -347,19 +218,9 @@ def merge_zero_distances(graph):
 
 
 def smallest_of_groups(distances, group):
-    """Give the smallest distances to the rows of each group.
+    """Find the smallest of the distances (n_rows, n_columns) from the rows of each group.
 
-    Parameters
-    ----------
-    distances : ndarray of shape (n_rows, n_columns)
-        Distances.
-    group : ndarray of shape (n_rows,)
-        The group of each row, numbered from 0 without gaps.
-
-    Returns
-    -------
-    ndarray of shape (n_groups, n_columns)
-        Smallest of each column in each group.
+    ``group`` (n_rows,) numbers the groups from 0 without gaps; the result is (n_groups, n_columns).
     """
     order = np.argsort(group, kind="stable")
     start = np.flatnonzero(np.diff(group[order], prepend=-1))
@@ -367,21 +228,9 @@ def smallest_of_groups(distances, group):
 
 
 def smallest_of_equal(rows, columns, distances, shape):
-    """Make a sparse matrix of distances, the smallest where one is given several times.
+    """Make a sparse matrix of entries (n_entries,), the smallest of those at one place.
 
-    Parameters
-    ----------
-    rows, columns : ndarray of shape (n_entries,)
-        Places.
-    distances : ndarray of shape (n_entries,)
-        Distances.
-    shape : tuple of int
-        Shape of the matrix.
-
-    Returns
-    -------
-    coo_array
-        The matrix, with explicit zeros.
+    Zeros are stored.
     """
     order = np.lexsort((distances, columns, rows))
     rows, columns, distances = rows[order], columns[order], distances[order]

@@ -1,4 +1,4 @@
-"""Metrics: which there are, and the space in which their distances are searched."""
+"""The metrics, and the space in which their distances are searched."""
 
 import numpy as np
 from scipy import sparse
@@ -7,7 +7,7 @@ from .._parallel import equal_blocks, in_threads
 
 __all__ = ["METRICS", "SPARSE_METRICS", "FeatureSpace"]
 
-# Searched as Euclidean distances: of the rows scaled and shifted, or of unit vectors.
+# Searched as Euclidean distances, of the scaled and shifted rows or of unit vectors.
 _LENGTH_METRICS = ("euclidean", "l2", "minkowski", "sqeuclidean")
 _ANGULAR_METRICS = ("cosine", "correlation")
 # Searched as themselves.
@@ -33,27 +33,17 @@ _FAR = 1e15  # in units of the data's scale; beyond it all distances are alike
 class FeatureSpace:
     """Bring rows to a scale at which their distances can be computed.
 
-    The edge weights do not change when all points are scaled together, nor, for metrics
-    that are invariant under it, when they are shifted. So the rows of huge and of tiny
-    numbers are first brought near 1, where no square overflows or vanishes, and near the
-    origin, where distances lose the fewest digits. For ``"cosine"`` and ``"correlation"``
-    the points become unit vectors, for which ``1 - cos = |x - y|^2 / 2``.
+    The edge weights do not change when all points are scaled together, nor, for metrics that are
+    invariant under it, when they are shifted. So rows of huge and of tiny numbers are first
+    brought near 1, where no square overflows or vanishes, and near the origin, where distances
+    lose the fewest digits. For ``"cosine"`` and ``"correlation"`` the points become unit vectors,
+    for which ``1 - cos = |x - y|^2 / 2``. The metric None leaves rows and distances unchanged.
 
-    Parameters
-    ----------
-    metric : str or None
-        Name of the distance; None leaves rows and distances as they are.
-    n_jobs : int, default=None
-        Number of threads.
-
-    Attributes
-    ----------
-    search_metric : str
-        Name of the distance between the points that :meth:`transform` returns.
+    ``search_metric`` is the metric of the points that :meth:`transform` returns.
     """
 
-    def __init__(self, metric, n_jobs=None):
-        self.metric, self.n_jobs = metric, n_jobs
+    def __init__(self, metric):
+        self.metric = metric
         self.search_metric = metric
         if metric in _LENGTH_METRICS + _ANGULAR_METRICS:
             self.search_metric = "euclidean"
@@ -61,20 +51,10 @@ class FeatureSpace:
             self.search_metric = "manhattan"
 
     def fit(self, X):
-        """Learn the shift and the scale of the rows of ``X``.
+        """Learn the shift and the scale of the rows ``X`` (n_samples, n_features).
 
-        Robust statistics over at most 1,001 rows (the median for the shift, the 0.9-quantile
-        of the radii for the scale) keep one far point from pressing all others together.
-
-        Parameters
-        ----------
-        X : ndarray or csr_array of shape (n_samples, n_features)
-            Finite numbers.
-
-        Returns
-        -------
-        FeatureSpace
-            Itself.
+        Robust statistics over at most 1,001 rows (the median for the shift, the 0.9-quantile of
+        the radii for the scale) keep one far point from pressing all others together.
         """
         self.unit_, self.shift_, self.scale_ = 1.0, None, 1.0
         self._rounding = 8 * np.finfo(X.dtype).eps
@@ -97,32 +77,16 @@ class FeatureSpace:
         return self
 
     def rows(self, X):
-        """Give the rows as the metric sees them: rows that are equal then are one point.
+        """Return the rows as the metric sees them: rows that are equal then are one point.
 
-        Parameters
-        ----------
-        X : ndarray or csr_array of shape (n_samples, n_features)
-            Finite numbers.
-
-        Returns
-        -------
-        ndarray or csr_array of shape (n_samples, n_features)
-            0 and 1 for metrics of truth values, else ``X`` itself.
+        Metrics of truth values see 0 and 1.
         """
         return (X != 0).astype(X.dtype) if self.metric in _BOOLEAN_METRICS else X
 
     def transform(self, X):
-        """Give the points of rows of ``X``.
+        """Compute the points of rows: (n_samples, n_features), unit vectors with one more feature.
 
-        Parameters
-        ----------
-        X : ndarray or csr_array of shape (n_samples, n_features)
-            Finite numbers.
-
-        Returns
-        -------
-        ndarray or csr_array of shape (n_samples, n_features) or (n_samples, n_features + 1)
-            A new array of the same type; ``X`` itself where the metric needs no change.
+        The result is ``X`` itself if the metric needs no change, else a new array.
         """
         if self.metric in _ANGULAR_METRICS:
             return _unit_vectors(X, centered=self.metric == "correlation")
@@ -138,11 +102,11 @@ class FeatureSpace:
             return points
         points, shift = np.empty_like(X, order="C"), self.shift_.astype(X.dtype)
         blocks = equal_blocks(len(X), max(1, _NUMBERS // X.shape[1]))
-        in_threads(lambda rows: self._scale(X[rows], shift, points[rows]), blocks, self.n_jobs)
+        in_threads(lambda rows: self._scale(X[rows], shift, points[rows]), blocks)
         return points
 
     def _scale(self, values, shift, out):
-        """Write values in other units, and from another origin, to ``out``."""
+        """Write the shifted and scaled values to ``out``."""
         with np.errstate(over="ignore"):
             np.divide(values, values.dtype.type(self.unit_), out=out)
             if shift is not None:
@@ -151,22 +115,11 @@ class FeatureSpace:
         np.clip(out, -_FAR, _FAR, out=out)
 
     def distance(self, searched):
-        """Turn distances of points into the metric's.
-
-        Parameters
-        ----------
-        searched : ndarray
-            Distances, by ``search_metric``, between points that :meth:`transform` gave.
-
-        Returns
-        -------
-        ndarray
-            The metric's distances, up to the common scale.
-        """
+        """Turn distances by ``search_metric`` into the metric's, up to the common scale."""
         if self.metric == "sqeuclidean":
             return searched**2
         if self.metric in _ANGULAR_METRICS:
-            # Of two parallel rows only rounding is left, which is no length scale.
+            # Between parallel rows only rounding is left, which is no length scale.
             return np.where(searched < self._rounding, 0, searched**2 / 2)
         return searched
 
@@ -179,9 +132,9 @@ def _row_maxima(X):
 
 
 def _unit_vectors(X, *, centered):
-    """Scale rows to unit length, with one more feature that is 1 for rows of zeros.
+    """Scale rows to unit length, and add a feature that is 1 for rows of zeros.
 
-    So rows of zeros are at cosine distance 1 from all others, as scikit-learn has it.
+    Rows of zeros are then at cosine distance 1 from all others, as in scikit-learn.
     """
     largest = _row_maxima(X)
     largest[largest == 0] = 1
@@ -198,7 +151,7 @@ def _unit_vectors(X, *, centered):
     np.divide(X, largest[:, None], out=body)
     if centered:
         body -= body.mean(axis=1, keepdims=True)
-        # What is left of a constant row is rounding.
+        # Only rounding is left of a constant row.
         body[np.abs(body).max(axis=1) < 8 * np.finfo(X.dtype).eps] = 0
     length = np.sqrt(np.einsum("ij,ij->i", body, body, dtype=np.float64))
     points[:, -1] = length == 0

@@ -1,4 +1,4 @@
-"""Rows of a feature matrix: which are equal, and which are among others."""
+"""Rows of a feature matrix: which of them are equal, and which of others are among them."""
 
 import numpy as np
 from scipy import sparse
@@ -6,6 +6,7 @@ from scipy import sparse
 __all__ = [
     "RowIndex",
     "canonical_rows",
+    "cast_rows",
     "equal_rows",
     "first_of_equal_rows",
     "row_keys",
@@ -16,56 +17,34 @@ _BLOCK = 2048  # rows that a pass over the data takes at a time
 
 
 class RowIndex:
-    """Find rows among the rows of a matrix by their bytes.
-
-    Parameters
-    ----------
-    keys : ndarray of shape (n_rows,)
-        Keys of distinct rows, from :func:`row_keys`. The rows themselves are not kept.
-    """
+    """Find rows among distinct rows by their keys (n_rows, 2). The rows themselves are not kept."""
 
     def __init__(self, keys):
-        self._order = np.argsort(keys, kind="stable")
+        self._order = np.argsort(keys[:, 0], kind="stable")
         self._keys = keys[self._order]
 
     def find(self, keys):
-        """Give for each query the row that has its key.
-
-        Parameters
-        ----------
-        keys : ndarray of shape (n_queries,)
-            Keys of the queries.
-
-        Returns
-        -------
-        ndarray of shape (n_queries,)
-            Row number, or -1 where there is none. Rows with equal keys are equal but for
-            a chance of about ``2 ** -50``; callers compare the rows themselves.
-        """
-        place = np.searchsorted(self._keys, keys).clip(max=len(self._keys) - 1)
-        return np.where(self._keys[place] == keys, self._order[place], -1)
+        """Number of the row that has each key, -1 where there is none (n_queries,)."""
+        place = np.searchsorted(self._keys[:, 0], keys[:, 0]).clip(max=len(self._keys) - 1)
+        # Of rows with one first key, which are very few, each is looked at.
+        found = np.full(len(keys), -1)
+        left = np.flatnonzero(self._keys[place, 0] == keys[:, 0])
+        while len(left):
+            same = self._keys[place[left], 1] == keys[left, 1]
+            found[left[same]] = self._order[place[left[same]]]
+            left = left[~same]
+            place[left] += 1
+            left = left[place[left] < len(self._keys)]
+            left = left[self._keys[place[left], 0] == keys[left, 0]]
+        return found
 
 
 def first_of_equal_rows(X, keys):
-    """Find rows that are equal byte for byte (-0.0 counts as 0.0).
+    """Find rows that are equal byte for byte, -0.0 counting as 0.0.
 
-    Parameters
-    ----------
-    X : ndarray or csr_array of shape (n_samples, n_features)
-        Rows to compare.
-    keys : ndarray of shape (n_samples,)
-        Their keys, from :func:`row_keys`. Rows with equal keys are compared.
+    Rows with equal keys are compared. Returns the first row of each kind in ascending order
+    (n_distinct,), and which of them each row equals (n_rows,).
 
-    Returns
-    -------
-    first : ndarray of shape (n_distinct,)
-        The first row of each kind, in ascending order.
-    inverse : ndarray of shape (n_samples,)
-        Which of them each row equals.
-
-    Examples
-    --------
-    >>> import numpy as np
     >>> X = np.array([[5.0], [7.0], [5.0]])
     >>> first, inverse = first_of_equal_rows(X, row_keys(X))
     >>> first.tolist(), inverse.tolist()
@@ -73,7 +52,7 @@ def first_of_equal_rows(X, keys):
     """
     n = X.shape[0]
     _, first, group, counts = np.unique(
-        keys, return_index=True, return_inverse=True, return_counts=True
+        keys[:, 0], return_index=True, return_inverse=True, return_counts=True
     )
     representative = np.arange(n)
     if len(first) < n:
@@ -84,37 +63,59 @@ def first_of_equal_rows(X, keys):
     return first, np.searchsorted(first, representative)
 
 
-def equal_rows(X, Y):
-    """Compare two matrices row by row.
+def row_keys(X, dtype=None):
+    """Hash rows, as float32 or float64, twice to 64 bits each (n_rows, 2).
 
-    Parameters
-    ----------
-    X, Y : ndarray or csr_array of shape (n_rows, n_features)
-        Matrices of one kind.
-
-    Returns
-    -------
-    ndarray of bool of shape (n_rows,)
-        Where the rows are equal.
+    A key is the sum, modulo 2^64, of the row's 32-bit words times fixed random odd numbers. A
+    word of zeros adds nothing, so a sparse row has the keys of the same dense row. Two
+    different rows share both keys with a probability of at most about 2^-64.
     """
+    dtype = X.dtype if dtype is None else dtype
+    words = dtype.itemsize // 4
+    shape = X.shape[1] * words, 2
+    factors = np.random.default_rng(0).integers(0, 2**64, size=shape, dtype=np.uint64)
+    factors |= np.uint64(1)
+    if sparse.issparse(X):
+        values = X.data.astype(dtype) + dtype.type(0)
+        values = values.view(np.uint32).reshape(-1, words).astype(np.uint64)
+        factors = factors.reshape(-1, words, 2)
+        products = np.einsum("iw,iwk->ik", values, factors[X.indices])
+        total = np.zeros((len(products) + 1, 2), dtype=np.uint64)
+        np.cumsum(products, axis=0, out=total[1:])
+        return total[X.indptr[1:]] - total[X.indptr[:-1]]
+    keys = np.empty((X.shape[0], 2), dtype=np.uint64)
+    for start in range(0, X.shape[0], _BLOCK):
+        block = np.ascontiguousarray(X[start : start + _BLOCK], dtype=dtype) + dtype.type(0)
+        block = block.view(np.uint32).astype(np.uint64)
+        for column in range(2):
+            keys[start : start + _BLOCK, column] = block @ factors[:, column]
+    return keys
+
+
+def equal_rows(X, Y):
+    """Compare two matrices of one kind row by row (n_rows,)."""
     if sparse.issparse(X):
         return (X != Y).sum(axis=1) == 0
     return (X == Y).all(axis=1)
 
 
-def canonical_rows(X):
-    """Bring sparse rows into the form in which they can be compared and searched.
+def cast_rows(X, dtype):
+    """Convert rows to another precision; numbers that are too large become the largest.
 
-    Parameters
-    ----------
-    X : sparse matrix of shape (n_rows, n_features)
-        Rows.
-
-    Returns
-    -------
-    csr_array of shape (n_rows, n_features)
-        The rows, with sorted indices and no entry twice; ``X`` is left as it is.
+    Whole numbers stay as they are.
     """
+    if X.dtype == dtype or X.dtype.kind != "f":
+        return X
+    largest = np.finfo(dtype).max
+    if sparse.issparse(X):
+        X = X.copy()
+        X.data = X.data.clip(-largest, largest)
+        return X.astype(dtype)
+    return X.clip(-largest, largest).astype(dtype)
+
+
+def canonical_rows(X):
+    """Copy sparse rows to a csr_array with sorted indices and no entry twice."""
     X = with_narrow_indices(sparse.csr_array(X))  # some searches take no other indices
     if not X.has_canonical_format:
         X = X.copy()
@@ -123,54 +124,11 @@ def canonical_rows(X):
 
 
 def with_narrow_indices(X):
-    """Give a sparse matrix with indices of 32 bits where they suffice.
-
-    Parameters
-    ----------
-    X : csr_array of shape (n_rows, n_columns)
-        Matrix; it is left as it is.
-
-    Returns
-    -------
-    csr_array of shape (n_rows, n_columns)
-        The same entries.
-    """
+    """The same csr_array with indices of 32 bits, where they suffice."""
     if max(X.nnz, *X.shape) > np.iinfo(np.int32).max:
         return X
     indices, indptr = X.indices.astype(np.int32), X.indptr.astype(np.int32)
     return sparse.csr_array((X.data, indices, indptr), shape=X.shape)
-
-
-def row_keys(X):
-    """Hash rows: their 32-bit words times fixed random odd numbers, summed modulo 2^64.
-
-    A word of zeros adds nothing, so a sparse row has the key of the same dense row.
-
-    Parameters
-    ----------
-    X : ndarray or csr_array of shape (n_rows, n_features)
-        Rows of float32 or float64.
-
-    Returns
-    -------
-    ndarray of uint64 of shape (n_rows,)
-        One key per row; equal rows have equal keys.
-    """
-    words = X.dtype.itemsize // 4
-    factors = np.random.default_rng(0).integers(
-        0, 2**64, size=X.shape[1] * words, dtype=np.uint64
-    ) | np.uint64(1)
-    keys = np.empty(X.shape[0], dtype=np.uint64)
-    if sparse.issparse(X):
-        values = (X.data + X.dtype.type(0)).view(np.uint32).reshape(-1, words).astype(np.uint64)
-        factors = factors.reshape(-1, words)
-        products = (values * factors[X.indices]).sum(axis=1, dtype=np.uint64)
-        total = np.concatenate([[np.uint64(0)], np.cumsum(products, dtype=np.uint64)])
-        return total[X.indptr[1:]] - total[X.indptr[:-1]]
-    for start in range(0, X.shape[0], _BLOCK):
-        block = np.ascontiguousarray(X[start : start + _BLOCK]) + X.dtype.type(0)
-        keys[start : start + _BLOCK] = block.view(np.uint32).astype(np.uint64) @ factors
-    return keys
 
 
 def _row_bytes(X, row):

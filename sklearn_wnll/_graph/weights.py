@@ -3,40 +3,44 @@
 import numpy as np
 from scipy import sparse
 
-__all__ = ["SMALLEST_WEIGHT", "edge_weights", "graph_laplacian", "weight_matrix"]
+__all__ = [
+    "SMALLEST_WEIGHT",
+    "edge_weights",
+    "graph_laplacian",
+    "scale_neighbor_value",
+    "weight_matrix",
+]
 
-# Weights below it drown in the rounding of the linear system, where they stand beside weights of 1.
+# Smaller weights vanish in the rounding of the linear system, beside weights of order 1.
 SMALLEST_WEIGHT = 1e-12
 
 
+def scale_neighbor_value(scale_neighbor, n_neighbors):
+    """The neighbour that sets the scale of the weights: None is half of them, rounded up.
+
+    >>> scale_neighbor_value(None, 15), scale_neighbor_value(3, 15)
+    (8, 3)
+    """
+    if scale_neighbor is None:
+        return (n_neighbors + 1) // 2
+    if not 1 <= scale_neighbor <= n_neighbors:
+        raise ValueError(
+            f"scale_neighbor={scale_neighbor} is not in 1 to n_neighbors={n_neighbors}. Lower "
+            "scale_neighbor, raise n_neighbors, or pass scale_neighbor=None."
+        )
+    return scale_neighbor
+
+
 def edge_weights(distances, scale_neighbor=8):
-    """Weigh edges by a self-tuning Gaussian.
+    """Compute edge weights by a self-tuning Gaussian from ascending distances (n_points, k).
 
-    ``w(x, y) = exp(-|x - y|^2 / sigma(x)^2)``, where ``sigma(x)`` is the distance from ``x``
-    to its ``scale_neighbor``-th nearest other point.
+    ``w(x, y) = exp(-|x - y|^2 / sigma(x)^2)``, where ``sigma(x)`` is the distance from ``x`` to its
+    ``scale_neighbor``-th nearest other point (to the last one, in a shorter list): Wang et al.,
+    arXiv 1802.00168 (2018), after L. Zelnik-Manor and P. Perona, "Self-tuning spectral
+    clustering", NeurIPS 2004. If that distance is 0, because so many points are equal,
+    ``sigma(x)`` is the next larger distance; if all are 0, all weights are 1. Infinite distances,
+    and weights below 1e-12, have weight 0.
 
-    Parameters
-    ----------
-    distances : ndarray of shape (n_points, n_neighbors)
-        Distances to the neighbours in ascending order; infinite where there is none.
-    scale_neighbor : int, default=8
-        Which neighbour sets the scale. In a shorter list the last one does.
-
-    Returns
-    -------
-    ndarray of shape (n_points, n_neighbors)
-        Weights in [0, 1]; 0 where the distance is infinite or the weight is below 1e-12,
-        which no linear system with weights of 1 in it can feel. Where ``sigma(x)`` would be 0,
-        because so many points are at distance 0, the next larger distance is taken; where
-        all distances are 0, all weights are 1.
-
-    References
-    ----------
-    Wang et al., arXiv 1802.00168 (2018); L. Zelnik-Manor and P. Perona, "Self-tuning
-    spectral clustering", NeurIPS 2004.
-
-    Examples
-    --------
     >>> import numpy as np
     >>> edge_weights(np.array([[1.0, 2.0, 3.0]]), scale_neighbor=2).round(3)
     array([[0.779, 0.368, 0.105]])
@@ -56,21 +60,9 @@ def edge_weights(distances, scale_neighbor=8):
 
 
 def weight_matrix(lists, n_columns, scale_neighbor=8):
-    """Make the sparse matrix ``W`` of directed edge weights.
+    """Make the sparse matrix ``W[x, y] = w(x, y)`` (n_points, n_columns), generally not symmetric.
 
-    Parameters
-    ----------
-    lists : NeighborLists
-        Neighbours of each point.
-    n_columns : int
-        Number of points that may be neighbours.
-    scale_neighbor : int, default=8
-        Which neighbour sets the scale; see :func:`edge_weights`.
-
-    Returns
-    -------
-    csr_array of shape (n_points, n_columns)
-        ``W[x, y] = w(x, y)``, in general not symmetric.
+    ``n_columns`` is the number of points that may be neighbours.
     """
     weights = edge_weights(lists.distances, scale_neighbor)
     keep = weights > 0
@@ -80,20 +72,10 @@ def weight_matrix(lists, n_columns, scale_neighbor=8):
 
 
 def graph_laplacian(W):
-    """Make the graph Laplacian of the symmetric weights ``T = W + W^T``.
+    """Make the Laplacian ``diag(T 1) - T`` of the symmetric weights ``T = W + W^T``.
 
-    Parameters
-    ----------
-    W : csr_array of shape (n_points, n_points)
-        Directed weights, 0 on the diagonal.
+    ``W`` (n_points, n_points) is 0 on the diagonal. A point without edges has 1 on the diagonal.
 
-    Returns
-    -------
-    csr_array of shape (n_points, n_points)
-        ``diag(T 1) - T``, with 1 on the diagonal of a point that has no edge.
-
-    Examples
-    --------
     >>> import numpy as np
     >>> from scipy.sparse import csr_array
     >>> graph_laplacian(csr_array([[0.0, 2.0, 0.0], [1.0, 0.0, 0.0], [0.0, 0.0, 0.0]])).toarray()

@@ -12,5 +12,16 @@ except ImportError as error:
 from ._augmentation import crop_and_flip, strong_augmentation
 from ._estimator import DeepWNLLClassifier
 from ._layer.interpolation import wnll_interpolate
+from ._training.base import TrainingStep
+from ._training.steps import LinearStep, PseudoLabelStep, WNLLStep
 
-__all__ = ["DeepWNLLClassifier", "crop_and_flip", "strong_augmentation", "wnll_interpolate"]
+__all__ = [
+    "DeepWNLLClassifier",
+    "LinearStep",
+    "PseudoLabelStep",
+    "TrainingStep",
+    "WNLLStep",
+    "crop_and_flip",
+    "strong_augmentation",
+    "wnll_interpolate",
+]

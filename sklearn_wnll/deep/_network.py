@@ -1,15 +1,24 @@
 """The paper's network: backbone, buffer block, and a linear head beside the WNLL one."""
 
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from copy import deepcopy
+from inspect import signature
 
 import numpy as np
 import torch
 from torch import nn
 
-from ._features.inputs import as_tensor
+from ._inputs import as_tensor
+from .backbones import mlp, resnet20
 
-__all__ = ["BLOCK", "WNLLNetwork", "count_features", "features_of", "in_blocks", "on_device"]
+__all__ = [
+    "BLOCK",
+    "WNLLNetwork",
+    "count_features",
+    "in_blocks",
+    "inference_network",
+    "make_backbone",
+]
 
 BLOCK = 500  # samples that go through a network at a time
 
@@ -47,53 +56,21 @@ class WNLLNetwork(nn.Module):
         self.train()  # in whatever mode the backbone has come
 
     def features(self, x, *, mixed=None):
-        """Give the buffer block's output.
+        """The buffer block's output, which both heads see (n, n_features), in float32.
 
-        Parameters
-        ----------
-        x : tensor of shape (n, ...)
-            Inputs.
-        mixed : bool, default=None
-            Whether to compute in bfloat16, if the network has mixed precision; None is in
-            training mode.
-
-        Returns
-        -------
-        tensor of float32 of shape (n, n_features)
-            What both heads see.
+        ``mixed`` says whether to compute in bfloat16 if the network has mixed precision; None is
+        in training mode.
         """
         with self._precision(x, mixed):
             return self.buffer(self.backbone(x)).float()
 
     def through_backbone(self, x):
-        """Give the backbone's output.
-
-        Parameters
-        ----------
-        x : tensor of shape (n, ...)
-            Inputs.
-
-        Returns
-        -------
-        tensor of shape (n, n_backbone_features)
-            What the buffer block sees.
-        """
+        """The backbone's output, which the buffer block sees (n, n_backbone_features)."""
         with self._precision(x):
             return self.backbone(x)
 
     def through_buffer(self, h):
-        """Give the buffer block's output for what :meth:`through_backbone` gives.
-
-        Parameters
-        ----------
-        h : tensor of shape (n, n_backbone_features)
-            The backbone's output.
-
-        Returns
-        -------
-        tensor of float32 of shape (n, n_features)
-            What both heads see.
-        """
+        """The buffer block's output for what :meth:`through_backbone` returns (n, n_features)."""
         with self._precision(h):
             return self.buffer(h).float()
 
@@ -102,18 +79,7 @@ class WNLLNetwork(nn.Module):
         return torch.autocast(x.device.type, torch.bfloat16, enabled=enabled)
 
     def forward(self, x):
-        """Give the linear head's logits.
-
-        Parameters
-        ----------
-        x : tensor of shape (n, ...)
-            Inputs.
-
-        Returns
-        -------
-        tensor of shape (n, n_classes)
-            Logits.
-        """
+        """The linear head's logits (n, n_classes)."""
         return self.linear(self.features(x))
 
     def train_buffer_only(self):
@@ -124,9 +90,12 @@ class WNLLNetwork(nn.Module):
             if isinstance(layer, nn.modules.batchnorm._NormBase):
                 layer.eval()
 
+    def learning(self, *, buffer_only):
+        """A context in which all layers learn, or all but the buffer block are frozen."""
+        return self._only_buffer_learns() if buffer_only else nullcontext()
+
     @contextmanager
-    def only_buffer_learns(self):
-        """Freeze all but the buffer block, for a while."""
+    def _only_buffer_learns(self):
         buffer = set(self.buffer.parameters())
         frozen = [p for p in self.parameters() if p.requires_grad and p not in buffer]
         for parameter in frozen:
@@ -144,25 +113,7 @@ def _fully_connected(n_features):
 
 
 def count_features(backbone, sample):
-    """Find the width of a backbone's features, by one dry forward pass.
-
-    Parameters
-    ----------
-    backbone : torch.nn.Module
-        The backbone.
-    sample : tensor of shape (n, ...)
-        A few inputs.
-
-    Returns
-    -------
-    int
-        The width.
-
-    Raises
-    ------
-    ValueError
-        If the module fails on the inputs, or does not give one row of features for each.
-    """
+    """The width of a backbone's features, by one forward pass; a ValueError if it has none."""
     backbone.eval()
     try:
         with torch.no_grad():
@@ -182,85 +133,57 @@ def count_features(backbone, sample):
     return features.shape[1]
 
 
-@contextmanager
-def on_device(network, device):
-    """Put a network on a device in evaluation mode, and on the CPU again afterwards.
+def make_backbone(module, module_params, X):
+    """Make a backbone for samples ``X`` by ``module(**module_params)``, or copy a module.
 
-    Parameters
-    ----------
-    network : WNLLNetwork
-        The network.
-    device : torch.device
-        Where to compute.
+    None is an MLP for rows and a ResNet-20 for images. ``in_features`` or ``in_channels`` is
+    added where the callable takes it.
     """
-    network.eval().to(device)
+    kind, name = ("rows of features", "in_features") if X.ndim == 2 else ("images", "in_channels")
+    params = dict(module_params or {})
+    if module is None:
+        module = mlp if X.ndim == 2 else resnet20
+    if isinstance(module, nn.Module):
+        if params:
+            raise ValueError(
+                "module_params cannot be used with a module that is made already: pass its class "
+                "or a function as module, or module_params=None."
+            )
+        return deepcopy(module)
+    if name in signature(module).parameters:
+        params.setdefault(name, X.shape[1])
     try:
-        with torch.no_grad():
-            yield
-    finally:
-        network.cpu()
+        backbone = module(**params)
+    except TypeError as error:
+        raise ValueError(
+            f"module cannot be made for X, which holds {kind}: {error}. Pass a module for {kind}, "
+            "or what it needs in module_params."
+        ) from error
+    if not isinstance(backbone, nn.Module):
+        raise ValueError(f"module must return a torch.nn.Module, got {type(backbone).__name__}.")
+    return backbone
 
 
-def features_of(network, X, prepare, device, *, linear=False):
-    """Give the buffer's features of samples, or the linear head's logits.
-
-    Parameters
-    ----------
-    network : WNLLNetwork
-        A trained network; it is on the CPU afterwards.
-    X : ndarray of shape (n, ...)
-        Samples.
-    prepare : callable
-        Turns samples into what the network takes.
-    device : torch.device
-        Where to compute.
-    linear : bool, default=False
-        Whether to give the logits.
-
-    Returns
-    -------
-    tensor of float32 of shape (n, n_features) or (n, n_classes)
-        Features or logits, on the CPU.
-
-    Raises
-    ------
-    ValueError
-        If they are not finite.
-    """
-    with on_device(network, device):
-        return in_blocks(network if linear else network.features, X, prepare, device)
+def inference_network(network, device):
+    """The network itself, if it is ready to predict on a device; else a copy that is."""
+    here = all(tensor.device.type == device.type for tensor in network.state_dict().values())
+    if here and not any(module.training for module in network.modules()):
+        return network
+    return deepcopy(network).eval().to(device)
 
 
+@torch.no_grad()
 def in_blocks(forward, X, prepare, device):
-    """Give what a network finds for samples that go through it block by block.
+    """What ``forward`` computes for samples that go through it block by block, on the CPU.
 
-    Parameters
-    ----------
-    forward : callable
-        Called with a batch of what the network takes.
-    X : ndarray or tensor of shape (n, ...)
-        Samples.
-    prepare : callable
-        Turns samples into what the network takes.
-    device : torch.device
-        Where the network is.
-
-    Returns
-    -------
-    tensor of float32 of shape (n, n_numbers)
-        What was found, on the CPU.
-
-    Raises
-    ------
-    ValueError
-        If it is not finite.
+    Raises ValueError if it is not finite.
     """
     X = as_tensor(np.asarray(X))
     blocks = (prepare(block.to(device)) for block in X.split(BLOCK))
     found = torch.cat([forward(block).cpu() for block in blocks])
     if not found.isfinite().all():
         raise ValueError(
-            "The network gives NaN or infinity: its training has diverged. Lower lr, pseudo_lr or "
-            "wnll_lr, or keep standardize=True."
+            "The network gives NaN or infinity: its training has diverged. Lower the lr of its "
+            "steps (linear_step__lr, pseudo_step__lr, wnll_step__lr), or keep standardize=True."
         )
     return found

@@ -1,110 +1,144 @@
-"""What the parameters of DeepWNLLClassifier may be, and which a checkpoint depends on."""
+"""The parameters of the estimator: what they may be, and how double underscores reach inside."""
 
 import os
-from functools import partial
-from numbers import Integral, Real
+from numbers import Integral
+from typing import Any, ClassVar, Self
 
-import joblib
-import numpy as np
+from sklearn.base import BaseEstimator, clone
 from sklearn.utils._param_validation import Interval, StrOptions
-from torch import nn
 
-__all__ = ["CONSTRAINTS", "fingerprints"]
+from .._classifier import WNLLClassifier
+from ._training.base import TrainingStep
+from ._training.steps import LinearStep, PseudoLabelStep, WNLLStep
 
-CONSTRAINTS = {
+__all__ = ["CONSTRAINTS", "NestedParameters", "default_wnll"]
+
+CONSTRAINTS: dict[str, Any] = {
     "module": [None, callable],
     "module_params": [None, dict],
     "buffer": [None, callable],
     "n_stages": [Interval(Integral, 1, None, closed="left")],
-    "max_epochs": [Interval(Integral, 0, None, closed="left")],
-    "pseudo_epochs": [Interval(Integral, 0, None, closed="left")],
-    "wnll_epochs": [Interval(Integral, 0, None, closed="left")],
-    "batch_size": [StrOptions({"auto"}), Interval(Integral, 2, None, closed="left")],
-    "lr": [Interval(Real, 0, None, closed="neither")],
-    "pseudo_lr": [Interval(Real, 0, None, closed="neither")],
-    "wnll_lr": [Interval(Real, 0, None, closed="neither")],
-    "lr_halving": [None, Interval(Integral, 1, None, closed="left")],
-    "stage_lr_factor": [Interval(Real, 0, None, closed="neither")],
-    "momentum": [Interval(Real, 0, 1, closed="left")],
-    "weight_decay": [Interval(Real, 0, None, closed="left")],
+    "linear_step": [None, TrainingStep],
+    "pseudo_step": [None, TrainingStep],
+    "wnll_step": [None, TrainingStep],
+    "wnll": [None, WNLLClassifier],
     "augment": [StrOptions({"auto"}), callable, None],
     "standardize": ["boolean"],
     "mixed_precision": ["boolean"],
-    "template_fraction": [Interval(Real, 0, 1, closed="neither")],
-    "n_template_batches": [Interval(Integral, 1, None, closed="left")],
-    "n_query_batches": [Interval(Integral, 1, None, closed="left")],
-    "n_neighbors": [Interval(Integral, 1, None, closed="left")],
-    "scale_neighbor": [Interval(Integral, 1, None, closed="left")],
-    "label_weight": [
-        StrOptions({"wnll", "laplace"}),
-        Interval(Real, 0, None, closed="neither"),
-    ],
-    "gradient": [StrOptions({"surrogate", "exact"})],
-    "pseudo_labels": [None, StrOptions({"wnll", "linear"})],
-    "class_prior": [None, StrOptions({"labeled"}), dict, "array-like"],
-    "pseudo_neighbors": [Interval(Integral, 1, None, closed="left")],
     "head": [StrOptions({"wnll", "linear"})],
-    "predict_mode": [StrOptions({"transductive", "inductive"})],
-    "template_size": [None, Interval(Integral, 2, None, closed="left")],
-    "query_size": [None, Interval(Integral, 1, None, closed="left")],
-    "unlabeled": "no_validation",
     "callbacks": [None, list],
     "checkpoint_dir": [None, str, os.PathLike],
+    "class_prior": [None, StrOptions({"labeled"}), dict, "array-like"],
+    "unlabeled": "no_validation",
     "device": [str],
     "random_state": ["random_state"],
     "n_jobs": [None, Integral],
     "verbose": ["verbose"],
 }
 
-# What may change between a training and its resumption.
-_FREE = {
-    "callbacks",
-    "checkpoint_dir",
-    "device",
-    "head",
-    "n_jobs",
-    "predict_mode",
-    "query_size",
-    "random_state",
-    "template_size",
-    "unlabeled",
-    "verbose",
-}
+# Owned by the estimator around it, which would have to ignore them.
+_RESERVED = {"class_prior": None, "unlabeled": "auto"}
 
 
-def fingerprints(params, X, codes):
-    """Hash what the result of a training depends on, each thing by itself.
+def default_wnll(learns_from_unlabeled: bool = True) -> WNLLClassifier:
+    """The graph that ``wnll=None`` stands for."""
+    batches: dict[str, Any] = {"template_size": 5000, "query_size": 1000}
+    if learns_from_unlabeled:
+        return WNLLClassifier(n_neighbors=30, scale_neighbor=8, metric="cosine", **batches)
+    return WNLLClassifier(**batches)
 
-    Parameters
-    ----------
-    params : dict
-        The estimator's parameters.
-    X : ndarray of shape (n_samples, ...)
-        Samples.
-    codes : ndarray of shape (n_samples,)
-        Class of each, -1 where it is not known.
 
-    Returns
-    -------
-    dict of str to str
-        The hash of each parameter that counts, of ``"X"`` and of ``"y"``. A callable goes in by
-        its name, a module by its weights, ``random_state`` if it is a number.
+class NestedParameters(BaseEstimator):
+    """Parameters that are objects, of which None stands for a default object.
+
+    Double underscores reach inside, also where the parameter is None: setting a parameter of the
+    default object puts that object in its place. ``module__width`` is ``module_params["width"]``.
     """
-    used = {name: _plain(value) for name, value in params.items() if name not in _FREE}
-    seed = params["random_state"]
-    used["random_state"] = int(seed) if isinstance(seed, Integral) else None
-    return {name: joblib.hash(value) for name, value in {**used, "X": X, "y": codes}.items()}
 
+    _DEFAULTS: ClassVar[dict[str, Any]] = {
+        "linear_step": LinearStep,
+        "pseudo_step": PseudoLabelStep,
+        "wnll_step": WNLLStep,
+        "wnll": default_wnll,
+    }
 
-def _plain(value):
-    """Give a value that can be hashed."""
-    if isinstance(value, nn.Module):
-        weights = value.state_dict().items()
-        return str(value), [(name, np.asarray(tensor.cpu())) for name, tensor in weights]
-    if isinstance(value, partial):
-        return _plain(value.func), [_plain(item) for item in value.args], _plain(value.keywords)
-    if callable(value):
-        return getattr(value, "__qualname__", type(value).__qualname__)
-    if isinstance(value, dict):
-        return sorted((name, _plain(item)) for name, item in value.items())
-    return str(value) if isinstance(value, Integral | Real) else value
+    module_params: dict[str, Any] | None
+
+    def get_params(self, deep: bool = True) -> dict[str, Any]:
+        """Get the parameters of this estimator.
+
+        Parameters
+        ----------
+        deep : bool, default=True
+            Whether to add the parameters of the steps and of the graph, as ``linear_step__lr``,
+            and those of the module, as ``module__width``.
+
+        Returns
+        -------
+        dict
+            Parameter names and their values.
+        """
+        params = super().get_params(deep=deep)
+        if deep:
+            for name, make in self._DEFAULTS.items():
+                if params[name] is None:
+                    inside = make().get_params(deep=True)
+                    params |= {f"{name}__{key}": value for key, value in inside.items()}
+            inside = params["module_params"] or {}
+            params |= {f"module__{key}": value for key, value in inside.items()}
+        return params
+
+    def set_params(self, **params: Any) -> Self:
+        """Set parameters of this estimator, or, by double underscores, of what it is made of.
+
+        Parameters
+        ----------
+        **params : dict
+            Parameters, such as ``head="linear"``, ``pseudo_step__lr=0.01``,
+            ``wnll__n_neighbors=10`` or ``module__width=32``.
+
+        Returns
+        -------
+        estimator instance
+            The estimator.
+        """
+        plain = {name: value for name, value in params.items() if "__" not in name}
+        super().set_params(**plain)
+        of_module = {}
+        nested = {name: value for name, value in params.items() if "__" in name}
+        for name in list(nested):
+            outer, _, inner = name.partition("__")
+            if outer in ("module", "module_params"):
+                of_module[inner] = nested.pop(name)
+            elif outer in self._DEFAULTS and getattr(self, outer) is None:
+                setattr(self, outer, self._DEFAULTS[outer]())
+        if of_module:
+            self.module_params = {**(self.module_params or {}), **of_module}
+        super().set_params(**nested)
+        return self
+
+    def _step(self, name: str) -> TrainingStep:
+        """The step of a name, its parameters checked."""
+        given = getattr(self, name)
+        step: TrainingStep = self._DEFAULTS[name]() if given is None else given
+        step._validate_params()
+        return step
+
+    def _fresh_wnll(self, learns_from_unlabeled: bool) -> WNLLClassifier:
+        """A copy of the graph, not fitted; a ValueError if it has what is the estimator's."""
+        given = self.wnll
+        wnll: WNLLClassifier = default_wnll(learns_from_unlabeled) if given is None else given
+        for name, default in _RESERVED.items():
+            value = getattr(wnll, name)
+            if not (value is default or (isinstance(value, str) and value == default)):
+                raise ValueError(
+                    f"wnll has {name}={value!r}, which would be ignored. Pass {name} to "
+                    f"{type(self).__name__} itself."
+                )
+        if wnll.metric == "precomputed":
+            raise ValueError(
+                "wnll has metric='precomputed', but its graph is that of the network's features. "
+                "Pass another metric."
+            )
+        wnll._validate_params()
+        return clone(wnll)

@@ -1,4 +1,4 @@
-"""What every nearest-neighbour search does."""
+"""The interface of the nearest-neighbour searches."""
 
 from abc import ABC, abstractmethod
 from copy import copy
@@ -10,89 +10,35 @@ __all__ = ["NeighborSearch"]
 
 
 class NeighborSearch(ABC):
-    """A way to find nearest neighbours."""
+    """A way to find nearest neighbours.
+
+    Queries do not change a fitted search, and several threads may query it at once.
+    """
 
     def fit(self, points):
-        """Take the points to search among.
-
-        Parameters
-        ----------
-        points : ndarray or csr_array of shape (n_points, n_features)
-            The points, distinct.
-
-        Returns
-        -------
-        NeighborSearch
-            Itself.
-        """
+        """Store the points to search among (n_points, n_features), which are distinct."""
         self.points = points
-        self._index = None
         return self
 
     @abstractmethod
     def lists(self, k):
-        """Find the k nearest other points of each point.
-
-        Parameters
-        ----------
-        k : int
-            Number of neighbours, less than the number of points.
-
-        Returns
-        -------
-        NeighborLists
-            One list for each point.
-        """
+        """Find the k nearest other points of each point; k is less than the number of points."""
 
     @abstractmethod
-    def cross(self, queries, k):
-        """Find the k points nearest to each query.
+    def query(self, queries, k):
+        """Find the k points nearest to each query (n_queries, n_features).
 
-        Parameters
-        ----------
-        queries : ndarray or csr_array of shape (n_queries, n_features)
-            What to search for; a query that is among the points finds itself.
-        k : int
-            Number of neighbours, at most the number of points.
-
-        Returns
-        -------
-        NeighborLists
-            One list for each query.
+        ``k`` is at most the number of points. A query that is among the points finds itself.
         """
 
     def fitted_like(self, points):
-        """Fit a search of the same kind to other points.
-
-        Parameters
-        ----------
-        points : ndarray or csr_array of shape (n_points, n_features)
-            Other points, distinct.
-
-        Returns
-        -------
-        NeighborSearch
-            A new search with the same parameters.
-        """
+        """Fit a new search with the same parameters to other points (n_points, n_features)."""
         return copy(self).fit(points)
 
-    def extend(self, lists, queries, k):
-        """Add queries to the points: the lists of all, as if searched together.
+    def add_queries(self, lists, queries, k):
+        """Find the lists of points and queries together, given the ``lists`` of the points.
 
-        Parameters
-        ----------
-        lists : NeighborLists
-            Lists of the points.
-        queries : ndarray or csr_array of shape (n_queries, n_features)
-            New points, distinct.
-        k : int
-            Number of neighbours.
-
-        Returns
-        -------
-        NeighborLists
-            The points' lists and below them the queries'; queries are numbered after the
-            points.
+        The queries (n_queries, n_features), distinct and new, are numbered after the points.
         """
         if sparse.issparse(self.points):
             together = sparse.vstack([self.points, queries], format="csr")

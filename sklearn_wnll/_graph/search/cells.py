@@ -11,167 +11,113 @@ from .partition import Partition, groups, half_squares, stable_order
 
 __all__ = ["Cells"]
 
-_BLOCK = 4096  # points placed at a time
+_BLOCK = 4096  # points whose rows are computed at a time
 _ENTRIES = 2**23  # distances that one thread compares at a time
+_CANDIDATE_ROWS = 1024  # queries whose candidates are compared at a time
 
 
 class Cells:
-    """Points divided by k-means, ready to be compared with queries in float32.
+    """Points (n_points, n_features) divided by k-means, ready to be compared with queries.
 
-    Coordinates are kept relative to the center of a cell, where they lose no digits.
-
-    Parameters
-    ----------
-    points : ndarray of shape (n_points, n_features)
-        The points.
-    size : int
-        Points in a cell, on average.
-    seed : int
-        Seed of the k-means.
-    n_jobs : int, default=None
-        Number of threads.
-
-    Attributes
-    ----------
-    order : ndarray of shape (n_points,)
-        The points, cell by cell.
-    home : ndarray of shape (n_points,)
-        The cell of each point.
-    n_cells : int
-        Number of cells, none of them empty.
+    ``order`` (n_points,) are the points cell by cell, ``cell`` (n_points,) is the cell of each,
+    and each holds about ``size`` points. Coordinates are float32, relative to the center of a
+    cell, so they lose few digits.
     """
 
-    def __init__(self, points, size, seed, n_jobs=None):
-        partition = Partition(points, size, seed, n_jobs)
-        self.home, self._centers = partition.home, partition.centers
-        self.home_of, self.ranks, self._near = partition.home_of, partition.ranks, partition.near
-        self.n_cells = len(self._centers)
-        self.order = stable_order(self.home)
-        self._edges = np.concatenate([[0], np.cumsum(np.bincount(self.home))])
-        self._place_points(points, n_jobs)
+    def __init__(self, points, size, seed):
+        self._partition = partition = Partition(points, size, seed)
+        self.cell, self.n_cells = partition.cell, len(partition.centers)
+        self.assign, self.ranks = partition.assign, partition.ranks
+        self.order = stable_order(self.cell)
+        self._edges = np.concatenate([[0], np.cumsum(np.bincount(self.cell))])
+        self._rows = self._compute_rows(points)
 
-    def _place_points(self, points, n_jobs):
+    def _compute_rows(self, points):
         """Compute the rows ``[z, |z|^2 / 2, 1]`` of the points relative to their centers."""
         n, d = points.shape
-        self._rows = np.empty((n, d + 2), dtype=np.float32)
+        rows = np.empty((n, d + 2), dtype=np.float32)
 
-        def place(block):
+        def compute(block):
             members = self.order[block]
-            z = self._rows[block]
-            z[:, :d] = points[members] - self._centers[self.home[members]]
+            z = rows[block]
+            z[:, :d] = points[members] - self._partition.centers[self.cell[members]]
             z[:, d] = half_squares(z[:, :d])
             z[:, d + 1] = 1
 
-        in_threads(place, equal_blocks(n, _BLOCK), n_jobs)
+        in_threads(compute, equal_blocks(n, _BLOCK))
+        return rows
 
     def points(self, part):
-        """Give the coordinates of points in single precision.
+        """Compute the float32 coordinates of the points at some places of ``order``, a slice."""
+        centers = self._partition.centers[self.cell[self.order[part]]]
+        return self._rows[part, :-2] + centers
 
-        Parameters
-        ----------
-        part : slice
-            Places in ``order``.
+    def nearest(self, queries, cell, n_probes, k, own_place=None):
+        """Find the k nearest points to each query, in its own cell and ``n_probes - 1`` others.
 
-        Returns
-        -------
-        ndarray of float32 of shape (n_part, n_features)
-            The points.
+        The points (n_queries, k) are in no order; -1 if the cells hold too few. A query that is
+        itself at ``own_place`` (n_queries,) of ``order`` does not find itself.
         """
-        return self._rows[part, :-2] + self._centers[self.home[self.order[part]]]
-
-    def nearest(self, queries, home, n_probes, k, own=None):
-        """Find the k points nearest to each query in the cells that are near to it.
-
-        Parameters
-        ----------
-        queries : ndarray of shape (n_queries, n_features)
-            Queries.
-        home : ndarray of shape (n_queries,)
-            The cell of each query.
-        n_probes : int
-            Number of cells that a query is compared with.
-        k : int
-            Number of points.
-        own : ndarray of shape (n_queries,), default=None
-            Where in ``order`` each query itself is; it is not found.
-
-        Returns
-        -------
-        ndarray of shape (n_queries, k)
-            Points, in no order; -1 where the cells hold too few.
-        """
-        found = _Candidates(len(queries), k)
-        for first, rows, D in self._blocks(queries, np.arange(len(queries)), home, own):
-            found.start(rows, first, D)
-        near = self._near(queries, home, n_probes - 1)
-        for first, rows, D in self._blocks(queries, *near, own):
-            found.add(rows, first, D)
-        place = found.nearest()
+        candidates = _Candidates(len(queries), k)
+        for first, rows, D in self._blocks(queries, np.arange(len(queries)), cell, own_place):
+            candidates.start(rows, first, D)
+        pairs = self._partition.nearest_cells(queries, cell, n_probes - 1)
+        for first, rows, D in self._blocks(queries, *pairs, own_place):
+            candidates.add(rows, first, D)
+        place = candidates.nearest()
         return np.where(place < 0, -1, self.order[place])
 
-    def within(self, queries, home, n_probes, radius):
-        """Find the points whose own radius reaches to a query.
+    def within_radius(self, queries, cell, n_probes, radius):
+        """Find pairs of queries and points that are closer than the point's ``radius``.
 
-        Parameters
-        ----------
-        queries : ndarray of shape (n_queries, n_features)
-            Queries.
-        home : ndarray of shape (n_queries,)
-            The cell of each query.
-        n_probes : int
-            Number of cells that a query is compared with.
-        radius : ndarray of shape (n_points,)
-            Radius of each point.
-
-        Returns
-        -------
-        query, point : ndarray of shape (n_pairs,)
-            All pairs that are closer than the point's radius.
+        ``radius`` is (n_points,); the queries and the points of the pairs are (n_pairs,).
         """
         limit = (radius[self.order] ** 2 / 2).astype(np.float32)
-        near, cell = self._near(queries, home, n_probes - 1)
-        near = np.concatenate([np.arange(len(queries)), near])
+        near_query, near_cell = self._partition.nearest_cells(queries, cell, n_probes - 1)
+        near_query = np.concatenate([np.arange(len(queries)), near_query])
+        near_cell = np.concatenate([cell, near_cell])
         query, point = [np.empty(0, dtype=np.intp)], [np.empty(0, dtype=np.intp)]
-        for first, rows, D in self._blocks(queries, near, np.concatenate([home, cell])):
+        for first, rows, D in self._blocks(queries, near_query, near_cell):
             row, column = np.nonzero(limit[first : first + D.shape[1]] > D)
             query.append(rows[row])
             point.append(self.order[first + column])
         return np.concatenate(query), np.concatenate(point)
 
-    def _blocks(self, queries, query, cells, own=None):
-        """Compare queries with cells: where a cell begins, its queries, half squared distances."""
-        for cell, entries in groups(cells):
-            first, end = self._edges[cell], self._edges[cell + 1]
-            for rows in self._pieces(query[entries], end - first):
-                yield first, rows, self._compare(queries, rows, cell, own)
+    def _blocks(self, queries, query, cell, own_place=None):
+        """Compare pairs of queries and cells, cell by cell.
 
-    @staticmethod
-    def _pieces(rows, size):
-        """Cut the queries of a cell, so that what is compared at a time has a bound."""
-        step = max(1, _ENTRIES // size)
-        return (rows[start : start + step] for start in range(0, len(rows), step))
+        Yields the first place of the cell, some of its queries, and the half squared distances.
+        """
+        for own_cell, entries in groups(cell):
+            first, end = self._edges[own_cell], self._edges[own_cell + 1]
+            for rows in _pieces(query[entries], end - first):
+                yield first, rows, self._compare(queries, rows, own_cell, own_place)
 
-    def _compare(self, queries, rows, cell, own):
+    def _compare(self, queries, rows, cell, own_place):
         """Half squared distances between some queries and the points of a cell."""
         first, end = self._edges[cell], self._edges[cell + 1]
         d = queries.shape[1]
         left = np.empty((len(rows), d + 2), dtype=np.float32)
-        left[:, :d] = self._centers[cell] - queries[rows]
+        left[:, :d] = self._partition.centers[cell] - queries[rows]
         left[:, d] = 1
         left[:, d + 1] = half_squares(left[:, :d])
         with np.errstate(invalid="ignore"):  # BLAS may say so of finite rows (numpy issue 24067)
             D = left @ self._rows[first:end].T
-        if own is not None:
-            column = own[rows] - first
+        if own_place is not None:
+            column = own_place[rows] - first
             here = np.flatnonzero((column >= 0) & (column < end - first))
             D[here, column[here]] = np.inf
         return D
 
 
+def _pieces(rows, size):
+    """Cut the queries of a cell of ``size`` points, to bound the memory of a comparison."""
+    step = max(1, _ENTRIES // size)
+    return (rows[start : start + step] for start in range(0, len(rows), step))
+
+
 class _Candidates:
     """The points that may be among the k nearest of each query."""
-
-    _ROWS = 1024  # queries whose candidates are compared at a time
 
     def __init__(self, n_queries, k):
         self.n_queries, self.k = n_queries, k
@@ -179,14 +125,14 @@ class _Candidates:
         self.rows, self.places, self.values = [], [], []
 
     def start(self, rows, first, D):
-        """Take the nearest points of a query's first cell; the last of them is the bound."""
+        """Add the nearest points of a query's own cell; the last of them is the bound."""
         if D.shape[1] > self.k:
             largest = np.partition(D, self.k - 1, axis=1)[:, self.k - 1]
             self.bound[rows] = np.nextafter(largest, np.float32(np.inf))
         self.add(rows, first, D)
 
     def add(self, rows, first, D):
-        """Take the points of another cell that are nearer than the bound."""
+        """Add the points of another cell that are nearer than the bound."""
         hit = np.flatnonzero((self.bound[rows][:, None] > D).ravel())
         row, column = np.divmod(hit, D.shape[1])
         self.rows.append(rows[row])
@@ -194,15 +140,16 @@ class _Candidates:
         self.values.append(D.ravel()[hit])
 
     def nearest(self):
-        """The places of the k nearest of each query; -1 where there are fewer."""
+        """The places of the k nearest of each query; -1 if there are fewer."""
         rows, places, values = map(np.concatenate, (self.rows, self.places, self.values))
         order = stable_order(rows)
         counts = np.bincount(rows, minlength=self.n_queries)
         begin = np.cumsum(counts) - counts
         nearest = np.full((self.n_queries, self.k), -1)
+        # Queries with about equally many candidates fill a rectangle with few gaps.
         by_count = stable_order(counts)
-        for start in range(0, self.n_queries, self._ROWS):
-            part = by_count[start : start + self._ROWS]
+        for start in range(0, self.n_queries, _CANDIDATE_ROWS):
+            part = by_count[start : start + _CANDIDATE_ROWS]
             width = max(counts[part].max(), self.k)
             missing = np.arange(width) >= counts[part][:, None]
             entries = begin[part][:, None] + np.arange(width)

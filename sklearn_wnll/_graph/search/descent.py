@@ -1,117 +1,123 @@
 """Approximate neighbours of sparse rows, and by other distances than the Euclidean."""
 
+from functools import partial
+from threading import Lock
+
 import numpy as np
 from scipy import sparse
 
+from ..._lazy import Lazy
 from ..._parallel import n_threads
+from ..._progress import Progress
 from ..lists import NeighborLists
 from .base import NeighborSearch
 from .exact import ExactSearch, compared_features, exact_seconds
 
 __all__ = ["DescentSearch"]
 
+_PATIENCE = 40  # seconds of exact search from which pynndescent's queries are worth compiling
+
 
 class DescentSearch(NeighborSearch):
     """Approximate nearest neighbours by nearest-neighbour descent, with pynndescent.
 
-    Queries are compared with all points where that is quicker than it takes pynndescent
-    to compile its queries.
-
-    Parameters
-    ----------
-    metric : str
-        Name of the distance.
-    seed : int
-        Seed of the search.
-    n_jobs : int, default=None
-        Number of threads; None is all cores.
-    verbose : int, default=0
-        Whether to print progress.
-    repeatable : bool, default=True
-        Whether the lists may not depend on the number of threads: pynndescent, whose lists do,
-        then takes one.
-
-    Notes
-    -----
-    pynndescent compiles for 20 to 30 s before the first search in a process, and for
-    about 40 s more before the first query.
+    pynndescent compiles for 20 to 30 s before the first search in a process, and for about 40 s
+    more before the first query. Queries that an exact search can answer in less time are searched
+    exactly. pynndescent's lists depend on the number of threads: if they are to be
+    ``repeatable``, it takes one.
     """
 
-    _QUICK = 40  # seconds that an exact search may take instead
-
-    def __init__(self, metric, seed, n_jobs=None, verbose=0, repeatable=True):
-        self.metric, self.seed, self.n_jobs, self.verbose = metric, seed, n_jobs, verbose
-        self.repeatable = repeatable
+    def __init__(self, metric, seed, *, repeatable=True):
+        self.metric, self.seed, self.repeatable = metric, seed, repeatable
 
     def fit(self, points):
-        """Take the points to search among."""
-        self._exact = ExactSearch(self.metric, self.n_jobs, self.verbose).fit(points)
+        """Store the points; the first search builds pynndescent's index of them."""
+        self._exact = ExactSearch(self.metric).fit(points)
+        self._index = Lazy(partial(_Index, points, self.metric, self.seed, self.repeatable))
         return super().fit(points)
 
-    def __getstate__(self):
-        # The index is quickly made again, and large to save.
-        return {**self.__dict__, "_index": None}
-
     def lists(self, k):
-        """Find about the k nearest other points of each point.
-
-        Lists in which the search failed (with fewer than k different points) are searched
-        again exactly.
-        """
+        """Find about the k nearest other points of each point."""
         if self.points.shape[0] <= k + 1:
             return self._exact.lists(k)
-        found = self._fitted_index(k + 1).neighbor_graph
-        return self._repaired(found, self.points).without_self()
+        progress = Progress("neighbors")
+        found = self._repair(self._index.get(k + 1).lists(), self.points)
+        self._report(progress, self.points)
+        return found.without_self()
 
-    def cross(self, queries, k):
+    def query(self, queries, k):
         """Find about the k points nearest to each query."""
         if self._is_quick(queries):
-            return self._exact.cross(queries, k)
-        found = self._fitted_index(k + 1).query(_for_pynndescent(queries), k=k)
-        return self._repaired(found, queries)
+            return self._exact.query(queries, k)
+        progress = Progress("neighbors")
+        found = self._repair(self._index.get(k + 1).query(queries, k), queries)
+        self._report(progress, queries)
+        return found
 
-    def extend(self, lists, queries, k):
-        """Add queries to the points, exactly where that is quick, else by a new search."""
+    def add_queries(self, lists, queries, k):
+        """Find the lists of points and queries together, by a new search if that is quicker."""
         if self._is_quick(queries):
-            return self._exact.extend(lists, queries, k)
-        return super().extend(lists, queries, k)
+            return self._exact.add_queries(lists, queries, k)
+        return super().add_queries(lists, queries, k)
 
     def _is_quick(self, queries):
+        """Whether the queries are best compared with all points."""
         size = queries.shape[0], self.points.shape[0], compared_features(self.points)
         is_sparse = sparse.issparse(self.points)
-        return min(exact_seconds(*size, self.metric, is_sparse=is_sparse)) < self._QUICK
+        return min(exact_seconds(*size, self.metric, is_sparse=is_sparse)) < _PATIENCE
 
-    def _repaired(self, found, queries):
-        """Search lists again that hold a point twice, or none at some place."""
-        indices, distances = found[0].astype(np.intp), found[1].astype(np.float64)
+    def _repair(self, found, queries):
+        """Search lists again, exactly, that hold a point twice or fewer than k points."""
+        indices, distances = found
         ordered = np.sort(indices, axis=1)
         failed = (ordered[:, 0] < 0) | (np.diff(ordered, axis=1) == 0).any(axis=1)
         failed |= ~np.isfinite(distances).all(axis=1)
         if failed.any():
-            again = self._exact.cross(queries[failed], indices.shape[1])
+            again = self._exact.query(queries[failed], indices.shape[1])
             indices[failed], distances[failed] = again
-        return NeighborLists(indices, distances)
+        return found
 
-    def _fitted_index(self, k):
-        if self._index is None:
-            from pynndescent import NNDescent  # takes seconds to import
-
-            self._index = NNDescent(
-                _for_pynndescent(self.points),
-                metric=self.metric,
-                n_neighbors=k,
-                random_state=self.seed,
-                n_jobs=1 if self.repeatable else _numba_threads(self.n_jobs),
-                verbose=bool(self.verbose),
-            )
-        return self._index
+    @staticmethod
+    def _report(progress, queries):
+        progress.finish(f"{queries.shape[0]:,} points searched approximately")
 
 
-def _numba_threads(n_jobs):
+class _Index:
+    """pynndescent's index, for one thread at a time: its queries share their working memory."""
+
+    def __init__(self, points, metric, seed, repeatable, k):
+        from pynndescent import NNDescent  # takes seconds to import
+
+        self._lock = Lock()
+        self._index = NNDescent(
+            _for_pynndescent(points),
+            metric=metric,
+            n_neighbors=k,
+            random_state=seed,
+            n_jobs=1 if repeatable else _numba_threads(),
+        )
+
+    def lists(self):
+        """The k points nearest to each point, which are in their own lists."""
+        with self._lock:
+            return _as_lists(self._index.neighbor_graph)
+
+    def query(self, queries, k):
+        """The k points nearest to each query."""
+        with self._lock:
+            return _as_lists(self._index.query(_for_pynndescent(queries), k=k))
+
+
+def _as_lists(found):
+    """Copy pynndescent's indices and distances to lists."""
+    return NeighborLists(found[0].astype(np.intp), found[1].astype(np.float64))
+
+
+def _numba_threads():
     """Threads for numba, which takes no more than it has."""
     import numba  # with pynndescent
 
-    return min(n_threads(n_jobs), numba.config.NUMBA_NUM_THREADS)
+    return min(n_threads(), numba.config.NUMBA_NUM_THREADS)
 
 
 def _for_pynndescent(points):

@@ -12,136 +12,86 @@ from ..._parallel import equal_blocks, in_threads
 
 __all__ = ["Partition", "groups", "half_squares", "stable_order"]
 
-_FLAT = 2000  # cells that one k-means finds; more are found in two levels
+_ONE_LEVEL = 2000  # cells that one k-means finds; more are found in two levels
 _SAMPLE = 30  # points per cell that k-means sees
-_AROUND = 512  # cells near a point's own among which the nearest are looked for
-_ROUNDS = 2  # steps by which cells of different regions are brought into line
+_SURROUNDING = 512  # cells around a point's own among which the nearest are searched
+_REFINEMENTS = 2  # steps of k-means that move cells across the borders of regions
 _BLOCK = 4096  # rows compared with centers at a time
 
 
 class Partition:
-    """Cells of the points that are nearest to a center.
+    """Cells of the points (n_points, n_features) that are nearest to a center.
 
-    Many cells are found in two levels: regions, and cells in each. Two steps of k-means on
-    all points follow, in which a point chooses among the cells around its own, so that it
-    does not matter where a region ends.
-
-    Parameters
-    ----------
-    points : ndarray of shape (n_points, n_features)
-        The points.
-    size : int
-        Points in a cell, on average.
-    seed : int
-        Seed of the k-means.
-    n_jobs : int, default=None
-        Number of threads.
-
-    Attributes
-    ----------
-    centers : ndarray of float32 of shape (n_cells, n_features)
-        Centers of the cells, none of which is empty.
-    home : ndarray of shape (n_points,)
-        The cell of each point.
+    ``centers`` (n_cells, n_features) are float32, ``cell`` (n_points,) is the cell of each point;
+    no cell is empty, and each holds about ``size`` points. Many cells are found in two levels:
+    regions, and cells in each. Two steps of k-means on all points follow, in which a point
+    chooses among the cells around its own, so borders of regions leave no trace.
     """
 
-    def __init__(self, points, size, seed, n_jobs=None):
+    def __init__(self, points, size, seed):
         rng = np.random.default_rng(seed)
         n_cells = max(1, round(len(points) / size))
         with warnings.catch_warnings():
             # Points that are equal in single precision may make fewer cells.
             warnings.simplefilter("ignore", ConvergenceWarning)
-            if n_cells <= _FLAT:
+            if n_cells <= _ONE_LEVEL:
                 centers = _k_means(points, n_cells, rng)
-                home = _nearest_centers(points, centers, n_jobs)
+                cell = _nearest_centers(points, centers)
                 regions = centers.mean(axis=0, keepdims=True)
             else:
                 regions = _k_means(points, round(n_cells**0.5), rng)
-                centers, home = _divide(points, regions, size, rng, n_jobs)
-                for _ in range(_ROUNDS):
-                    around = _around(centers, n_jobs)
-                    home = _nearest_around(points, home, centers, around, n_jobs)
-                    centers, home = _means(points, home)
-        self._number(regions, *_without_empty(centers, home))
-        self._around = None
-        if len(self.centers) > _AROUND:
-            self._around = _around(self.centers, n_jobs)
+                centers, cell = _divide_regions(points, regions, size, rng)
+                for _ in range(_REFINEMENTS):
+                    surrounding = _surrounding_cells(centers)
+                    cell = _nearest_surrounding(points, cell, centers, surrounding)
+                    centers, cell = _cell_means(points, cell)
+        self._number_cells(regions, *_without_empty(centers, cell))
+        self._surrounding = None
+        if len(self.centers) > _SURROUNDING:
+            self._surrounding = _surrounding_cells(self.centers)
 
-    def _number(self, regions, centers, home):
-        """Number the cells region by region, so that near ones are near in memory too."""
+    def _number_cells(self, regions, centers, cell):
+        """Number the cells region by region, so cells that are close are close in memory too."""
         region = _compare(centers, regions).argmin(axis=1)
         order = stable_order(region)
-        self.centers, self.home = centers[order], np.argsort(order)[home]
+        self.centers, self.cell = centers[order], np.argsort(order)[cell]
         used, first = np.unique(region[order], return_index=True)
         self._regions, self._edges = regions[used], [*first, len(centers)]
 
-    def home_of(self, queries):
-        """Give the cell that a query would be in.
-
-        Parameters
-        ----------
-        queries : ndarray of shape (n_queries, n_features)
-            Queries.
-
-        Returns
-        -------
-        ndarray of shape (n_queries,)
-            Cells.
-        """
-        home = np.empty(len(queries), dtype=np.intp)
+    def assign(self, queries):
+        """Find the cell that each query is in (n_queries,)."""
+        cell = np.empty(len(queries), dtype=np.intp)
         for region, rows in groups(_compare(queries, self._regions).argmin(axis=1)):
             start, end = self._edges[region], self._edges[region + 1]
-            home[rows] = start + _compare(queries[rows], self.centers[start:end]).argmin(axis=1)
-        if self._around is None:
-            return home
-        return _nearest_around(queries, home, self.centers, self._around, 1)
+            cell[rows] = start + _compare(queries[rows], self.centers[start:end]).argmin(axis=1)
+        if self._surrounding is None:
+            return cell
+        return _nearest_surrounding(queries, cell, self.centers, self._surrounding)
 
-    def near(self, queries, home, count):
-        """Find the cells whose centers are nearest to each query, beside its own cell.
+    def nearest_cells(self, queries, cell, count):
+        """Find the ``count`` cells that are nearest to each query, besides its own ``cell``.
 
-        Parameters
-        ----------
-        queries : ndarray of shape (n_queries, n_features)
-            Queries.
-        home : ndarray of shape (n_queries,)
-            The cell of each query; only cells around it are compared.
-        count : int
-            Number of cells.
-
-        Returns
-        -------
-        query, cell : ndarray of shape (n_pairs,)
-            ``count`` pairs for each query; fewer if there are fewer cells, more if some are
-            equally near.
+        Returns pairs of queries and cells (n_pairs,): fewer if there are fewer cells, more if
+        some are equally near.
         """
-        if self._around is None:
+        if self._surrounding is None:
             D = _compare(queries, self.centers)
-            D[np.arange(len(D)), home] = np.inf
-            return _smallest(D, count)
-        query, cell = [], []
-        for own, rows in groups(home):
-            around = self._around[own]
-            D = _compare(queries[rows], self.centers[around])
-            D[:, around == own] = np.inf
-            row, column = _smallest(D, count)
-            query.append(rows[row])
-            cell.append(around[column])
-        return np.concatenate(query), np.concatenate(cell)
+            D[np.arange(len(D)), cell] = np.inf
+            return _smallest_entries(D, count)
+        near_query, near_cell = [], []
+        for own_cell, rows in groups(cell):
+            surrounding = self._surrounding[own_cell]
+            D = _compare(queries[rows], self.centers[surrounding])
+            D[:, surrounding == own_cell] = np.inf
+            row, column = _smallest_entries(D, count)
+            near_query.append(rows[row])
+            near_cell.append(surrounding[column])
+        return np.concatenate(near_query), np.concatenate(near_cell)
 
     def ranks(self, queries, cells):
-        """Tell how many centers are nearer to a query than some cell's.
+        """Count the centers that are nearer to each query than those of its ``cells``.
 
-        Parameters
-        ----------
-        queries : ndarray of shape (n_queries, n_features)
-            Queries.
-        cells : ndarray of shape (n_queries, n)
-            Cells.
-
-        Returns
-        -------
-        ndarray of shape (n_queries, n)
-            Ranks, from 0.
+        ``cells`` and the ranks are (n_queries, n).
         """
         ranks = _compare(queries, self.centers).argsort(axis=1).argsort(axis=1)
         return np.take_along_axis(ranks, cells, axis=1)
@@ -158,105 +108,85 @@ def _k_means(points, n_clusters, rng):
     return model.cluster_centers_
 
 
-def _divide(points, regions, size, rng, n_jobs):
-    """Divide the points of each region into cells."""
-    members = [rows for _, rows in groups(_nearest_centers(points, regions, n_jobs))]
+def _divide_regions(points, regions, size, rng):
+    """Divide the points of each region into cells: centers, and the cell of each point."""
+    members = [rows for _, rows in groups(_nearest_centers(points, regions))]
     seeds = rng.integers(2**63, size=len(members))
 
-    def divide(part):
-        rows, seed = part
+    def divide(region):
+        rows, seed = region
         inside = points[rows]
         count = max(1, round(len(rows) / size))
         centers = _k_means(inside, count, np.random.default_rng(seed))
-        return centers, _nearest_centers(inside, centers, 1)
+        return centers, _nearest_centers(inside, centers)
 
-    parts = in_threads(divide, list(zip(members, seeds, strict=True)), n_jobs)
-    home, offset = np.empty(len(points), dtype=np.intp), 0
+    parts = in_threads(divide, list(zip(members, seeds, strict=True)))
+    cell, offset = np.empty(len(points), dtype=np.intp), 0
     for rows, (centers, inside) in zip(members, parts, strict=True):
-        home[rows] = offset + inside
+        cell[rows] = offset + inside
         offset += len(centers)
-    return _without_empty(np.concatenate([centers for centers, _ in parts]), home)
+    return _without_empty(np.concatenate([centers for centers, _ in parts]), cell)
 
 
-def _nearest_centers(points, centers, n_jobs):
+def _nearest_centers(points, centers):
     """The nearest center of each point."""
-    blocks = equal_blocks(len(points), _BLOCK)
 
     def nearest(block):
         return _compare(points[block], centers).argmin(axis=1)
 
-    return np.concatenate(in_threads(nearest, blocks, n_jobs))
+    return np.concatenate(in_threads(nearest, equal_blocks(len(points), _BLOCK)))
 
 
-def _around(centers, n_jobs):
-    """The cells nearest to each cell, itself among them."""
+def _surrounding_cells(centers):
+    """The cells nearest to each cell, itself among them (n_cells, at most 512)."""
 
     def nearest(block):
         D = _compare(centers[block], centers)
-        count = min(_AROUND, D.shape[1])
+        count = min(_SURROUNDING, D.shape[1])
         return np.argpartition(D, count - 1, axis=1)[:, :count].astype(np.int32)
 
-    return np.vstack(in_threads(nearest, equal_blocks(len(centers), 256), n_jobs))
+    return np.vstack(in_threads(nearest, equal_blocks(len(centers), 256)))
 
 
-def _nearest_around(points, home, centers, around, n_jobs):
-    """The nearest center of each point, out of those around its cell's."""
-    nearest = np.empty_like(home)
+def _nearest_surrounding(points, cell, centers, surrounding):
+    """The nearest center of each point among those around its cell's."""
+    nearest = np.empty_like(cell)
 
-    def settle(group):
-        cell, rows = group
-        near = around[cell]
+    def assign(group):
+        own_cell, rows = group
+        near = surrounding[own_cell]
         nearest[rows] = near[_compare(points[rows], centers[near]).argmin(axis=1)]
 
-    in_threads(settle, list(groups(home)), n_jobs)
+    in_threads(assign, list(groups(cell)))
     return nearest
 
 
-def _means(points, home):
+def _cell_means(points, cell):
     """Centers of cells as means of their points; the empty ones are dropped."""
-    counts = np.bincount(home)
-    ones = np.ones(len(home), dtype=points.dtype)
-    members = sparse.csr_array((ones, (home, np.arange(len(home)))))
+    counts = np.bincount(cell)
+    ones = np.ones(len(cell), dtype=points.dtype)
+    members = sparse.csr_array((ones, (cell, np.arange(len(cell)))))
     centers = (members @ points / np.maximum(counts, 1)[:, None]).astype(np.float32)
-    return _without_empty(centers, home)
+    return _without_empty(centers, cell)
 
 
-def _without_empty(centers, home):
+def _without_empty(centers, cell):
     """Drop the cells that hold no point."""
-    used = np.bincount(home, minlength=len(centers)) > 0
-    return centers[used], (np.cumsum(used) - 1)[home]
+    used = np.bincount(cell, minlength=len(centers)) > 0
+    return centers[used], (np.cumsum(used) - 1)[cell]
 
 
 def half_squares(X):
-    """Give half the squared length of each row.
-
-    Parameters
-    ----------
-    X : ndarray of shape (n_rows, n_features)
-        Rows.
-
-    Returns
-    -------
-    ndarray of shape (n_rows,)
-        ``|x|^2 / 2``.
-    """
+    """Half the squared length ``|x|^2 / 2`` of each row (n_rows,)."""
     return np.einsum("ij,ij->i", X, X) / 2
 
 
 def groups(labels):
-    """Go through the labels that occur.
+    """Yield each label that occurs among ``labels`` (n,), with its places.
 
-    Parameters
-    ----------
-    labels : ndarray of int of shape (n,)
-        Labels, not negative.
-
-    Yields
-    ------
-    label : int
-        A label.
-    where : ndarray
-        Its places.
+    >>> import numpy as np
+    >>> [(int(label), places.tolist()) for label, places in groups(np.array([3, 0, 3]))]
+    [(0, [1]), (3, [0, 2])]
     """
     order = stable_order(labels)
     edges = np.flatnonzero(np.diff(labels[order], prepend=-1, append=-1))
@@ -265,25 +195,17 @@ def groups(labels):
 
 
 def stable_order(labels):
-    """Sort labels, equal ones in the order in which they come.
+    """Sort labels (n,), which are not negative; equal ones keep their order.
 
-    Parameters
-    ----------
-    labels : ndarray of int of shape (n,)
-        Labels, not negative.
-
-    Returns
-    -------
-    ndarray of shape (n,)
-        Their order. Labels of 16 bits are sorted several times as fast as others.
+    numpy sorts numbers of 16 bits several times as fast as others.
     """
     if len(labels) and labels.max() <= np.iinfo(np.uint16).max:
         labels = labels.astype(np.uint16)
     return np.argsort(labels, kind="stable")
 
 
-def _smallest(D, count):
-    """Rows and columns of the smallest entries of each row, infinite ones left out."""
+def _smallest_entries(D, count):
+    """Rows and columns of the smallest entries of each row, without its infinite one."""
     count = min(count, D.shape[1] - 1)
     if not count:
         return np.empty((2, 0), dtype=np.intp)
@@ -292,7 +214,7 @@ def _smallest(D, count):
 
 
 def _compare(queries, centers):
-    """Half squared distances to centers, less what depends on the query alone."""
+    """Half squared distances to centers, less the query's own half square."""
     with np.errstate(invalid="ignore"):  # BLAS may say so of finite rows (numpy issue 24067)
         D = queries.astype(np.float32, copy=False) @ centers.T
     return np.subtract(half_squares(centers), D, out=D)

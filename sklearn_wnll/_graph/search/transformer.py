@@ -10,18 +10,10 @@ __all__ = ["TransformerSearch"]
 
 
 class TransformerSearch(NeighborSearch):
-    """Neighbours that a user's transformer finds.
+    """Neighbours that a user's transformer finds, such as scikit-learn's KNeighborsTransformer.
 
-    Parameters
-    ----------
-    transformer : estimator
-        As :class:`sklearn.neighbors.KNeighborsTransformer`: its ``fit_transform`` and
-        ``transform`` give sparse matrices of distances. It is cloned.
-
-    Raises
-    ------
-    ValueError
-        If the transformer is a class, or is set to give no distances.
+    Its ``fit_transform`` and ``transform`` return sparse matrices of distances. It is cloned. A
+    class, and a transformer that is set to return no distances, raise ValueError.
     """
 
     def __init__(self, transformer):
@@ -36,25 +28,35 @@ class TransformerSearch(NeighborSearch):
             )
         self.transformer = transformer
 
+    def fit(self, points):
+        """Store the points; :meth:`lists` fits the transformer, whose ``fit_transform`` it uses."""
+        self._fitted = None
+        return super().fit(points)
+
     def lists(self, k):
-        """Find the k nearest other points of each point."""
-        self._index = self._sized()
-        graph = self._index.fit_transform(self.points)
-        lists = lists_from_graph(graph, k, own=np.arange(graph.shape[0]))
+        """Find the k nearest other points of each point; keep the transformer for queries.
+
+        The fitted transformer is pickled: if it draws random numbers, another fit would differ.
+        """
+        transformer = self._clone()
+        graph = transformer.fit_transform(self.points)
+        self._fitted = transformer
+        lists = lists_from_graph(graph, k, self_index=np.arange(graph.shape[0]))
         warn_if_short(lists, k)
         return lists
 
-    def cross(self, queries, k):
+    def query(self, queries, k):
         """Find the k points nearest to each query."""
         if self.points.shape[0] == 1:  # the only neighbour, which has weight at any distance
             return NeighborLists(
                 np.zeros((queries.shape[0], 1), int), np.ones((queries.shape[0], 1))
             )
-        if self._index is None:
-            self._index = self._sized().fit(self.points)
-        return lists_from_graph(self._index.transform(queries), k)
+        transformer = self._fitted
+        if transformer is None:
+            transformer = self._clone().fit(self.points)
+        return lists_from_graph(transformer.transform(queries), k)
 
-    def _sized(self):
+    def _clone(self):
         """Clone the transformer, with no more neighbours than there are other points."""
         transformer, largest = clone(self.transformer), self.points.shape[0] - 1
         if (getattr(transformer, "n_neighbors", None) or 0) > largest:

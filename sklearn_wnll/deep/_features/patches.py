@@ -1,4 +1,4 @@
-"""What a graph sees of samples themselves, whatever the network: whitened patches of images."""
+"""Features of the samples themselves, whatever the network: whitened patches of images."""
 
 import numpy as np
 import torch
@@ -8,10 +8,10 @@ from sklearn.preprocessing import StandardScaler, normalize
 from torch.nn.functional import avg_pool2d, conv2d, interpolate
 
 from ..._progress import Progress
+from .._inputs import Standardizer, as_tensor
 from .._network import BLOCK
-from .inputs import Standardizer, as_tensor
 
-__all__ = ["PatchEncoder", "SampleFeatures"]
+__all__ = ["InputFeatures", "PatchEncoder"]
 
 _LONGEST, _SHORTEST = 32, 8  # sides to which images are reduced; with a shorter one, they are rows
 _MOST_FITTED = 20_000  # images from which principal components are learned
@@ -25,42 +25,20 @@ _THRESHOLD = 1.0  # in standard deviations of a filter's answer
 _CACHED = 20  # images whose answers stay in a processor's cache
 
 
-class SampleFeatures:
+class InputFeatures:
     """Features of samples for a graph that no training changes.
 
-    Images: the answers of :class:`PatchEncoder`, of which whitened principal components are
-    taken. Everything else, and images whose shorter side has less than 8 pixels: the numbers
-    themselves, each scaled to the same spread if that is asked for. Both are then scaled to unit
-    length.
-
-    Parameters
-    ----------
-    mirrored : bool
-        Whether to take the mean of an image and its mirror image.
-    seed : int
-        Of the images and patches that features are learned from.
-    standardize : bool, default=True
-        Whether each number of a row is scaled to mean 0 and variance 1; those of images are.
+    Images: the responses of :class:`PatchEncoder`, of which whitened principal components are
+    taken; if ``mirrored``, the mean over an image and its mirror image. All else, and images
+    whose shorter side has less than 8 pixels: the raw values, each scaled to the same spread if
+    ``standardize``. Both are then scaled to unit length.
     """
 
     def __init__(self, *, mirrored, seed, standardize=True):
         self.mirrored, self.seed, self.standardize = mirrored, seed, standardize
 
     def fit(self, X, device):
-        """Learn the features.
-
-        Parameters
-        ----------
-        X : ndarray of shape (n, ...)
-            Samples. Of images at most 20,000 are used.
-        device : torch.device
-            Where to compute answers.
-
-        Returns
-        -------
-        SampleFeatures
-            Itself.
-        """
+        """Learn the features from samples (n, ...), of images at most 20,000, on a device."""
         rng = np.random.RandomState(self.seed)
         self._encoder = self._scaler = self._pca = None
         are_images = X.ndim == 4 and min(X.shape[2:]) >= _SHORTEST
@@ -87,24 +65,9 @@ class SampleFeatures:
         least = max(_LEAST_VARIANCE * pca.explained_variance_[0], n_answers / n)
         self._pca, self._spread = pca, np.sqrt(pca.explained_variance_ + least)
 
-    def __call__(self, X, device, verbose=0):
-        """Compute the features.
-
-        Parameters
-        ----------
-        X : ndarray of shape (n, ...)
-            Samples.
-        device : torch.device
-            Where to compute answers.
-        verbose : int, default=0
-            Whether to show progress.
-
-        Returns
-        -------
-        ndarray of float32 of shape (n, n_features)
-            Features of unit length; at most 256 of images.
-        """
-        progress = Progress("patches", verbose and self._encoder is not None)
+    def __call__(self, X, device):
+        """Features of samples (n, n_features), at most 256 of images, as float32."""
+        progress = Progress("patches", enabled=self._encoder is not None)
         parts, done = [], 0
         for block in _blocks(X, np.arange(len(X))):
             parts.append(self._block(block, device))
@@ -146,21 +109,13 @@ def _blocks(X, rows):
 
 
 class PatchEncoder:
-    """Answers of random patches of the images, whitened, to all patches of an image.
+    """Responses of an image's patches to random whitened patches of other images.
 
     A patch has mean 0 and standard deviation 1, is whitened, and is compared with each of 128
-    patches by the inner product. Of that, what is above 1 counts, and what is below -1, each
-    averaged over the four quarters of the image.
+    patches by the inner product. What is above 1, and what is below -1, is averaged over the four
+    quarters of the image. The patches are those of ``images`` (n, n_channels, height, width) in
+    units of their standard deviation.
 
-    Parameters
-    ----------
-    images : tensor of shape (n, n_channels, height, width)
-        Images to take patches from, in units of their standard deviation.
-    rng : numpy.random.RandomState
-        Chooses the patches.
-
-    References
-    ----------
     A. Coates and A. Y. Ng, "The importance of encoding versus training with sparse coding and
     vector quantization", ICML 2011: random whitened patches, soft threshold, pooling.
     """
@@ -190,19 +145,9 @@ class PatchEncoder:
 
     @torch.no_grad()
     def __call__(self, images, mirrored):
-        """Encode images.
+        """Encode images: means over the quarters of each (n, 8 n_filters), as float32.
 
-        Parameters
-        ----------
-        images : tensor of shape (n, n_channels, height, width)
-            Images, on any device.
-        mirrored : bool
-            Whether to take the mean of an image and its mirror image.
-
-        Returns
-        -------
-        ndarray of float32 of shape (n, n_answers)
-            Means over the quarters of each image, 8 of each filter.
+        If ``mirrored``, the mean over each image and its mirror image.
         """
         weights = self._filters.to(images.device), self._shift.to(images.device)[:, None, None]
         views = [images, images.flip(-1)] if mirrored else [images]

@@ -5,6 +5,7 @@ from torch import Tensor
 from torch.nn.functional import one_hot
 
 from ..._extension.label_weights import label_weight_value
+from ..._graph.weights import scale_neighbor_value
 from ..._typing import Gradient, NetworkLabelWeight
 from .gradients import GRADIENTS
 from .graph import PointCloud, edge_weights
@@ -75,7 +76,7 @@ def wnll_interpolate(
     query: Tensor,
     *,
     n_neighbors: int = 15,
-    scale_neighbor: int = 8,
+    scale_neighbor: int | None = None,
     label_weight: NetworkLabelWeight = "wnll",
     gradient: Gradient = "exact",
     surrogate: Tensor | None = None,
@@ -98,8 +99,9 @@ def wnll_interpolate(
         Unlabelled points.
     n_neighbors : int, default=15
         Number of nearest other points that each point is joined with.
-    scale_neighbor : int, default=8
-        Which neighbour's distance is the length scale of a point's weights.
+    scale_neighbor : int, default=None
+        Which neighbour's distance is the length scale of a point's weights. None is half of
+        ``n_neighbors``, rounded up.
     label_weight : {"wnll", "laplace"} or float, default="wnll"
         Factor on the energy of template points: ``"wnll"`` is the number of points over
         that of template points, ``"laplace"`` is 1, a number is itself.
@@ -164,10 +166,7 @@ def wnll_interpolate(
     torch.Size([2, 1])
     """
     targets = _check_points(template, template_targets, query, n_classes)
-    if scale_neighbor > n_neighbors or scale_neighbor < 1:
-        raise ValueError(
-            f"scale_neighbor={scale_neighbor} must be between 1 and n_neighbors={n_neighbors}."
-        )
+    scale_neighbor = scale_neighbor_value(scale_neighbor, n_neighbors)
     known = (
         label_weight in ("wnll", "laplace") if isinstance(label_weight, str) else label_weight > 0
     )

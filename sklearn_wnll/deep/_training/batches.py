@@ -5,7 +5,7 @@ import torch
 from torch.utils.data import Dataset
 
 from ..._extension.templates import interleaved
-from .._features.inputs import as_tensor
+from .._inputs import as_tensor
 
 __all__ = [
     "LARGE_BATCH",

@@ -7,18 +7,20 @@ import torch
 from skorch.callbacks import Callback
 from torch.optim.swa_utils import get_ema_multi_avg_fn
 
-__all__ = ["CosineDecay", "EpochSeed", "KeepRecord", "MovingAverage", "StepHalving"]
+__all__ = [
+    "CosineDecay",
+    "EpochSeed",
+    "KeepRecord",
+    "MovingAverage",
+    "RecordPseudoWeight",
+    "StepHalving",
+]
 
 
 class EpochSeed(Callback):
     """Seed torch before each epoch, so that an epoch depends on the state before it alone.
 
-    Parameters
-    ----------
-    seed : int
-        Seed of the training.
-    step : int
-        Number of the step.
+    ``step`` is the number of the step in the plan.
     """
 
     def __init__(self, seed, step):
@@ -31,13 +33,7 @@ class EpochSeed(Callback):
 
 
 class StepHalving(Callback):
-    """Halve the learning rate at regular steps.
-
-    Parameters
-    ----------
-    every : int
-        Number of epochs after which it is halved.
-    """
+    """Halve the learning rate after every so many epochs."""
 
     def __init__(self, every):
         self.every = every
@@ -48,15 +44,7 @@ class StepHalving(Callback):
 
 
 class CosineDecay(Callback):
-    """Lower the learning rate with each batch, by half a cosine, to 0.
-
-    Parameters
-    ----------
-    n_epochs : int
-        Epochs of the whole step.
-    n_batches : int
-        Batches of an epoch.
-    """
+    """Lower the learning rate with each batch, along half a cosine, to 0 after ``n_epochs``."""
 
     def __init__(self, n_epochs, n_batches):
         self.n_epochs, self.n_batches = n_epochs, n_batches
@@ -77,14 +65,8 @@ class CosineDecay(Callback):
 class MovingAverage(Callback):
     """Keep the exponential moving average of a network in training.
 
-    Parameters
-    ----------
-    average : torch.nn.Module
-        A copy of the network, which becomes the average.
-    decay : float
-        Weight of the past after a batch; less in the first ones, so that the start is forgotten.
-    n_batches : int
-        Batches of an epoch.
+    ``average``, a copy of the network, becomes it. ``decay`` is the weight of the past after a
+    batch; it is less in the first ones, so that the start is forgotten.
     """
 
     def __init__(self, average, decay, n_batches):
@@ -107,14 +89,19 @@ class MovingAverage(Callback):
             mean.copy_(value)
 
 
-class KeepRecord(Callback):
-    """Record the learning rate, and hand on what an epoch recorded.
+class RecordPseudoWeight(Callback):
+    """Record how much the unlabelled samples of an epoch weighed, on average."""
 
-    Parameters
-    ----------
-    keep : callable
-        Called after each epoch with the net and a dict of the epoch's numbers.
-    """
+    def __init__(self, batches):
+        self.batches = batches
+
+    def on_epoch_end(self, net, **kwargs):
+        """Record the epoch that ends."""
+        net.history.record("pseudo_weight", self.batches.mean_weight)
+
+
+class KeepRecord(Callback):
+    """Record the learning rate; call ``keep`` after each epoch with the net and its numbers."""
 
     def __init__(self, keep):
         self.keep = keep
@@ -130,7 +117,7 @@ class KeepRecord(Callback):
 
 
 def _set_rate(net, factor):
-    """Make the learning rate a part of the first one."""
+    """Set the learning rate to a part of the first one."""
     for group in net.optimizer_.param_groups:
         group["lr"] = net.lr * factor
 

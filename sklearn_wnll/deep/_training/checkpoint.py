@@ -10,33 +10,22 @@ __all__ = ["Checkpoint", "without_numpy"]
 
 
 class Checkpoint:
-    """The state of a training after its last whole epoch, in a file.
+    """The state of a training after its last whole epoch, in a file of a folder, if there is one.
 
-    Parameters
-    ----------
-    folder : str or path, default=None
-        Where the file is; made if it is not there. None keeps nothing.
-    fingerprints : dict of str to str, default=None
-        Of the data and each parameter that a training may be gone on with, by name.
+    ``fingerprints`` are hashes of the data and of each parameter that a training must share with
+    the one that it goes on from.
     """
 
     def __init__(self, folder=None, fingerprints=None):
+        if folder is not None and Path(folder).is_file():
+            raise ValueError(
+                f"checkpoint_dir={folder!r} is a file. Pass a folder, or what is to become one."
+            )
         self.path = None if folder is None else Path(folder) / "training.pt"
         self.fingerprints = fingerprints or {}
 
     def load(self):
-        """Read the state.
-
-        Returns
-        -------
-        dict or None
-            What :meth:`save` was given last; None if there is nothing.
-
-        Raises
-        ------
-        ValueError
-            If it is the state of another training, or none at all.
-        """
+        """Read the state: a dict, or None; a ValueError if it is of another training, or none."""
         if self.path is None or not self.path.exists():
             return None
         try:
@@ -58,12 +47,9 @@ class Checkpoint:
         return state
 
     def save(self, **state):
-        """Write a state; a process that dies meanwhile leaves the one before.
+        """Write a state of tensors, numbers and strings, in dicts and lists.
 
-        Parameters
-        ----------
-        **state
-            Tensors, numbers and strings, in dicts and lists.
+        A process that dies meanwhile leaves the state before.
         """
         if self.path is None:
             return
@@ -77,21 +63,8 @@ class Checkpoint:
 
 
 def without_numpy(state):
-    """Give a state without numpy's numbers, which a safe loader refuses.
+    """Replace numpy's numbers, which a safe loader refuses, in dicts, lists and tuples.
 
-    Parameters
-    ----------
-    state : object
-        Numbers, in dicts, lists and tuples.
-
-    Returns
-    -------
-    object
-        The same, with Python's own numbers.
-
-    Examples
-    --------
-    >>> import numpy as np
     >>> without_numpy({"groups": [{"lr": np.float64(0.1), "betas": (np.float32(0.5), 1)}]})
     {'groups': [{'lr': 0.1, 'betas': (0.5, 1)}]}
     """

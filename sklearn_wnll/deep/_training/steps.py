@@ -1,272 +1,371 @@
-"""The steps of a stage (Algorithm 1 of the paper, and pseudo-labels), as skorch nets."""
+"""The steps of the package: what each trains, on which batches, by which loss, how long."""
 
-from functools import partial
+from collections.abc import Callable, Iterable
+from numbers import Integral, Real
+from typing import Any, ClassVar, Literal
 
 import torch
-from skorch import NeuralNet
+from sklearn.utils._param_validation import Interval, StrOptions
+from skorch.callbacks import Callback
 from skorch.utils import to_device
-from torch import nn
+from torch import Tensor
+from torch.nn.functional import nll_loss
 
+from ..._typing import Gradient, NetworkLabelWeight
+from .._features.graph_features import GraphFeatures
 from .._layer.interpolation import wnll_interpolate
+from .base import POSITIVE, TrainingStep
+from .batches import (
+    LARGE_BATCH,
+    PSEUDO_BATCH,
+    Batches,
+    PseudoLabeledBatches,
+    TemplateQueryBatches,
+    automatic_batch_size,
+)
+from .callbacks import CosineDecay, MovingAverage, RecordPseudoWeight, StepHalving
+from .context import TrainingContext
+from .net import StepNet
+from .pseudo_labels import PseudoLabels
 
-__all__ = ["LinearStep", "PseudoLabelStep", "StepEnded", "WNLLStep"]
+__all__ = ["LinearStep", "PseudoLabelStep", "WNLLStep"]
 
+_DECAY = 0.99  # of the average of the network in a pseudo-label step
 # Part of the uniform distribution that is mixed to WNLL's before the logarithm: a query
-# whose class no template near it has would else have an infinite loss.
+# whose class no template near it has would have an infinite loss.
 _UNIFORM = 0.01
 
-
-class StepEnded(Exception):
-    """A callback has ended a step."""
+_COUNT = Interval(Integral, 1, None, closed="left")
 
 
-class _Step(NeuralNet):
-    """A step of a stage: a skorch net that trains a part of a :class:`WNLLNetwork`.
+class LinearStep(TrainingStep):
+    """All layers learn from the labelled samples, by the linear head's cross entropy.
 
     Parameters
     ----------
-    module : WNLLNetwork
-        The network, which is trained in place.
-    batches : iterable, or TemplateQueryBatches
-        What is iterated over in each epoch; what deals the batches of a WNLL step.
-    prepare : callable
-        Turns a batch of samples into what the network takes.
-    watch : InterruptWatch
-        Tells whether the user has interrupted.
-    augment : callable or None
-        Changes a prepared batch at random.
-    **kwargs
-        As for :class:`skorch.NeuralNet`.
+    epochs : int, default=100
+        Passes over the labelled samples.
+    lr : float, default=0.05
+        Learning rate in the first stage; with smaller automatic batches, this times
+        ``sqrt(batch_size / 128)``.
+    batch_size : int or {"auto"}, default="auto"
+        Samples in a batch. ``"auto"`` is 128, as in the paper, or ``n / 32`` but at least 16
+        if fewer than 4,096 samples are labelled.
+    lr_halving_epochs : int or None, default=50
+        Epochs after which the rate is halved; None is never.
+    stage_lr_factor : float, default=0.2
+        The rate is multiplied by this from stage to stage.
+    momentum : float, default=0.9
+        Nesterov momentum.
+    weight_decay : float, default=5e-4
+        Weight decay.
+
+    References
+    ----------
+    Wang et al., arXiv 1802.00168 (2018), Algorithm 1.
+
+    Examples
+    --------
+    >>> from sklearn_wnll.deep import DeepWNLLClassifier, LinearStep
+    >>> model = DeepWNLLClassifier(linear_step=LinearStep(epochs=20))
+    >>> model.set_params(linear_step__lr=0.1).linear_step.lr
+    0.1
     """
+
+    name = "linear"
+
+    _parameter_constraints: ClassVar[dict[str, Any]] = {
+        **TrainingStep._parameter_constraints,
+        "batch_size": [StrOptions({"auto"}), Interval(Integral, 2, None, closed="left")],
+        "lr_halving_epochs": [None, _COUNT],
+    }
 
     def __init__(
-        self, module, *, batches, prepare, watch, augment=None, criterion=nn.NLLLoss, **kwargs
-    ):
-        self.batches, self.prepare, self.watch, self.augment = batches, prepare, watch, augment
-        super().__init__(
-            module,
-            criterion,
-            train_split=None,
-            predict_nonlinearity=partial(torch.softmax, dim=1),
-            iterator_valid__generator=torch.Generator(),  # a prediction draws no numbers
-            **kwargs,
-        )
+        self,
+        epochs: int = 100,
+        *,
+        lr: float = 0.05,
+        batch_size: int | Literal["auto"] = "auto",
+        lr_halving_epochs: int | None = 50,
+        stage_lr_factor: float = 0.2,
+        momentum: float = 0.9,
+        weight_decay: float = 5e-4,
+    ) -> None:
+        self.epochs = epochs
+        self.lr = lr
+        self.batch_size = batch_size
+        self.lr_halving_epochs = lr_halving_epochs
+        self.stage_lr_factor = stage_lr_factor
+        self.momentum = momentum
+        self.weight_decay = weight_decay
 
-    def get_iterator(self, dataset, training=False):
-        """Give the batches of an epoch, whose size is their own; or those of a prediction."""
-        return self.batches if training else super().get_iterator(dataset)
+    def batches(self, context: TrainingContext) -> Batches:
+        """Make shuffled batches of the labelled samples."""
+        return Batches(context.samples, self._batch_size(context))
 
-    def infer(self, x, **fit_params):
-        """Give the linear head's logits, for skorch's ways to predict that callbacks use.
+    def loss(self, net: StepNet, batch: Any) -> tuple[Tensor, Tensor]:
+        """Compute the cross entropy of the linear head."""
+        return _linear_loss(net, *batch, "mean")
 
-        Parameters
-        ----------
-        x : tensor of shape (n, ...)
-            Samples.
-        **fit_params
-            Not used.
+    def first_lr(self, context: TrainingContext) -> float:
+        """Lower the rate for smaller automatic batches."""
+        if self.batch_size == "auto":
+            return self.lr * (self._batch_size(context) / LARGE_BATCH) ** 0.5
+        return self.lr
 
-        Returns
-        -------
-        tensor of shape (n, n_classes)
-            Logits.
-        """
-        return self.module_(self.prepare(to_device(x, self.device)))
+    def callbacks(self, context: TrainingContext, batches: Any) -> list[Callback]:
+        """Halve the rate every ``lr_halving_epochs`` epochs."""
+        return [StepHalving(self.lr_halving_epochs)] if self.lr_halving_epochs else []
 
-    def inputs(self, samples):
-        """Give a batch of samples to the network.
-
-        Parameters
-        ----------
-        samples : tensor of shape (n, ...)
-            Samples.
-
-        Returns
-        -------
-        tensor of float32 of shape (n, ...)
-            Prepared, on the device, and changed at random if that is asked for.
-        """
-        batch = self.prepare(to_device(samples, self.device))
-        return batch if self.augment is None else self.augment(batch)
-
-    def run(self, samples, epochs):
-        """Train for some epochs; unlike skorch's ``fit``, an interrupt is not swallowed.
-
-        Parameters
-        ----------
-        samples : Samples
-            The training samples.
-        epochs : int
-            Number of epochs.
-        """
-        self.notify("on_train_begin", X=samples, y=None)
-        try:
-            self.fit_loop(samples, epochs=epochs)
-        finally:
-            self.notify("on_train_end", X=samples, y=None)
-
-    def notify(self, method_name, **kwargs):
-        """Call the callbacks; one that stops after an epoch, as skorch's do, ends the step."""
-        try:
-            super().notify(method_name, **kwargs)
-        except KeyboardInterrupt:
-            if method_name == "on_epoch_end" and not self.watch.seen:
-                raise StepEnded from None
-            raise
+    def _batch_size(self, context: TrainingContext) -> int:
+        if self.batch_size == "auto":
+            return automatic_batch_size(int((context.samples.codes >= 0).sum()))
+        return self.batch_size
 
 
-class LinearStep(_Step):
-    """Linear step: every layer learns, by back-propagation from the linear head."""
+class PseudoLabelStep(TrainingStep):
+    """All layers learn from labelled and pseudo-labelled samples.
 
-    def train_step_single(self, batch, **fit_params):
-        """Go forward and backward with a batch of labelled samples.
-
-        Parameters
-        ----------
-        batch : tuple of (X, codes)
-            Samples and their classes.
-        **fit_params
-            Not used.
-
-        Returns
-        -------
-        dict
-            The loss and the prediction.
-        """
-        logits, loss = self.logits_and_loss(*batch)
-        loss.backward()
-        return {"loss": loss, "y_pred": logits}
-
-    def logits_and_loss(self, X, codes):
-        """Go forward with labelled samples.
-
-        Parameters
-        ----------
-        X : tensor of shape (n, ...)
-            Samples.
-        codes : tensor of int64 of shape (n,)
-            Their classes.
-
-        Returns
-        -------
-        logits : tensor of shape (n, n_classes)
-            The linear head's.
-        loss : tensor
-            Their cross entropy, as the criterion reduces it.
-        """
-        if not self.module_.training:  # the first batch, or one after a callback's prediction
-            self.module_.train()
-        logits = self.module_(self.inputs(X))
-        return logits, self.get_loss(logits.log_softmax(dim=1), to_device(codes, self.device))
-
-
-class PseudoLabelStep(LinearStep):
-    """Linear step on labelled and pseudo-labelled samples, each by its weight."""
-
-    def on_epoch_end(self, net, **kwargs):
-        """Record how much the unlabelled samples weighed."""
-        super().on_epoch_end(net, **kwargs)
-        self.history.record("pseudo_weight", self.batches.mean_weight)
-
-    def train_step_single(self, batch, **fit_params):
-        """Go forward and backward with a batch of samples.
-
-        Parameters
-        ----------
-        batch : tuple of (X, codes, weights)
-            Samples, their classes, and their weights in the loss.
-        **fit_params
-            Not used.
-
-        Returns
-        -------
-        dict
-            The loss and the prediction.
-        """
-        X, codes, weights = batch
-        logits, losses = self.logits_and_loss(X, codes)
-        loss = (losses * to_device(weights, self.device)).mean()
-        loss.backward()
-        return {"loss": loss, "y_pred": logits}
-
-
-class WNLLStep(_Step):
-    """WNLL step: the buffer block learns, the backbone and the linear head are frozen.
-
-    As the backbone is frozen, a batch goes through it once in an epoch, changed at random once,
-    and what it gives is kept for all batches that it meets. A callback sees it as the batch.
+    The loss is the linear head's cross entropy. The unlabelled samples are labelled anew before
+    each epoch, by a moving average of the network, and count by the certainty of their labels. The
+    step ends with that average. The rate falls to 0 along half a cosine.
 
     Parameters
     ----------
-    module : WNLLNetwork
-        The network, which is trained in place.
-    interpolation : dict
-        Parameters of :func:`~sklearn_wnll.deep.wnll_interpolate`, ``gradient`` among them.
-    **kwargs
-        As for :class:`LinearStep`.
+    epochs : int, default=40
+        Passes over all samples. With 0, a linear step takes the place of this one.
+    lr : float, default=0.03
+        Learning rate at the beginning of the first such step.
+    batch_size : int or {"auto"}, default="auto"
+        Samples in a batch; ``"auto"`` is 64. Unlabelled samples have their part of it, at most
+        three quarters.
+    labels : {"wnll", "linear"}, default="wnll"
+        Source of the pseudo-labels. ``"wnll"`` extends the given labels over a graph that sees the
+        buffer block's features, and beside them features of the samples themselves (for
+        images, responses to whitened random patches; for rows, the raw values). Its neighbours and
+        weights are those of the estimator's ``wnll``. ``"linear"`` takes the network's own softmax.
+    stage_lr_factor : float, default=0.2
+        The rate is multiplied by this from stage to stage.
+    momentum : float, default=0.9
+        Nesterov momentum.
+    weight_decay : float, default=5e-4
+        Weight decay.
+
+    Examples
+    --------
+    >>> from sklearn_wnll.deep import DeepWNLLClassifier, PseudoLabelStep
+    >>> model = DeepWNLLClassifier(pseudo_step=PseudoLabelStep(labels="linear"))
+    >>> model.get_params()["pseudo_step__labels"]
+    'linear'
     """
 
-    def __init__(self, module, *, interpolation, **kwargs):
-        self.interpolation = interpolation
-        super().__init__(module, **kwargs)
+    name = "pseudo"
+    averages_weights = True
 
-    def run_single_epoch(self, iterator, **kwargs):
-        """Run an epoch on all pairs of batches.
+    _parameter_constraints: ClassVar[dict[str, Any]] = {
+        **TrainingStep._parameter_constraints,
+        "batch_size": [StrOptions({"auto"}), Interval(Integral, 2, None, closed="left")],
+        "labels": [StrOptions({"wnll", "linear"})],
+    }
 
-        Parameters
-        ----------
-        iterator : TemplateQueryBatches or None
-            Deals the batches. None, for the validation phase, is an epoch without any.
-        **kwargs
-            As for :meth:`skorch.NeuralNet.run_single_epoch`.
-        """
-        if iterator is not None:
-            super().run_single_epoch(iterator.pairs(self._through_backbone), **kwargs)
+    def __init__(
+        self,
+        epochs: int = 40,
+        *,
+        lr: float = 0.03,
+        batch_size: int | Literal["auto"] = "auto",
+        labels: Literal["wnll", "linear"] = "wnll",
+        stage_lr_factor: float = 0.2,
+        momentum: float = 0.9,
+        weight_decay: float = 5e-4,
+    ) -> None:
+        self.epochs = epochs
+        self.lr = lr
+        self.batch_size = batch_size
+        self.labels = labels
+        self.stage_lr_factor = stage_lr_factor
+        self.momentum = momentum
+        self.weight_decay = weight_decay
 
-    @torch.no_grad()
-    def _through_backbone(self, samples):
-        self.module_.train_buffer_only()
-        return self.module_.through_backbone(self.inputs(samples))
+    def batches(self, context: TrainingContext) -> PseudoLabeledBatches:
+        """Make batches of labelled and pseudo-labelled samples."""
+        features = GraphFeatures(
+            context.average,
+            context.prepare,
+            context.device,
+            context.input_features,
+            context.mirrored,
+            mixed=True,
+        )
+        label = PseudoLabels(context, features, self.labels)
+        size = PSEUDO_BATCH if self.batch_size == "auto" else self.batch_size
+        return PseudoLabeledBatches(context.samples, size, label)
 
-    def train_step_single(self, batch, **fit_params):
-        """Interpolate a template batch's labels to a query batch; go backward from the loss.
+    def loss(self, net: StepNet, batch: Any) -> tuple[Tensor, Tensor]:
+        """Compute the weighted cross entropy of the linear head."""
+        X, codes, weights = batch
+        losses, logits = _linear_loss(net, X, codes, "none")
+        return (losses * to_device(weights, net.device)).mean(), logits
 
-        Parameters
-        ----------
-        batch : tuple of (query, template), each a tuple of (h, codes)
-            The backbone's output for two batches, and their classes. A query may have no label,
-            -1: it joins the graph, not the loss.
-        **fit_params
-            Not used.
+    def augment(self, context: TrainingContext) -> Callable[[Tensor], Tensor] | None:
+        """Choose the stronger augmentation."""
+        return context.augment_strongly
 
-        Returns
-        -------
-        dict
-            The loss and the prediction.
-        """
+    def callbacks(self, context: TrainingContext, batches: Any) -> list[Callback]:
+        """Lower the rate along half a cosine, and average the weights."""
+        return [
+            CosineDecay(self.epochs, len(batches)),
+            MovingAverage(context.average, _DECAY, len(batches)),
+            RecordPseudoWeight(batches),
+        ]
+
+
+class WNLLStep(TrainingStep):
+    """The buffer block learns from the labelled samples, by the interpolation's cross entropy.
+
+    In each epoch the labelled samples are dealt to template batches and query batches. For each
+    pair, the WNLL interpolates the templates' labels to the queries. Backbone and linear head are
+    frozen; a batch goes through the backbone once in an epoch. Unlabelled samples join the
+    query batches as points of the graph, without a loss.
+
+    Parameters
+    ----------
+    epochs : int, default=5
+        Passes over all pairs of batches. With 0 there is no such step.
+    lr : float, default=0.01
+        Learning rate in the first stage.
+    template_fraction : float, default=0.2
+        Part of the labelled samples that are templates in an epoch; the others are queries.
+    n_template_batches : int, default=5
+        Number of template batches; fewer, if they would hold less than ``n_neighbors`` samples.
+    n_query_batches : int, default=10
+        Number of query batches.
+    n_neighbors : int, default=15
+        Number of nearest other points that each point is joined with.
+    scale_neighbor : int, default=None
+        Which neighbour's distance is the length scale of a point's weights. None is half of
+        ``n_neighbors``, rounded up.
+    label_weight : {"wnll", "laplace"} or float, default="wnll"
+        Factor on the energy of labelled points, as in :class:`~sklearn_wnll.WNLLClassifier`.
+    gradient : {"exact", "surrogate"}, default="exact"
+        Rule for the backward pass. ``"exact"`` differentiates the interpolation. ``"surrogate"`` is
+        the paper's rule, through the linear head. It needs a smaller ``lr``, such as 0.0005: it
+        need not lower the loss, and can harm the linear head.
+    stage_lr_factor : float, default=0.2
+        The rate is multiplied by this from stage to stage.
+    momentum : float, default=0.9
+        Nesterov momentum.
+    weight_decay : float, default=5e-4
+        Weight decay.
+
+    See Also
+    --------
+    wnll_interpolate : The interpolation.
+
+    References
+    ----------
+    Wang et al., arXiv 1802.00168 (2018), Algorithm 1.
+
+    Examples
+    --------
+    >>> from sklearn_wnll.deep import DeepWNLLClassifier, WNLLStep
+    >>> model = DeepWNLLClassifier(wnll_step=WNLLStep(gradient="surrogate", lr=0.0005))
+    >>> model.wnll_step.epochs
+    5
+    """
+
+    name = "wnll"
+    trains_buffer_only = True
+
+    _parameter_constraints: ClassVar[dict[str, Any]] = {
+        **TrainingStep._parameter_constraints,
+        "template_fraction": [Interval(Real, 0, 1, closed="neither")],
+        "n_template_batches": [_COUNT],
+        "n_query_batches": [_COUNT],
+        "n_neighbors": [_COUNT],
+        "scale_neighbor": [None, _COUNT],
+        "label_weight": [StrOptions({"wnll", "laplace"}), POSITIVE],
+        "gradient": [StrOptions({"surrogate", "exact"})],
+    }
+
+    def __init__(
+        self,
+        epochs: int = 5,
+        *,
+        lr: float = 0.01,
+        template_fraction: float = 0.2,
+        n_template_batches: int = 5,
+        n_query_batches: int = 10,
+        n_neighbors: int = 15,
+        scale_neighbor: int | None = None,
+        label_weight: NetworkLabelWeight = "wnll",
+        gradient: Gradient = "exact",
+        stage_lr_factor: float = 0.2,
+        momentum: float = 0.9,
+        weight_decay: float = 5e-4,
+    ) -> None:
+        self.epochs = epochs
+        self.lr = lr
+        self.template_fraction = template_fraction
+        self.n_template_batches = n_template_batches
+        self.n_query_batches = n_query_batches
+        self.n_neighbors = n_neighbors
+        self.scale_neighbor = scale_neighbor
+        self.label_weight = label_weight
+        self.gradient = gradient
+        self.stage_lr_factor = stage_lr_factor
+        self.momentum = momentum
+        self.weight_decay = weight_decay
+
+    def batches(self, context: TrainingContext) -> TemplateQueryBatches:
+        """Make all pairs of a query batch and a template batch."""
+        return TemplateQueryBatches(
+            context.samples,
+            template_fraction=self.template_fraction,
+            n_template_batches=self.n_template_batches,
+            n_query_batches=self.n_query_batches,
+            min_template=self.n_neighbors,
+        )
+
+    def epoch(self, net: StepNet, batches: Any) -> Iterable[Any]:
+        """Send each batch through the frozen backbone once."""
+
+        @torch.no_grad()
+        def through_backbone(samples: Tensor) -> Tensor:
+            net.module_.train_buffer_only()
+            return net.module_.through_backbone(net.inputs(samples))
+
+        return batches.pairs(through_backbone)
+
+    def loss(self, net: StepNet, batch: Any) -> tuple[Tensor, Tensor]:
+        """Compute the cross entropy of the interpolation from templates to queries."""
         (query, query_codes), (template, template_codes) = batch
-        self.module_.train_buffer_only()
+        net.module_.train_buffer_only()
         # Copies, since a buffer block may work in place, and the batches meet others.
-        z_template = self.module_.through_buffer(template.clone())
-        z_query = self.module_.through_buffer(query.clone())
-        u = self._interpolate(z_template, to_device(template_codes, self.device), z_query)
-        codes = to_device(query_codes, self.device)
+        z_template = net.module_.through_buffer(template.clone())
+        z_query = net.module_.through_buffer(query.clone())
+        linear = net.module_.linear
+        u = wnll_interpolate(
+            z_template,
+            to_device(template_codes, net.device),
+            z_query,
+            n_neighbors=self.n_neighbors,
+            scale_neighbor=self.scale_neighbor,
+            label_weight=self.label_weight,
+            gradient=self.gradient,
+            surrogate=linear(z_query) if self.gradient == "surrogate" else None,
+            n_classes=linear.out_features,
+        )
+        codes = to_device(query_codes, net.device)
         labeled = codes >= 0
         mixed = (1 - _UNIFORM) * u[labeled] + _UNIFORM / u.shape[1]
-        loss = self.get_loss(mixed.log(), codes[labeled])
-        loss.backward()
-        return {"loss": loss, "y_pred": u}
+        return nll_loss(mixed.log(), codes[labeled]), u
 
-    def _interpolate(self, z_template, codes, z_query):
-        stand_in = None
-        if self.interpolation["gradient"] == "surrogate":
-            stand_in = self.module_.linear(z_query)
-        n_classes = self.module_.linear.out_features
-        return wnll_interpolate(
-            z_template,
-            codes,
-            z_query,
-            surrogate=stand_in,
-            n_classes=n_classes,
-            **self.interpolation,
-        )
+
+def _linear_loss(net: StepNet, X: Tensor, codes: Tensor, reduction: str) -> tuple[Tensor, Tensor]:
+    """The linear head's cross entropy, and its logits (n, n_classes)."""
+    if not net.module_.training:  # the first batch, or one after a callback's prediction
+        net.module_.train()
+    logits = net.module_(net.inputs(X))
+    codes = to_device(codes, net.device)
+    return nll_loss(logits.log_softmax(dim=1), codes, reduction=reduction), logits

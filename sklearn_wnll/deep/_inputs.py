@@ -5,8 +5,8 @@ import warnings
 import numpy as np
 import torch
 
-from ..._warnings import warn_user
-from ...exceptions import OtherRangeWarning
+from .._warnings import warn_user
+from ..exceptions import InputRangeWarning
 
 __all__ = ["Standardizer", "as_samples", "as_tensor", "memory_format", "spread", "warn_of_range"]
 
@@ -102,7 +102,7 @@ def warn_of_range(X, fitted):
         warn_user(
             f"The values of X have {ratio:.2g} times the standard deviation of the fitted images'. "
             "Pass images of the same range, such as 0 to 255 in both or 0 to 1 in both.",
-            OtherRangeWarning,
+            InputRangeWarning,
         )
 
 

@@ -1,0 +1,134 @@
+"""Given distances: the points that they tell apart, and the graph of the nearest."""
+
+from dataclasses import dataclass
+
+import joblib
+import numpy as np
+from scipy import sparse
+
+from .base import GraphBuilder, Match, PointGraph, Points
+from .lists import (
+    lists_from_graph,
+    merge_zero_distances,
+    smallest_of_equal,
+    smallest_of_groups,
+    warn_if_short,
+)
+from .weights import weight_matrix
+
+__all__ = ["PrecomputedGraph", "PrecomputedGraphBuilder", "PrecomputedPoints"]
+
+
+class PrecomputedPoints(Points):
+    """Fitted samples, of which those at distance 0 are one point.
+
+    A query at distance 0 of a fitted sample is that point. Distances between queries are
+    unknown, so no two of them are one point. The fitted matrix itself stands for the fitted
+    samples, whether or not it stores their distances to themselves.
+    """
+
+    def __init__(self, distances, index, n_points):
+        self.index, self.n_points = index, n_points
+        self._fingerprint = _fingerprint(distances)
+
+    def match(self, distances):
+        """Find the queries among the points: a :class:`Match`, with distances to points as new."""
+        _check_distances(distances)
+        n_queries = distances.shape[0]
+        if n_queries == len(self.index) and _fingerprint(distances) == self._fingerprint:
+            return Match(self.index, distances[:0, : self.n_points])
+        if sparse.issparse(distances):
+            stored = distances.tocoo()
+            rows, columns = stored.row[stored.data == 0], stored.col[stored.data == 0]
+        else:
+            rows, columns = np.nonzero(distances == 0)
+        point = np.full(n_queries, -1)
+        point[rows] = self.index[columns]
+        new = np.flatnonzero(point < 0)
+        point[new] = self.n_points + np.arange(len(new))
+        return Match(point, self._to_points(distances[new]))
+
+    def _to_points(self, distances):
+        """Turn distances to the fitted samples into distances to the points they are."""
+        if not sparse.issparse(distances):
+            return smallest_of_groups(distances.T, self.index).T
+        stored, shape = distances.tocoo(), (distances.shape[0], self.n_points)
+        return smallest_of_equal(stored.row, self.index[stored.col], stored.data, shape).tocsr()
+
+
+class PrecomputedGraph(PointGraph):
+    """The graph of points whose distances are given. Queries meet in fitted points only."""
+
+    def __init__(self, distances, n_neighbors, scale_neighbor, *, merged):
+        self._n_neighbors, self._scale_neighbor = n_neighbors, scale_neighbor
+        n = distances.shape[0]
+        self._lists = lists_from_graph(distances, n_neighbors, self_index=np.arange(n))
+        if not merged:  # merging shortens lists, which is nobody's mistake
+            warn_if_short(self._lists, min(n_neighbors, n - 1))
+        self.weights = weight_matrix(self._lists, n, scale_neighbor)
+
+    def add_queries(self, new):
+        """Weights of all points when new ones have joined; ``new`` (n_new, n_points)."""
+        to_points = lists_from_graph(new, self._n_neighbors)
+        to_new = lists_from_graph(new.T, self._n_neighbors).shifted(self.n_points)
+        lists = self._lists.merge(to_new, self._n_neighbors).concatenate(to_points)
+        return weight_matrix(lists, self.n_points + new.shape[0], self._scale_neighbor)
+
+    def query_weights(self, new):
+        """Weights of the edges from new points to fitted ones (n_new, n_points)."""
+        lists = lists_from_graph(new, self._n_neighbors)
+        return weight_matrix(lists, self.n_points, self._scale_neighbor)
+
+
+@dataclass(frozen=True)
+class PrecomputedGraphBuilder(GraphBuilder):
+    """Distances to points to graph. In a sparse matrix what is stored are neighbours, zeros too."""
+
+    n_neighbors: int
+    scale_neighbor: int
+
+    def points(self, distances):
+        """Find the points of samples, and the distances between points (n_points, n_points)."""
+        if distances.shape[0] != distances.shape[1]:
+            raise ValueError(
+                "With metric='precomputed', X must be a square matrix of distances between the "
+                f"fitted samples, got shape {distances.shape}."
+            )
+        _check_distances(distances)
+        if not sparse.issparse(distances) and _looks_similar(distances):
+            raise ValueError(
+                "With metric='precomputed', X must hold distances, but every sample is farthest "
+                "from itself: X seems to hold similarities. Turn them into distances."
+            )
+        merged, index = merge_zero_distances(distances)
+        points = PrecomputedPoints(distances, index, merged.shape[0])
+        return points, (merged, merged.shape[0] < distances.shape[0])
+
+    def build(self, points):
+        """Build the graph of all points."""
+        distances, merged = points
+        return PrecomputedGraph(distances, self.n_neighbors, self.scale_neighbor, merged=merged)
+
+
+def _check_distances(distances):
+    """Refuse negative distances."""
+    if distances.size and distances.min() < 0:
+        raise ValueError(
+            "Negative values in data passed as X, which holds distances with metric='precomputed'. "
+            "Pass numpy.maximum(X, 0) if they are rounding, or turn similarities into distances."
+        )
+
+
+def _looks_similar(matrix):
+    """Whether the diagonal of a full matrix holds the largest value of each row."""
+    diagonal = np.diagonal(matrix)
+    return len(matrix) > 1 and diagonal.min() > 0 and (diagonal >= matrix.max(axis=1)).all()
+
+
+def _fingerprint(distances):
+    """A hash by which a matrix of distances is known again."""
+    if not sparse.issparse(distances):
+        return joblib.hash(np.ascontiguousarray(distances))
+    # scipy may change the type of the indices when it copies.
+    places = (part.astype(np.int64) for part in (distances.indptr, distances.indices))
+    return distances.shape, joblib.hash(distances.data), *map(joblib.hash, places)

@@ -1,0 +1,37 @@
+"""Where a network computes, and at what precision."""
+
+import platform
+
+import torch
+
+from .._warnings import warn_user
+from ..exceptions import SlowPrecisionWarning
+
+__all__ = ["find_device", "warn_of_slow_precision"]
+
+
+def find_device(name):
+    """The torch device of a name; ``"auto"`` is CUDA where there is a device, else the CPU."""
+    if name == "auto":
+        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    try:
+        device = torch.device(name)
+        torch.empty(0, device=device)
+    except (RuntimeError, AssertionError) as error:
+        raise ValueError(
+            f"device={name!r} cannot be used: {error}. Pass 'auto' or 'cpu', or install a torch "
+            "that is built for the device."
+        ) from error
+    return device
+
+
+def warn_of_slow_precision(device):
+    """Warn where mixed precision is far slower than single precision: x86 without AVX-512."""
+    capability = torch.backends.cpu.get_cpu_capability()
+    x86 = platform.machine().lower() in ("x86_64", "amd64")
+    if device.type == "cpu" and x86 and not capability.startswith("AVX512"):
+        warn_user(
+            "mixed_precision=True on a processor without AVX-512: torch computes bfloat16 many "
+            "times slower than float32 there. Pass mixed_precision=False.",
+            SlowPrecisionWarning,
+        )

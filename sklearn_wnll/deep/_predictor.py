@@ -1,0 +1,97 @@
+"""A trained network and the WNLL on its features: what predicts (Algorithm 2 of the paper)."""
+
+from copy import copy
+from dataclasses import dataclass
+
+import numpy as np
+
+from .._classifier import WNLLClassifier
+from .._graph.features import FeaturePoints
+from .._graph.metrics import FeatureSpace
+from .._graph.rows import row_keys
+from .._warnings import silenced
+from ..exceptions import FewLabelsWarning
+from ._features.graph_features import GraphFeatures
+from ._features.patches import InputFeatures
+from ._inputs import Standardizer
+from ._network import WNLLNetwork, in_blocks, inference_network
+
+__all__ = ["NetworkFeatures", "Predictor"]
+
+
+@dataclass(frozen=True)
+class NetworkFeatures:
+    """Features of samples by a trained network, and beside it by :class:`InputFeatures`, if any."""
+
+    network: WNLLNetwork
+    prepare: Standardizer
+    input_features: InputFeatures | None
+
+    def logits(self, X, device):
+        """The linear head's logits (n, n_classes)."""
+        network = inference_network(self.network, device)
+        return in_blocks(network, X, self.prepare, device)
+
+    def __call__(self, X, device, known=None):
+        """Features on whose graph the WNLL predicts; ``known`` are input features, if computed."""
+        network = inference_network(self.network, device)
+        if self.input_features is None:
+            return in_blocks(network.features, X, self.prepare, device).numpy()
+        if known is None:
+            known = self.input_features(X, device)
+        return GraphFeatures(network, self.prepare, device, known)(X)
+
+
+@dataclass(frozen=True)
+class Predictor:
+    """The WNLL, fitted to the features of the training samples.
+
+    A query that is a training sample, by its bytes as float32, keeps that sample's value, and
+    does not go through the network.
+    """
+
+    features: NetworkFeatures
+    samples: FeaturePoints
+    wnll: WNLLClassifier
+    label_distributions: np.ndarray
+    reached: np.ndarray
+
+    @classmethod
+    def fit(cls, features, Z, X, codes, wnll):
+        """Fit the WNLL to the features ``Z`` (n, n_features) of samples ``X``."""
+        samples = FeaturePoints(_flat(X), FeatureSpace(None).rows)
+        first = np.unique(samples.index, return_index=True)[1]
+        with silenced(FewLabelsWarning):  # has been said of the samples
+            # Equal samples have equal features, bit for bit, and so are one point.
+            wnll.fit(Z[first][samples.index], codes)
+        u, reached = wnll.label_distributions_, wnll.reached_
+        return cls(features, samples, wnll, u[first], reached[first])
+
+    def fitted(self):
+        """Distributions of the training samples (n, n_classes), and whether a label reaches."""
+        return self.label_distributions[self.samples.index], self.reached[self.samples.index]
+
+    def predict(self, X, device, **options):
+        """Distributions of samples (n, n_classes), and whether a label reaches each (n,).
+
+        ``options`` are parameters of the :class:`WNLLClassifier` that may differ from the fitted.
+        """
+        rows = _flat(X)
+        keys = row_keys(rows, np.dtype(np.float32))
+        point, n = self.samples.match(rows, keys).point, self.samples.n_points
+        fitted = point.clip(max=n - 1)
+        u, reached = self.label_distributions[fitted], self.reached[fitted]
+        others = np.flatnonzero(point >= n)
+        if len(others):
+            _, first, inverse = np.unique(point[others], return_index=True, return_inverse=True)
+            # In an order that depends on the samples, not on the one in which they come.
+            order = np.lexsort(keys[others[first]].T)
+            wnll = copy(self.wnll).set_params(**options)
+            Z = self.features(X[others[first[order]]], device)
+            place = np.argsort(order)[inverse]
+            u[others], reached[others] = (part[place] for part in wnll._distributions(Z))
+        return u, reached
+
+
+def _flat(X):
+    return X.reshape(len(X), -1)

@@ -1,0 +1,185 @@
+"""What a step of a stage is, of whatever kind."""
+
+from collections.abc import Callable, Iterable
+from numbers import Integral, Real
+from typing import Any, ClassVar
+
+from sklearn.base import BaseEstimator
+from sklearn.utils._param_validation import Interval
+from skorch.callbacks import Callback
+from torch import Tensor
+
+from .context import TrainingContext
+from .net import StepNet
+
+__all__ = ["POSITIVE", "TrainingStep"]
+
+POSITIVE = Interval(Real, 0, None, closed="neither")
+
+
+class TrainingStep(BaseEstimator):
+    """Base class of the steps of which a training is made.
+
+    A step of your own is a subclass that has the parameters ``epochs`` and ``lr``, a ``name``,
+    :meth:`batches` and :meth:`loss`; the other methods have defaults. Pass it to
+    :class:`~sklearn_wnll.DeepWNLLClassifier` in the place of one of its steps.
+
+    Attributes
+    ----------
+    name : str
+        How ``history_`` calls the step.
+    momentum, weight_decay : float
+        Nesterov momentum, and weight decay, of the stochastic gradient descent.
+    stage_lr_factor : float
+        The rate is multiplied by this from stage to stage.
+    trains_buffer_only : bool
+        Whether backbone and linear head are frozen.
+    averages_weights : bool
+        Whether the step ends with the moving average of the network's weights,
+        ``context.average``, which its callbacks keep.
+
+    See Also
+    --------
+    LinearStep, PseudoLabelStep, WNLLStep : The steps of the package.
+
+    Notes
+    -----
+    Methods are given ``context``, which holds what the steps of a training share: ``network``,
+    ``samples`` (with the tensors ``X`` and ``codes``, where a code is the position in ``classes_``
+    and -1 is unlabelled), ``prepare``, ``augment``, ``augment_strongly``, ``wnll``,
+    ``input_features``, ``mirrored``, ``class_prior``, ``device``, ``seed``, ``verbose`` and
+    ``average``. Torch's random numbers are seeded before each epoch.
+
+    Examples
+    --------
+    Label smoothing is a linear step with another loss:
+
+    >>> from torch.nn.functional import cross_entropy
+    >>> from sklearn_wnll.deep import LinearStep
+    >>> class SmoothedStep(LinearStep):
+    ...     name = "smoothed"
+    ...     def loss(self, net, batch):
+    ...         X, codes = batch
+    ...         logits = net.module_.train()(net.inputs(X))
+    ...         codes = codes.to(logits.device)
+    ...         return cross_entropy(logits, codes, label_smoothing=0.1), logits
+    >>> SmoothedStep(epochs=10).name
+    'smoothed'
+    """
+
+    name: ClassVar[str]
+    trains_buffer_only: ClassVar[bool] = False
+    averages_weights: ClassVar[bool] = False
+
+    epochs: int
+    lr: float
+    momentum: float = 0.9
+    weight_decay: float = 5e-4
+    stage_lr_factor: float = 0.2
+
+    _parameter_constraints: ClassVar[dict[str, Any]] = {
+        "epochs": [Interval(Integral, 0, None, closed="left")],
+        "lr": [POSITIVE],
+        "stage_lr_factor": [POSITIVE],
+        "momentum": [Interval(Real, 0, 1, closed="left")],
+        "weight_decay": [Interval(Real, 0, None, closed="left")],
+    }
+
+    def batches(self, context: TrainingContext) -> Iterable[Any]:
+        """Make the batches, which are iterated over anew in each epoch.
+
+        Parameters
+        ----------
+        context : TrainingContext
+            What the steps of the training share.
+
+        Returns
+        -------
+        iterable
+            With a length, the number of batches in an epoch.
+        """
+        raise NotImplementedError(f"{type(self).__name__} needs a method batches(context).")
+
+    def loss(self, net: StepNet, batch: Any) -> tuple[Tensor, Tensor]:
+        """Compute the loss of a batch.
+
+        Parameters
+        ----------
+        net : skorch.NeuralNet
+            The net that trains: ``net.module_`` is the network, ``net.inputs(X)`` moves samples
+            to its device, and prepares and augments them.
+        batch : object
+            What :meth:`epoch` yields.
+
+        Returns
+        -------
+        loss : tensor
+            A number.
+        prediction : tensor of shape (n, n_classes)
+            What callbacks see as the prediction.
+        """
+        raise NotImplementedError(f"{type(self).__name__} needs a method loss(net, batch).")
+
+    def epoch(self, net: StepNet, batches: Any) -> Iterable[Any]:
+        """Yield the batches of an epoch: by default those of :meth:`batches`.
+
+        Parameters
+        ----------
+        net : skorch.NeuralNet
+            The net that trains.
+        batches : iterable
+            What :meth:`batches` returned.
+
+        Returns
+        -------
+        iterable
+            What :meth:`loss` takes.
+        """
+        return batches
+
+    def augment(self, context: TrainingContext) -> Callable[[Tensor], Tensor] | None:
+        """Choose what changes a batch of network inputs at random.
+
+        Parameters
+        ----------
+        context : TrainingContext
+            What the steps of the training share.
+
+        Returns
+        -------
+        callable or None
+            By default the estimator's weaker augmentation.
+        """
+        return context.augment
+
+    def first_lr(self, context: TrainingContext) -> float:
+        """Compute the learning rate of the step's first stage: by default ``lr``.
+
+        Parameters
+        ----------
+        context : TrainingContext
+            What the steps of the training share.
+
+        Returns
+        -------
+        float
+            The rate.
+        """
+        return self.lr
+
+    def callbacks(self, context: TrainingContext, batches: Any) -> list[Callback]:
+        """Make the step's own callbacks, such as a schedule of the rate: by default none.
+
+        Parameters
+        ----------
+        context : TrainingContext
+            What the steps of the training share.
+        batches : iterable
+            What :meth:`batches` returned.
+
+        Returns
+        -------
+        list of skorch.callbacks.Callback
+            They are called before the estimator's ``callbacks``.
+        """
+        return []

@@ -1,0 +1,63 @@
+"""What the steps of one training share."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+
+from ..._classifier import WNLLClassifier
+from .._inputs import Standardizer
+from .._network import WNLLNetwork
+from .batches import Samples
+
+__all__ = ["TrainingContext"]
+
+
+@dataclass(frozen=True)
+class TrainingContext:
+    """What a step may use, made once in a fit and handed on.
+
+    Attributes
+    ----------
+    network : WNLLNetwork
+        The network that is trained, in place, on the device.
+    samples : Samples
+        The training samples: ``X`` (n_samples, ...) and ``codes`` (n_samples,), tensors; a code
+        is the position of a class in ``classes_``, -1 for an unlabelled sample.
+    prepare : callable
+        Turns a batch of samples into what the network takes.
+    augment, augment_strongly : callable or None
+        Change a batch of network inputs at random.
+    wnll : WNLLClassifier
+        The graph that labels and predicts, not fitted.
+    input_features : ndarray of shape (n_samples, n_features) or None
+        Features of the samples that no training changes, for the graph; None if no sample is
+        unlabelled.
+    mirrored : bool
+        Whether the graph sees the mean of an image and its mirror image.
+    class_prior : ndarray of shape (n_classes,) or None
+        Frequencies of the classes, towards which pseudo-labels are corrected.
+    device : torch.device
+        Where the network is.
+    seed : int
+        An epoch depends on the state before it and on this number.
+    verbose : int
+        Whether to print progress.
+    average : WNLLNetwork or None
+        Moving average of the network, in a step that keeps one.
+    """
+
+    network: WNLLNetwork
+    samples: Samples
+    prepare: Standardizer
+    augment: Callable | None
+    augment_strongly: Callable | None
+    wnll: WNLLClassifier
+    input_features: np.ndarray | None
+    mirrored: bool
+    class_prior: np.ndarray | None
+    device: torch.device
+    seed: int
+    verbose: int = 0
+    average: WNLLNetwork | None = None

@@ -1,0 +1,62 @@
+"""What the result of a training depends on, so that a checkpoint is not gone on with another's."""
+
+from functools import partial
+from numbers import Integral, Real
+
+import joblib
+import numpy as np
+from torch import nn
+
+__all__ = ["fingerprints"]
+
+# What may change between a training and its resumption.
+_FREE = {
+    "callbacks",
+    "checkpoint_dir",
+    "device",
+    "head",
+    "n_jobs",
+    "random_state",
+    "unlabeled",
+    "verbose",
+    *(
+        f"wnll__{name}"
+        for name in (
+            "max_iter",
+            "n_jobs",
+            "predict_mode",
+            "query_size",
+            "random_state",
+            "template_size",
+            "tol",
+            "unlabeled",
+            "verbose",
+        )
+    ),
+}
+
+
+def fingerprints(params, X, codes):
+    """Hash what the result of a training depends on, each thing by itself: a dict of strings.
+
+    ``params`` are the estimator's, those of its steps by their names with double underscores. A
+    callable goes in by its name, a module by its weights, ``random_state`` if it is a number.
+    """
+    used = {name: _plain(value) for name, value in params.items() if name not in _FREE}
+    seed = params["random_state"]
+    used["random_state"] = int(seed) if isinstance(seed, Integral) else None
+    return {name: joblib.hash(value) for name, value in {**used, "X": X, "y": codes}.items()}
+
+
+def _plain(value):
+    """A value that can be hashed."""
+    if isinstance(value, nn.Module):
+        weights = value.state_dict().items()
+        return str(value), [(name, np.asarray(tensor.cpu())) for name, tensor in weights]
+    if isinstance(value, partial):
+        return _plain(value.func), [_plain(item) for item in value.args], _plain(value.keywords)
+    if callable(value):
+        return getattr(value, "__qualname__", type(value).__qualname__)
+    if isinstance(value, dict):
+        return sorted((name, _plain(item)) for name, item in value.items())
+    return str(value) if isinstance(value, Integral | Real) else value

@@ -1,0 +1,88 @@
+"""A step of a stage as a skorch net, which callbacks see."""
+
+from functools import partial
+
+import torch
+from skorch import NeuralNet
+from skorch.utils import to_device
+from torch import nn
+
+__all__ = ["StepEnded", "StepNet"]
+
+
+class StepEnded(Exception):
+    """A callback has ended a step."""
+
+
+class StepNet(NeuralNet):
+    """Train a :class:`WNLLNetwork` in place, as a step says.
+
+    Parameters
+    ----------
+    module : WNLLNetwork
+        The network.
+    step : TrainingStep
+        Its ``loss`` is what a batch is trained by; its ``epoch`` makes the batches of an epoch.
+    batches : iterable
+        The step's batches.
+    context : TrainingContext
+        What the steps of the training share.
+    watch : InterruptWatch
+        Knows whether the user has interrupted.
+    **kwargs
+        As for :class:`skorch.NeuralNet`.
+    """
+
+    def __init__(self, module, *, step, batches, context, watch, criterion=nn.NLLLoss, **kwargs):
+        self.step, self.batches, self.context, self.watch = step, batches, context, watch
+        super().__init__(
+            module,
+            criterion,
+            train_split=None,
+            predict_nonlinearity=partial(torch.softmax, dim=1),
+            iterator_valid__generator=torch.Generator(),  # a prediction draws no numbers
+            **kwargs,
+        )
+
+    def get_iterator(self, dataset, training=False):
+        """The batches of an epoch, whose size is their own; or those of a prediction."""
+        return self.batches if training else super().get_iterator(dataset)
+
+    def run_single_epoch(self, iterator, **kwargs):
+        """Run an epoch on the batches that the step makes; None is an epoch without any."""
+        if iterator is not None:
+            super().run_single_epoch(self.step.epoch(self, iterator), **kwargs)
+
+    def train_step_single(self, batch, **fit_params):
+        """Go forward and backward with a batch."""
+        loss, prediction = self.step.loss(self, batch)
+        loss.backward()
+        return {"loss": loss, "y_pred": prediction}
+
+    def infer(self, x, **fit_params):
+        """The linear head's logits (n, n_classes), for callbacks that predict."""
+        return self.module_(self.context.prepare(to_device(x, self.device)))
+
+    def inputs(self, samples):
+        """What the network takes of samples: on the device, prepared, and augmented at random."""
+        batch = self.context.prepare(to_device(samples, self.device))
+        augment = self.step.augment(self.context)
+        return batch if augment is None else augment(batch)
+
+    def run(self, epochs):
+        """Train for some epochs; unlike skorch's ``fit``, an interrupt is not swallowed."""
+        samples = self.context.samples
+        self.notify("on_train_begin", X=samples, y=None)
+        try:
+            self.fit_loop(samples, epochs=epochs)
+        finally:
+            self.notify("on_train_end", X=samples, y=None)
+
+    def notify(self, method_name, **kwargs):
+        """Call the callbacks; one that stops after an epoch, as skorch's do, ends the step."""
+        try:
+            super().notify(method_name, **kwargs)
+        except KeyboardInterrupt:
+            if method_name == "on_epoch_end" and not self.watch.seen:
+                raise StepEnded from None
+            raise

@@ -42,7 +42,7 @@ class PartlyLabeledClassifierMixin(ClassifierMixin):
     classes_: NDArray[Any]
 
     def _fit_whole(self, X: Any, y: Labels) -> Self:
-        """Fit a copy, and take its attributes at once: a fit that fails changes nothing."""
+        """Fit a copy, and take all its attributes at the end: a fit that fails changes nothing."""
         fitted = copy(self)
         fitted._fit(X, y)
         self.__dict__ = fitted.__dict__

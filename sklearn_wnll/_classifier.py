@@ -24,12 +24,9 @@ from ._extension.class_prior import (
 from ._extension.system import HarmonicExtension
 from ._extension.templates import Batching, fit_templates
 from ._extension.transduction import Extender
-from ._graph.features import FeatureGraphBuilder
-from ._graph.metrics import METRICS, SPARSE_METRICS, FeatureSpace
-from ._graph.precomputed import PrecomputedGraphBuilder
+from ._graph.builder import make_graph_builder
+from ._graph.metrics import METRICS, SPARSE_METRICS
 from ._graph.rows import canonical_rows
-from ._graph.search import compared_features, make_search
-from ._graph.weights import scale_neighbor_value
 from ._progress import show_progress
 from ._typing import (
     ClassPrior,
@@ -305,41 +302,48 @@ class WNLLClassifier(PartlyLabeledClassifierMixin, BaseEstimator):
     def _fit(self, X: Rows, y: Labels) -> None:
         """Set the fitted attributes."""
         X = self._validate_X(X, reset=True)
-        self.classes_, codes = self._encode(X, y)
-        frequencies, prior = labeled_frequencies(codes, len(self.classes_)), None
+        classes, codes = self._encode(X, y)
+        frequencies, prior = labeled_frequencies(codes, len(classes)), None
         if self.class_prior is not None:
-            prior = class_prior_values(self.class_prior, self.classes_, frequencies)
+            prior = class_prior_values(self.class_prior, classes, frequencies)
+        builder = make_graph_builder(
+            X,
+            metric=self.metric,
+            neighbors=self.neighbors,
+            n_neighbors=self.n_neighbors,
+            scale_neighbor=self.scale_neighbor,
+            template_size=self.template_size,
+            random_state=self.random_state,
+        )
+        seed = check_random_state(self.random_state).randint(2**31 - 1)
+        fallback = frequencies if prior is None else prior
         with show_progress(self.verbose):
-            self._templates = fit_templates(
-                self._make_builder(X),
+            templates = fit_templates(
+                builder,
                 X,
                 codes,
-                Extender(
-                    self.label_weight,
-                    fallback=frequencies if prior is None else prior,
-                    tol=self.tol,
-                    max_iter=self.max_iter,
-                ),
+                Extender(self.label_weight, fallback, self.tol, self.max_iter),
                 template_size=self.template_size,
-                seed=check_random_state(self.random_state).randint(2**31 - 1),
+                seed=seed,
                 n_jobs=self.n_jobs,
             )
-        result = self._templates.fitted()
+        result, rows = templates.fitted(), templates.rows
         self._warn_if_not_converged(result)
-        index = self._templates.points.index
-        result = result._replace(u=result.u[index], reached=result.reached[index])
         self._warn_if_unreached(int(np.count_nonzero(~result.reached)), "rows of X")
-        self._class_factors = None
+        factors = None
         if prior is not None:
             free = result.u[(codes < 0) & result.reached]
-            self._class_factors = class_factors(free, prior, frequencies)
-        self.n_iter_ = max(1, result.n_iter)
+            factors = class_factors(free, prior, frequencies)
+        one_graph = len(rows) == 1
+
+        self.classes_ = classes
+        self._templates, self._class_factors = templates, factors
         self.label_distributions_, self.reached_ = self._corrected(result), result.reached
-        self.transduction_ = self.classes_[self.label_distributions_.argmax(axis=1)]
-        self.templates_ = self._templates.rows
-        self.graph_ = self.point_index_ = None
-        if len(self.templates_) == 1:
-            self.graph_, self.point_index_ = self._templates.transductions[0].graph.weights, index
+        self.transduction_ = classes[self.label_distributions_.argmax(axis=1)]
+        self.templates_ = rows
+        self.graph_ = templates.transductions[0].graph.weights if one_graph else None
+        self.point_index_ = templates.points.index if one_graph else None
+        self.n_iter_ = max(1, result.n_iter)
 
     def suggest_labels(self, n: int = 10) -> Indices:
         """Suggest unlabelled fitted rows whose labels would help most: active learning.
@@ -449,27 +453,6 @@ class WNLLClassifier(PartlyLabeledClassifierMixin, BaseEstimator):
                 f"{', '.join(SPARSE_METRICS)}, or pass X.toarray()."
             )
         return canonical_rows(X)
-
-    def _make_builder(self, X: Any) -> FeatureGraphBuilder | PrecomputedGraphBuilder:
-        """Make what turns rows into a graph."""
-        neighbors = self.n_neighbors, scale_neighbor_value(self.scale_neighbor, self.n_neighbors)
-        if self.metric == "precomputed":
-            if self.template_size is not None:
-                raise ValueError(
-                    "template_size cannot be used with metric='precomputed': a graph that is cut "
-                    "into templates loses its edges. Pass features, or template_size=None."
-                )
-            return PrecomputedGraphBuilder(*neighbors)
-        # A transformer sees the rows as they are.
-        metric = self.metric if isinstance(self.neighbors, str) else None
-        search = make_search(
-            self.neighbors,
-            (min(X.shape[0], self.template_size or X.shape[0]), compared_features(X)),
-            metric=FeatureSpace(metric).search_metric,
-            is_sparse=sparse.issparse(X),
-            random_state=self.random_state,
-        )
-        return FeatureGraphBuilder(metric, search, *neighbors)
 
     def _corrected(self, result: HarmonicExtension) -> Floats:
         """Correct distributions by the class prior; those that no label reaches are the prior."""

@@ -65,50 +65,20 @@ def required_labels(n_classes: int) -> int:
 
 
 class EncodedLabels(NamedTuple):
-    """Labels as integers.
-
-    Attributes
-    ----------
-    classes : ndarray of shape (n_classes,)
-        The distinct labels, sorted.
-    codes : ndarray of shape (n_samples,)
-        Position of each label in ``classes``; -1 where a row is unlabelled.
-    """
+    """The distinct labels, sorted, and the position of each row's among them, -1 if unlabelled."""
 
     classes: NDArray[Any]
     codes: Indices
 
 
 def encode_labels(y: Labels, unlabeled: object = "auto") -> EncodedLabels:
-    """Find the classes in ``y`` and the rows that have no label.
+    """Find the classes in ``y``, and the rows that have no label: :class:`EncodedLabels`.
 
-    Parameters
-    ----------
-    y : array-like of shape (n_samples,)
-        Labels: numbers, strings or other sortable objects.
-    unlabeled : object, default="auto"
-        The marker, as for :func:`is_unlabeled`.
+    Warns with an AmbiguousLabelsWarning if there is a doubt: ``y`` is exactly -1 and 1; or no row
+    is unlabelled and a class is called "", "nan", "none" or the like, is what -1 becomes in
+    unsigned integers, or is -1 where another marker is asked for. Raises ValueError if no row is
+    labelled, if ``y`` holds infinity or continuous targets, or if its labels cannot be sorted.
 
-    Returns
-    -------
-    EncodedLabels
-        ``classes`` and ``codes``.
-
-    Warns
-    -----
-    AmbiguousLabelsWarning
-        If there is a doubt: ``y`` is exactly -1 and 1; or no row is unlabelled and a class is
-        called "", "nan", "none" or the like, is what -1 becomes in unsigned integers, or is -1
-        where another marker is asked for.
-
-    Raises
-    ------
-    ValueError
-        If no row is labelled, if ``y`` holds infinity or continuous targets, or if its
-        labels cannot be sorted.
-
-    Examples
-    --------
     >>> encode_labels(["cat", None, "dog", "cat"])
     EncodedLabels(classes=array(['cat', 'dog'], dtype=object), codes=array([ 0, -1,  1,  0]))
     """
@@ -148,36 +118,15 @@ def encode_labels(y: Labels, unlabeled: object = "auto") -> EncodedLabels:
 
 
 def is_unlabeled(y: Labels, unlabeled: object = "auto", classes: ArrayLike | None = None) -> Mask:
-    """Tell which rows of ``y`` have no label.
+    """Which rows of ``y`` have no label (n_samples,).
 
-    Parameters
-    ----------
-    y : array-like of shape (n_samples,)
-        Labels, some of them perhaps missing.
-    unlabeled : object, default="auto"
-        What marks a missing label. ``"auto"``: -1 or NaN among numbers; None, NaN or
-        ``"-1"`` among strings and other objects; but exactly the values -1 and 1 are two
-        classes, which a warning says. A missing value (None, NaN) as the marker stands for
-        all missing values. Any other value is itself. To say that every row is labelled,
-        pass the None that is the *parameter's* value: ``unlabeled=None``; so that missing
-        values alone are the marker, pass NaN.
-    classes : array-like of shape (n_classes,), default=None
-        Known classes. With ``"auto"``, what is among them is a label, and -1, NaN or None is
-        a marker if it is not.
+    With ``unlabeled="auto"`` the marker is -1 or NaN among numbers, and None, NaN or ``"-1"`` among
+    strings and other objects; but exactly the values -1 and 1 are two classes, with a warning.
+    A missing value (None, NaN) inside ``unlabeled`` stands for all missing values, any other value
+    for itself; None says that every row is labelled. Of known ``classes``, with ``"auto"``, what is
+    among them is a label. Raises ValueError if ``y`` holds both missing values and -1, or -1 beside
+    other negative numbers.
 
-    Returns
-    -------
-    ndarray of bool of shape (n_samples,)
-        True where the row is unlabelled.
-
-    Raises
-    ------
-    ValueError
-        If ``"auto"`` cannot tell the marker from a class: ``y`` holds both missing values
-        and -1, or -1 beside other negative numbers.
-
-    Examples
-    --------
     >>> is_unlabeled([0, 1, -1])
     array([False, False,  True])
     >>> is_unlabeled(["a", "?", "b"], unlabeled="?")
@@ -271,20 +220,8 @@ def _is_marker_like(label: object, classes: NDArray[Any], auto: bool) -> bool:
 
 
 def as_label_array(y: Labels) -> NDArray[Any]:
-    """Make labels a one-dimensional array, of numbers if all of them are numbers.
+    """Make labels an array (n_samples,), of numbers if all of them are numbers.
 
-    Parameters
-    ----------
-    y : array-like of shape (n_samples,) or (n_samples, 1)
-        Labels, some of them perhaps missing.
-
-    Returns
-    -------
-    ndarray of shape (n_samples,)
-        Numbers if all labels are numbers, else the labels as they are.
-
-    Examples
-    --------
     >>> as_label_array([1, 2])
     array([1, 2])
     >>> as_label_array([1, None])
@@ -348,20 +285,7 @@ def _equals(y: NDArray[Any], value: object) -> Mask:
 
 
 def check_no_missing(known: NDArray[Any], unlabeled: object) -> None:
-    """Reject missing values that the marker does not cover.
-
-    Parameters
-    ----------
-    known : ndarray of shape (n_samples,)
-        Labels that are not marked.
-    unlabeled : object
-        The marker, as for :func:`is_unlabeled`.
-
-    Raises
-    ------
-    ValueError
-        If one of them is NaN or None.
-    """
+    """Refuse NaN or None among labels that ``unlabeled`` does not mark."""
     if _missing(known).any():
         raise ValueError(
             f"y contains NaN or None, which unlabeled={unlabeled!r} does not mark. Pass "

@@ -10,23 +10,8 @@ _ROWS_PER_CLASS = 10  # so many rows without features are taken for known beside
 
 
 def labeled_frequencies(codes, n_classes):
-    """Give the frequencies of the classes among the labelled rows.
+    """Frequencies of the classes (n_classes,) among rows of known code, not -1.
 
-    Parameters
-    ----------
-    codes : ndarray of int of shape (n,)
-        Class of each row, -1 where it is not known. At least one is.
-    n_classes : int
-        Number of classes.
-
-    Returns
-    -------
-    ndarray of shape (n_classes,)
-        Frequencies, with sum 1.
-
-    Examples
-    --------
-    >>> import numpy as np
     >>> labeled_frequencies(np.array([0, -1, 1, 0, 0, -1]), 2)
     array([0.75, 0.25])
     """
@@ -35,30 +20,10 @@ def labeled_frequencies(codes, n_classes):
 
 
 def class_prior_values(class_prior, classes, frequencies):
-    """Give the prior that a parameter ``class_prior`` stands for.
+    """The prior (n_classes,) that ``class_prior`` stands for; a ValueError if it is none.
 
-    Parameters
-    ----------
-    class_prior : {"labeled"}, dict, Series or array-like of shape (n_classes,)
-        ``"labeled"`` is the frequencies among the labelled rows.
-    classes : ndarray of shape (n_classes,)
-        The classes, sorted.
-    frequencies : ndarray of shape (n_classes,)
-        Their frequencies among the labelled rows.
+    ``"labeled"`` is the ``frequencies`` of the sorted ``classes`` among the labelled rows.
 
-    Returns
-    -------
-    ndarray of shape (n_classes,)
-        Positive, with sum 1.
-
-    Raises
-    ------
-    ValueError
-        If it is not one positive number for each class, with sum 1.
-
-    Examples
-    --------
-    >>> import numpy as np
     >>> class_prior_values({"b": 0.7, "a": 0.3}, np.array(["a", "b"]), np.array([0.5, 0.5]))
     array([0.3, 0.7])
     """
@@ -89,34 +54,16 @@ def class_prior_values(class_prior, classes, frequencies):
 
 
 def class_factors(u, prior, frequencies):
-    """Find factors on the classes that take the mean of distributions towards the prior.
+    """Factors on the classes (n_classes,) that take the mean of distributions towards the prior.
 
-    ``s_c = prior_c / mean_x u_c(x)``: class mass normalization. The mean is taken over the rows
-    and ten more for each class that have no features and so the labelled frequencies: of a
-    handful of rows the classes need not be as frequent as of all.
+    ``s_c = prior_c / mean_x u_c(x)``: class mass normalization. The mean is taken over the rows of
+    ``u`` (n, n_classes), which are not labelled, and ten more for each class that have no features
+    and so the labelled ``frequencies``: class frequencies in a small sample can differ from the
+    population's. Without rows the factors are ``prior / frequencies``.
 
-    Parameters
-    ----------
-    u : ndarray of shape (n, n_classes)
-        Distributions of rows that are not labelled.
-    prior : ndarray of shape (n_classes,)
-        What their mean shall be.
-    frequencies : ndarray of shape (n_classes,)
-        Frequencies of the classes among the labelled rows.
-
-    Returns
-    -------
-    ndarray of shape (n_classes,)
-        Positive factors; ``prior / frequencies`` where there are no rows.
-
-    References
-    ----------
     X. Zhu, Z. Ghahramani and J. Lafferty, "Semi-supervised learning using Gaussian fields and
     harmonic functions", ICML 2003, section 4.
 
-    Examples
-    --------
-    >>> import numpy as np
     >>> u = np.tile([[0.8, 0.2], [0.6, 0.4]], (500, 1))
     >>> class_factors(u, np.array([0.5, 0.5]), np.array([0.5, 0.5])).round(2)
     array([0.72, 1.65])
@@ -126,19 +73,6 @@ def class_factors(u, prior, frequencies):
 
 
 def apply_class_factors(u, factors):
-    """Multiply distributions by factors on the classes.
-
-    Parameters
-    ----------
-    u : ndarray of shape (n, n_classes)
-        Distributions.
-    factors : ndarray of shape (n_classes,)
-        Positive factors.
-
-    Returns
-    -------
-    ndarray of shape (n, n_classes)
-        Distributions. What is certain remains so.
-    """
+    """Multiply distributions (n, n_classes) by factors on the classes; one-hot rows stay so."""
     scaled = u * factors
     return scaled / scaled.sum(axis=1, keepdims=True)

@@ -20,18 +20,11 @@ _BLOCK_ROWS = 8192
 class Deflation(NamedTuple):
     """A subspace in which :func:`conjugate_gradient` keeps the residual at zero.
 
-    It is that of the vectors that are constant on each of some groups of rows.
-
-    Attributes
-    ----------
-    basis : csr_array of shape (n, k)
-        The vectors ``P`` that are 1 on a group: a row holds a single 1, or nothing.
-    row_sums : ndarray of shape (n,)
-        Sum of each row of ``A``. Where groups hang together by little, what is left of
-        larger numbers that cancel would be rounding alone; so it is given.
-    factorize : callable
-        Called with the csr_array ``E = P^T A P``; gives a function that gives ``E^-1 y`` for
-        ``y`` of shape (k, c).
+    The vectors are constant on each of some groups of rows: ``basis`` (n, k) holds the ``P`` that
+    are 1 on a group, a single 1 in a row or none. ``row_sums`` (n,) are the sums of the rows of
+    ``A``, given because the difference of larger numbers would be rounding alone where groups are
+    tied by little. ``factorize`` takes ``E = P^T A P`` as a csr_array, and returns a function that
+    computes ``E^-1 y`` for ``y`` (k, c).
     """
 
     basis: sparse.csr_array
@@ -40,18 +33,9 @@ class Deflation(NamedTuple):
 
 
 class SolverResult(NamedTuple):
-    """What :func:`conjugate_gradient` returns.
+    """Solutions ``x`` (n, c); for each column its ``n_iter``, ``residual`` and ``converged`` (c,).
 
-    Attributes
-    ----------
-    x : ndarray of shape (n, c)
-        One solution per column.
-    n_iter : ndarray of shape (c,)
-        Iterations that each column took.
-    residual : ndarray of shape (c,)
-        ``||b - A x|| / ||b||`` of each column; 0 where ``b`` is zero.
-    converged : ndarray of shape (c,)
-        Whether each column reached the tolerance.
+    A residual is ``||b - A x|| / ||b||``, 0 where ``b`` is zero.
     """
 
     x: np.ndarray
@@ -61,54 +45,22 @@ class SolverResult(NamedTuple):
 
 
 def conjugate_gradient(A, B, *, x0=None, deflation=None, tol=1e-6, max_iter=1000, callback=None):
-    """Solve ``A X = B`` for a symmetric positive definite sparse matrix.
+    """Solve ``A X = B`` for a symmetric positive definite csr_array ``A`` (n, n) and ``B`` (n, c).
 
-    Every column of ``B`` is a problem of its own, with its own step lengths and its
-    own end, but one product with ``A`` serves all columns that have not yet converged.
+    Every column of ``B`` is a problem of its own, with its own step lengths and its own end, when
+    ``||b - A x|| <= tol ||b||``; but one product with ``A`` serves all columns that have not yet
+    converged. The iteration starts at ``x0`` (n, c), or zero. ``callback`` is called after each
+    iteration with the largest relative residual. Threads share the rows, and change no bit of
+    the result.
 
-    Parameters
-    ----------
-    A : csr_array of shape (n, n)
-        Symmetric positive definite, with a positive diagonal.
-    B : ndarray of shape (n, c)
-        Right-hand sides. A column of zeros has the solution zero.
-    x0 : ndarray of shape (n, c), default=None
-        Where to start; None is zero.
-    deflation : Deflation, default=None
-        A subspace to solve in exactly: one that holds what converges slowly.
-    tol : float, default=1e-6
-        A column has converged when ``||b - A x|| <= tol ||b||``.
-    max_iter : int, default=1000
-        Largest number of iterations.
-    callback : callable, default=None
-        Called after each iteration with the largest relative residual.
-
-    Returns
-    -------
-    SolverResult
-        ``x``, and for each column ``n_iter``, ``residual`` and ``converged``.
-
-    Notes
-    -----
     The preconditioner is Jacobi's: the iteration runs on ``D^-1/2 A D^-1/2`` with the
-    diagonal ``D`` of ``A``. One iteration costs a product of ``A`` with a block of at most
-    ``c`` columns and a few passes over that block. Threads share its rows. Deflation costs
-    a product with ``A P`` and a solution of ``k`` equations more.
+    diagonal ``D`` of ``A``. M. R. Hestenes and E. Stiefel, "Methods of conjugate gradients for
+    solving linear systems", J. Res. Natl. Bur. Stand. 49 (1952); deflation: Y. Saad, M. Yeung,
+    J. Erhel and F. Guyomarc'h, "A deflated version of the conjugate gradient algorithm", SIAM J.
+    Sci. Comput. 21 (2000).
 
-    References
-    ----------
-    M. R. Hestenes and E. Stiefel, "Methods of conjugate gradients for solving linear
-    systems", J. Res. Natl. Bur. Stand. 49 (1952). Deflation: Y. Saad, M. Yeung, J. Erhel and
-    F. Guyomarc'h, "A deflated version of the conjugate gradient algorithm", SIAM J. Sci.
-    Comput. 21 (2000).
-
-    Examples
-    --------
-    >>> import numpy as np
-    >>> from scipy.sparse import csr_array
-    >>> A = csr_array([[4.0, -1.0], [-1.0, 3.0]])
-    >>> result = conjugate_gradient(A, np.array([[3.0, 0.0], [2.0, 0.0]]))
-    >>> result.x.round(6)
+    >>> A = sparse.csr_array([[4.0, -1.0], [-1.0, 3.0]])
+    >>> conjugate_gradient(A, np.array([[3.0, 0.0], [2.0, 0.0]])).x.round(6)
     array([[1., 0.],
            [1., 0.]])
     """
@@ -137,7 +89,7 @@ def conjugate_gradient(A, B, *, x0=None, deflation=None, tol=1e-6, max_iter=1000
 
 @contextmanager
 def _thread_map(n_tasks):
-    """Give a ``map`` that runs in threads, or the plain one where that is no gain."""
+    """A ``map`` that runs in threads, or the plain one where that is no gain."""
     count = min(n_threads(), n_tasks)
     if count <= 1:
         yield map

@@ -18,26 +18,12 @@ _FEW_POINTS = 4096  # up to here, iterations cost less than what would save them
 
 
 def solve_on_graph(A, B, *, row_sums, start, **options):
-    """Solve ``A X = B`` for a matrix whose off-diagonal entries are minus a graph's weights.
+    """Solve ``A X = B`` where the off-diagonal entries of ``A`` (n, n) are minus a graph's weights.
 
-    Parameters
-    ----------
-    A : csr_array of shape (n, n)
-        Symmetric M-matrix. Where all rows sum to 0 it is singular, and so must the right-hand
-        sides on each connected component.
-    B : ndarray of shape (n, c)
-        Right-hand sides.
-    row_sums : ndarray of shape (n,)
-        Sum of each row of ``A``, free of the rounding of a difference.
-    start : ndarray of shape (n, c)
-        Where to start.
-    **options
-        As for ``conjugate_gradient``.
-
-    Returns
-    -------
-    SolverResult
-        The solution, and how it was found.
+    ``A`` is a symmetric M-matrix. Where all rows sum to 0 it is singular; the right-hand sides
+    ``B`` (n, c) then sum to 0 on each connected component. ``row_sums`` (n,) are free of the
+    rounding of a difference; ``start`` is (n, c); ``options`` are those of
+    :func:`conjugate_gradient`. Returns a :class:`SolverResult`.
     """
     cluster = _grow_clusters(A)
     # Points of a cluster one after the other: what a product reads together lies together.
@@ -51,12 +37,12 @@ def solve_on_graph(A, B, *, row_sums, start, **options):
 
 
 def _cluster_deflation(A, row_sums, cluster):
-    """Give the solver the functions that are constant on clusters, or None if of no use.
+    """The functions that are constant on clusters, for the solver; None if they are of no use.
 
-    Where the clusters are regions of the graph, what varies little over it is near such a
-    function, and would else take many iterations. Where weak edges alone tie a cluster to the
-    rest, they add so little to the residual that the solver could end before it has seen them.
-    A single point that labels hold fast needs neither.
+    If the clusters are regions of the graph, slowly varying functions, which would take many
+    iterations, are near such a function. If weak edges alone tie a cluster to the rest, they add
+    so little to the residual that the solver could end before it has seen them. A single point
+    that labels hold fast needs neither.
     """
     held = (np.bincount(cluster) == 1)[cluster] & (row_sums > _WEAK * A.diagonal())
     numbers, group = np.unique(cluster[~held], return_inverse=True)
@@ -121,7 +107,7 @@ def _grow_clusters(A):
 
 
 def _strong_edges(A, degree, points, allowed):
-    """Give the ends of the edges from ``points`` to ``allowed`` ones that are not weak."""
+    """The ends of the edges from ``points`` to ``allowed`` ones that are not weak."""
     rows = A[points]
     edges = np.flatnonzero(allowed[rows.indices])
     source, target = np.repeat(points, np.diff(rows.indptr))[edges], rows.indices[edges]
@@ -130,7 +116,7 @@ def _strong_edges(A, degree, points, allowed):
 
 
 def _permuted(A, order):
-    """Give the symmetric matrix with rows and columns in the given order."""
+    """The symmetric matrix with rows and columns in the given order."""
     place = np.empty(len(order), dtype=A.indices.dtype)
     place[order] = np.arange(len(order))
     rows = A[order]

@@ -17,22 +17,9 @@ _SMALLEST = 1e-3  # of the mean: where the Poisson weight is least, edges are to
 
 
 class Reweighted(NamedTuple):
-    """What :func:`reweighted` returns.
+    """Weights ``W``, the factor ``mu`` on labelled points' energy, and how they were found.
 
-    Attributes
-    ----------
-    W : csr_array of shape (n_points, n_points)
-        Directed edge weights.
-    mu : float
-        Factor on the energy of labelled points.
-    point_weights : ndarray of shape (n_points,)
-        What an edge from a new point to each point is multiplied with.
-    n_iter : int
-        Iterations of the solver.
-    residual : float
-        Relative residual that it left.
-    converged : bool
-        Whether it reached the tolerance.
+    An edge from a new point to each point is multiplied by ``point_weights`` (n_points,).
     """
 
     W: sparse.csr_array
@@ -44,23 +31,10 @@ class Reweighted(NamedTuple):
 
 
 def reweighted(W, labeled, label_weight, **options):
-    """Weigh the points of a graph by what is labelled.
+    """Weigh the points of a graph by what is labelled: a :class:`Reweighted`.
 
-    Parameters
-    ----------
-    W : csr_array of shape (n_points, n_points)
-        Directed edge weights.
-    labeled : ndarray of bool of shape (n_points,)
-        Which points are labelled; at least one.
-    label_weight : {"wnll", "laplace", "poisson"} or float
-        As in :class:`~sklearn_wnll.WNLLClassifier`.
-    **options
-        As for ``conjugate_gradient``; used for ``"poisson"``.
-
-    Returns
-    -------
-    Reweighted
-        The weights, and how they were found.
+    ``W`` (n_points, n_points) holds directed weights, ``labeled`` (n_points,) marks at least one
+    point; ``options`` of the solver serve ``label_weight="poisson"``.
     """
     if label_weight == "poisson":
         solved = poisson_weights(W, labeled, **options)
@@ -71,30 +45,12 @@ def reweighted(W, labeled, label_weight, **options):
 
 
 def label_weight_value(label_weight, n_points, n_labeled):
-    """Give the factor ``mu`` on the energy of labelled points.
+    """The factor ``mu`` on the energy of labelled points.
 
-    Parameters
-    ----------
-    label_weight : {"wnll", "laplace"} or float
-        ``"wnll"`` is ``n / m``, ``"laplace"`` is 1, a number is itself, between 1e-12 and
-        1e12: beyond that it is as good as nothing or infinity, and hides the other weights.
-    n_points : int
-        Number of points ``n``.
-    n_labeled : int
-        Number of labelled points ``m``.
+    ``"wnll"`` is ``n / m`` for ``n`` points and ``m`` labelled ones (Shi, Osher and Zhu, J. Sci.
+    Comput. 73, 2017), ``"laplace"`` is 1, a number is itself, between 1e-12 and 1e12: beyond that
+    it is as good as nothing or infinity, and hides the other weights.
 
-    Returns
-    -------
-    float
-        The factor ``mu``.
-
-    References
-    ----------
-    Z. Shi, S. Osher and W. Zhu, "Weighted nonlocal Laplacian on interpolation from sparse
-    data", J. Sci. Comput. 73 (2017).
-
-    Examples
-    --------
     >>> label_weight_value("wnll", 1000, 10)
     100.0
     """
@@ -111,37 +67,18 @@ def poisson_weights(W, labeled, **options):
     ``sum_y T(x,y) (gamma(x) - gamma(y)) = 1 - p`` where ``x`` is labelled, ``-p`` elsewhere,
 
     and is shifted to be positive. The edge weights become ``gamma(x) w(x,y) gamma(y)``: large
-    around labels, as far as there are few of them, so that the harmonic extension does not
-    fall off at once. In each connected component ``p`` is its own, and ``gamma`` has mean 1.
+    around labels, and over a longer way where they are few, so that the harmonic extension
+    does not fall off at once. In each connected component ``p`` is its own, and ``gamma`` has mean
+    1. Returns a :class:`Reweighted` with ``gamma`` as ``point_weights``, and ``W`` as it was.
 
-    Parameters
-    ----------
-    W : csr_array of shape (n_points, n_points)
-        Directed edge weights.
-    labeled : ndarray of bool of shape (n_points,)
-        Which points are labelled.
-    **options
-        As for ``conjugate_gradient``.
-
-    Returns
-    -------
-    Reweighted
-        ``W`` as it was, ``mu = 1``, and ``gamma`` as ``point_weights``.
-
-    References
-    ----------
     J. Calder, B. Cook, M. Thorpe and D. Slepcev, "Poisson learning: graph based semi-supervised
     learning at very low label rates", ICML 2020; K. Miller and J. Calder, "Poisson reweighted
     Laplacian uncertainty sampling for graph-based active learning", SIAM J. Math. Data Sci. 5
     (2023).
 
-    Examples
-    --------
     A path of three points, labelled at one end:
 
-    >>> import numpy as np
-    >>> from scipy.sparse import csr_array
-    >>> W = csr_array([[0, 1, 0], [0, 0, 1], [0, 0, 0]], dtype=float)
+    >>> W = sparse.csr_array([[0, 1, 0], [0, 0, 1], [0, 0, 0]], dtype=float)
     >>> poisson_weights(W, np.array([True, False, False])).point_weights.round(2)
     array([2.25, 0.75, 0.  ])
     """

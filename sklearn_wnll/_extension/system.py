@@ -14,20 +14,10 @@ __all__ = ["HarmonicExtension", "harmonic_extension", "harmonic_system", "reache
 
 
 def reached_points(W, labeled):
-    """Tell which points are connected with a labelled one.
+    """Which points a path of edges joins with a labelled one (n_points,).
 
-    Parameters
-    ----------
-    W : csr_array of shape (n_points, n_points)
-        Directed edge weights; an edge connects both ways.
-    labeled : ndarray of bool of shape (n_points,)
-        Which points are labelled.
-
-    Returns
-    -------
-    ndarray of bool of shape (n_points,)
-        False in the connected components of the graph that hold no labelled point. Exactly
-        without those is the linear system positive definite.
+    ``W`` (n_points, n_points) holds directed weights; an edge connects both ways. Exactly without
+    the points that no label reaches is the linear system positive definite.
     """
     _, component = connected_components(W, directed=False)
     return np.isin(component, component[labeled])
@@ -44,31 +34,11 @@ def harmonic_system(W, labeled, unknown, g, mu):
 
     ``A = diag(T 1 + (mu - 1) (W^T)_{.,S} 1) - T``, ``B = (T + (mu - 1) W^T)_{.,S} g``,
 
-    restricted to the unlabelled points. ``(T + (mu - 1) W^T)_{.,S}`` is ``(W + mu W^T)_{.,S}``.
+    restricted to ``unknown`` points: unlabelled ones, and with a point all that it is connected
+    with through unlabelled points. ``(T + (mu - 1) W^T)_{.,S}`` is ``(W + mu W^T)_{.,S}``; ``mu``
+    is ``n / m`` for the WNLL, 1 for the graph Laplacian. ``A`` (n_unknown, n_unknown) is a
+    symmetric M-matrix; ``B`` has a column for each class of ``g`` (n_labeled, n_classes).
 
-    Parameters
-    ----------
-    W : csr_array of shape (n_points, n_points)
-        Directed edge weights.
-    labeled : ndarray of bool of shape (n_points,)
-        Which points are labelled.
-    unknown : ndarray of bool of shape (n_points,)
-        Which points are solved for: unlabelled ones, and with a point all that it is
-        connected with through unlabelled points.
-    g : ndarray of shape (n_labeled, n_classes)
-        Values of the labelled points.
-    mu : float
-        Factor on the energy of labelled points: ``n / m`` is the WNLL, 1 the graph Laplacian.
-
-    Returns
-    -------
-    A : csr_array of shape (n_unknown, n_unknown)
-        Symmetric M-matrix.
-    B : ndarray of shape (n_unknown, n_classes)
-        One right-hand side per class.
-
-    References
-    ----------
     Z. Shi, S. Osher and W. Zhu, "Weighted nonlocal Laplacian on interpolation from sparse
     data", J. Sci. Comput. 73 (2017); Wang et al., arXiv 1802.00168 (2018). Here in matrix form.
     """
@@ -84,20 +54,9 @@ def harmonic_system(W, labeled, unknown, g, mu):
 
 
 class HarmonicExtension(NamedTuple):
-    """What :func:`harmonic_extension` returns.
+    """Distributions ``u`` (n_points, n_classes), whether a label has ``reached`` each point.
 
-    Attributes
-    ----------
-    u : ndarray of shape (n_points, n_classes)
-        Distribution of each point.
-    reached : ndarray of bool of shape (n_points,)
-        False where no label reaches a point.
-    n_iter : int
-        Iterations of the solver.
-    residual : float
-        Largest relative residual of a class.
-    converged : bool
-        Whether all classes reached the tolerance.
+    ``n_iter`` and ``residual`` are those of the slowest class; ``converged`` holds for all.
     """
 
     u: np.ndarray
@@ -110,43 +69,18 @@ class HarmonicExtension(NamedTuple):
 def harmonic_extension(
     W, labeled, g, fallback, *, mu, start=None, tol=1e-6, max_iter=1000, callback=None
 ):
-    """Extend values from labelled points to all points of a graph.
+    """Extend values from labelled points to all points of a graph: a :class:`HarmonicExtension`.
 
-    Parameters
-    ----------
-    W : csr_array of shape (n_points, n_points)
-        Directed edge weights.
-    labeled : ndarray of bool of shape (n_points,)
-        Which points are labelled; at least one.
-    g : ndarray of shape (n_labeled, n_classes)
-        Distributions of the labelled points: not negative, and each sums to 1.
-    fallback : ndarray of shape (n_classes,)
-        Distribution of points that no label reaches.
-    mu : float
-        Factor on the energy of labelled points, as
-        ``label_weight_value`` gives it.
-    start : ndarray of shape (n_points, n_classes), default=None
-        Where the solver starts; None is ``fallback`` everywhere.
-    tol : float, default=1e-6
-        Relative residual at which a class has converged.
-    max_iter : int, default=1000
-        Largest number of iterations.
-    callback : callable, default=None
-        Called after each iteration with the largest relative residual.
+    ``W`` (n_points, n_points) holds directed weights, ``g`` (n_labeled, n_classes) distributions
+    of the labelled points. Points that no label reaches get the distribution ``fallback``
+    (n_classes,). The solver starts at ``start`` (n_points, n_classes), or at ``fallback``.
 
-    Returns
-    -------
-    HarmonicExtension
-        ``u`` and how it was found. By the maximum principle ``u`` is in [0, 1] and sums to
-        1 over the classes; what the solver leaves beyond its tolerance is cut off.
+    By the maximum principle ``u`` is in [0, 1] and sums to 1 over the classes; what the solver
+    leaves beyond its tolerance is cut off.
 
-    Examples
-    --------
     A path of three points, labelled at its ends:
 
-    >>> import numpy as np
-    >>> from scipy.sparse import csr_array
-    >>> W = csr_array([[0, 1, 0], [1, 0, 1], [0, 1, 0]], dtype=float)
+    >>> W = sparse.csr_array([[0, 1, 0], [1, 0, 1], [0, 1, 0]], dtype=float)
     >>> labeled = np.array([True, False, True])
     >>> harmonic_extension(W, labeled, np.eye(2), np.full(2, 0.5), mu=1.0).u
     array([[1. , 0. ],
@@ -184,30 +118,12 @@ def harmonic_extension(
 
 
 def weighted_mean(W, point_weights, reached, u, fallback):
-    """Give new points the weighted mean of their fitted neighbours' values.
+    """The weighted means of new points' fitted neighbours, and whether a label reaches one of them.
 
-    ``u(q) = sum_y c(y) w(q,y) u(y) / sum_y c(y) w(q,y)`` over the neighbours ``y`` that a
-    label reaches, with the weight ``c(y)`` of a point.
-
-    Parameters
-    ----------
-    W : csr_array of shape (n_queries, n_points)
-        Edge weights from the queries to the fitted points.
-    point_weights : ndarray of shape (n_points,)
-        ``c``: for the WNLL ``mu`` at labelled points and 1 elsewhere.
-    reached : ndarray of bool of shape (n_points,)
-        Which fitted points a label reaches.
-    u : ndarray of shape (n_points, n_classes)
-        Values of the fitted points.
-    fallback : ndarray of shape (n_classes,)
-        Value where no neighbour is reached.
-
-    Returns
-    -------
-    mean : ndarray of shape (n_queries, n_classes)
-        Distribution of each query.
-    reached : ndarray of bool of shape (n_queries,)
-        Whether a label reaches a neighbour of it.
+    ``u(q) = sum_y c(y) w(q,y) u(y) / sum_y c(y) w(q,y)`` over the neighbours ``y`` that a label
+    reaches, with weights ``W`` (n_queries, n_points), the weight ``c`` (n_points,) of a point (for
+    the WNLL ``mu`` at labelled points and 1 elsewhere) and ``u`` (n_points, n_classes). Where there
+    is no such neighbour, the mean is ``fallback`` (n_classes,).
     """
     neighbors = W.indices
     weights = W.data * (point_weights * reached)[neighbors]

@@ -105,13 +105,14 @@ class Templates:
         return rows
 
     def fitted(self):
-        """The labels' extension to all fitted points, and how it was found."""
+        """The labels' extension to all fitted rows, and how it was found."""
         mean = _TemplateMean(self.points.n_points, self.extender.fallback)
         for number, transduction in enumerate(self.transductions):
             mine = np.flatnonzero(self.index == number)
             values = transduction.values_at(self.place[mine])
             mean.add(mine, *values, transduction.extension)
-        return mean.result()
+        points, index = mean.result(), self.points.index
+        return points._replace(u=points.u[index], reached=points.reached[index])
 
     def predict(self, X, *, inductive, batching, tol, max_iter):
         """Distributions of queries: fitted rows keep their value, others take the templates' mean.

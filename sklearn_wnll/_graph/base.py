@@ -4,6 +4,7 @@ from abc import ABC, abstractmethod
 from typing import NamedTuple
 
 import numpy as np
+from scipy import sparse
 
 __all__ = ["GraphBuilder", "Match", "PointGraph", "Points"]
 
@@ -40,7 +41,7 @@ class PointGraph(ABC):
     ``weights`` (n_points, n_points) is the csr_array of the directed edge weights ``W``.
     """
 
-    weights: ...
+    weights: sparse.csr_array
 
     @property
     def n_points(self):

@@ -8,6 +8,7 @@ from typing import Any, ClassVar, Literal, Self
 import numpy as np
 import torch
 from numpy.typing import ArrayLike, NDArray
+from sklearn.base import BaseEstimator
 from sklearn.utils import check_random_state
 from sklearn.utils.validation import check_is_fitted, validate_data
 from skorch.callbacks import Callback
@@ -260,13 +261,13 @@ class DeepWNLLClassifier(PartlyLabeledClassifierMixin, NestedParameters):
     def _fit(self, X: Any, y: Labels) -> None:
         """Set the fitted attributes."""
         X = self._validate_X(X, reset=True)
-        self.classes_, codes = self._encode(X, y)
+        classes, codes = self._encode(X, y)
         steps = {name: self._step(name) for name in ("linear_step", "pseudo_step", "wnll_step")}
         learns_from_unlabeled = (
             self.n_stages > 1 and steps["pseudo_step"].epochs > 0 and bool((codes < 0).any())
         )
         wnll = self._fresh_wnll(learns_from_unlabeled)
-        prior = self._find_prior(codes, learns_from_unlabeled)
+        prior = self._find_prior(classes, codes, learns_from_unlabeled)
         _check_enough_labels(codes)
         device = find_device(self.device)
         if self.mixed_precision:
@@ -283,7 +284,7 @@ class DeepWNLLClassifier(PartlyLabeledClassifierMixin, NestedParameters):
             setup = FitSetup.make(
                 X,
                 codes,
-                len(self.classes_),
+                len(classes),
                 module=self.module,
                 module_params=self.module_params,
                 buffer=self.buffer,
@@ -318,10 +319,12 @@ class DeepWNLLClassifier(PartlyLabeledClassifierMixin, NestedParameters):
             Z = features(X, device, known=setup.context.input_features)
         network.cpu()
         wnll.set_params(class_prior=prior)
-        self._predictor = Predictor.fit(features, Z, X, codes, wnll)
-        self.network_, self.history_ = network, trainer.history
-        self.label_distributions_, self.reached_ = self._predictor.fitted()
-        self.transduction_ = self.classes_[self.label_distributions_.argmax(axis=1)]
+        predictor = Predictor.fit(features, Z, X, codes, wnll)
+
+        self.classes_ = classes
+        self._predictor, self.network_, self.history_ = predictor, network, trainer.history
+        self.label_distributions_, self.reached_ = predictor.fitted()
+        self.transduction_ = classes[self.label_distributions_.argmax(axis=1)]
 
     def _distributions(self, X: Rows) -> tuple[Floats, Mask]:
         """The distribution of each sample, and whether a label reaches it."""
@@ -362,18 +365,21 @@ class DeepWNLLClassifier(PartlyLabeledClassifierMixin, NestedParameters):
             warn_of_range(X, self._spread)
         return X
 
-    def _find_prior(self, codes: Indices, learns_from_unlabeled: bool) -> Floats | None:
+    def _find_prior(
+        self, classes: NDArray[Any], codes: Indices, learns_from_unlabeled: bool
+    ) -> Floats | None:
         """The class frequencies to correct by; None where there is nothing to correct."""
         fair = isinstance(self.class_prior, str) and not learns_from_unlabeled
         if self.class_prior is None or fair:
             return None
-        frequencies = labeled_frequencies(codes, len(self.classes_))
-        return class_prior_values(self.class_prior, self.classes_, frequencies)
+        frequencies = labeled_frequencies(codes, len(classes))
+        return class_prior_values(self.class_prior, classes, frequencies)
 
     def _used_params(self, steps: dict[str, TrainingStep], wnll: WNLLClassifier) -> dict[str, Any]:
         """The parameters by which a training is known again."""
         params = {**self.get_params(deep=False)}
-        for name, inside in {**steps, "wnll": wnll}.items():
+        parts: dict[str, BaseEstimator] = {**steps, "wnll": wnll}
+        for name, inside in parts.items():
             params[name] = type(inside).__qualname__
             params |= {f"{name}__{key}": value for key, value in inside.get_params().items()}
         return params

@@ -15,27 +15,11 @@ _MANY, _MOST_RATIO = 10, 10  # images, and spreads, from which a range is surely
 
 
 def as_samples(X):
-    """Bring images to channels first; leave everything else as it is.
+    """Bring images to an ndarray (n, c, h, w); leave everything else as it is.
 
-    Parameters
-    ----------
-    X : array-like or tensor
-        Rows of features, or images of shape (n, c, h, w) or (n, h, w, c). The last axis holds
-        the channels if it has 1, 3 or 4 entries, fewer than the two before it.
+    The last axis holds the channels if it has 1, 3 or 4 entries, fewer than the two before it.
+    Raises ValueError for three dimensions, more than four, or images of different shapes.
 
-    Returns
-    -------
-    array-like
-        An ndarray of shape (n, c, h, w), or ``X`` itself.
-
-    Raises
-    ------
-    ValueError
-        If ``X`` has three dimensions, or more than four, or images of different shapes.
-
-    Examples
-    --------
-    >>> import numpy as np
     >>> as_samples(np.zeros((10, 32, 32, 3))).shape
     (10, 3, 32, 32)
     """
@@ -70,30 +54,14 @@ def _is_list_of_images(X):
 
 
 def spread(X):
-    """Give the standard deviation of all numbers of some samples, at most about 1,000.
-
-    Parameters
-    ----------
-    X : ndarray of shape (n, ...)
-        Samples.
-
-    Returns
-    -------
-    float
-        The standard deviation.
-    """
+    """Standard deviation of all numbers of some samples, at most about 1,000."""
     return float(X[:: max(1, len(X) // 1000)].std(dtype=np.float64))
 
 
 def warn_of_range(X, fitted):
-    """Warn where new images cannot have the range of the fitted ones, such as 0 to 255.
+    """Warn if new images cannot have the range of the fitted ones, such as 0 to 255.
 
-    Parameters
-    ----------
-    X : ndarray of shape (n, n_channels, height, width)
-        New images. Fewer than ten may well be alike.
-    fitted : float
-        The :func:`spread` of the fitted ones.
+    ``fitted`` is the :func:`spread` of those. Fewer than ten images may well be similar.
     """
     if len(X) < _MANY or not fitted:
         return
@@ -107,18 +75,7 @@ def warn_of_range(X, fitted):
 
 
 def as_tensor(array):
-    """Give an array as a tensor that shares its memory, for reading.
-
-    Parameters
-    ----------
-    array : ndarray
-        The array; it may be read-only, as what joblib maps into memory is.
-
-    Returns
-    -------
-    tensor
-        The tensor.
-    """
+    """A tensor that shares the memory of an array, for reading; the array may be read-only."""
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", message="The given NumPy array is not writable")
         return torch.from_numpy(array)
@@ -127,17 +84,8 @@ def as_tensor(array):
 class Standardizer:
     """Shift and scale samples to mean 0 and variance 1, each channel or feature of its own.
 
-    Parameters
-    ----------
-    X : ndarray of shape (n, n_features) or (n, c, h, w)
-        Samples to learn mean and scale from.
-    enabled : bool
-        Whether to shift and scale at all; what is uint8 is then divided by 255.
-
-    Attributes
-    ----------
-    mean, scale : tensor of float32
-        What is subtracted, and divided by.
+    Mean and scale are those of ``X`` (n, n_features) or (n, c, h, w). If not ``enabled``, uint8 is
+    divided by 255, and all else stays as it is.
     """
 
     def __init__(self, X, enabled=True):
@@ -156,18 +104,9 @@ class Standardizer:
         self.scale = torch.tensor(scale, dtype=torch.float32).reshape(shape)
 
     def __call__(self, samples):
-        """Give samples to a network.
+        """What a network takes of samples (n, ...): float32, in units of their spread.
 
-        Parameters
-        ----------
-        samples : tensor of shape (n, ...)
-            Samples of any type of number.
-
-        Returns
-        -------
-        tensor of float32 of shape (n, ...)
-            The samples in units of their spread. In memory, the channels of a pixel lie side by
-            side, which convolutions prefer.
+        In memory, the channels of a pixel lie side by side, which convolutions prefer.
         """
         device = samples.device
         scaled = (samples.to(torch.float32) - self.mean.to(device)) / self.scale.to(device)
@@ -175,16 +114,5 @@ class Standardizer:
 
 
 def memory_format(n_dimensions):
-    """Give the order in which numbers lie in memory.
-
-    Parameters
-    ----------
-    n_dimensions : int
-        Dimensions of the samples, with the first.
-
-    Returns
-    -------
-    torch.memory_format
-        Channels last for images.
-    """
+    """The order in which numbers lie in memory: channels last for images."""
     return torch.channels_last if n_dimensions == 4 else torch.contiguous_format

@@ -19,27 +19,13 @@ _SURE = 1e3  # errors of a product, within which it may not tell the last neighb
 
 
 class PointCloud:
-    """Points and their nearest neighbours.
+    """Points (n_points, n_features) and the lists of their nearest other points.
 
-    Parameters
-    ----------
-    points : tensor of shape (n_points, n_features)
-        The points; no gradient is recorded.
-    n_neighbors : int
-        Number of nearest other points in the list of each.
-
-    Attributes
-    ----------
-    points : tensor of float64 of shape (n_points, n_features)
-        The points from their mean, in units of their largest coordinate: the weights do not
-        depend on these two, rounding does. Where little joins a group of points to the others,
-        a solution in single precision would be far off; so all that follows is in double.
-    scale : float
-        The unit.
-    neighbors : tensor of int64 of shape (n_points, k)
-        The lists, nearest first; a point is not in its own.
-    squares : tensor of shape (n_points, k)
-        Squared distances to the neighbours.
+    ``points`` are taken from their mean, in units of their largest coordinate, ``scale``: the
+    weights do not depend on these two, rounding does. All that follows is in double precision:
+    where little joins a group of points to the others, a solution in single precision would be
+    far off. ``neighbors`` and ``squares`` (n_points, k) are the lists and squared distances,
+    nearest first. No gradient is recorded.
     """
 
     def __init__(self, points, n_neighbors):
@@ -53,22 +39,9 @@ class PointCloud:
 def nearest_neighbors(points, n_neighbors, dtype=torch.float64):
     """Find the nearest others of each point, by comparing all pairs in blocks.
 
-    Parameters
-    ----------
-    points : tensor of float64 of shape (n_points, n_features)
-        The points.
-    n_neighbors : int
-        Number of neighbours; all others, if there are no more.
-    dtype : torch.dtype, default=torch.float64
-        In which pairs are compared first. Points for which float32 does not tell the nearest
-        from the others are compared again in float64.
-
-    Returns
-    -------
-    neighbors : tensor of int64 of shape (n_points, k)
-        Nearest first.
-    squares : tensor of shape (n_points, k)
-        Squared distances, computed from differences of coordinates.
+    Returns the lists and the squared distances (n_points, k), computed from differences of
+    coordinates. Pairs are first compared in ``dtype``; points for which float32 does not tell the
+    nearest from the others are compared again in float64.
     """
     n, k = len(points), min(n_neighbors, len(points) - 1)
     neighbors = torch.empty((n, k), dtype=torch.long, device=points.device)
@@ -99,22 +72,12 @@ def _search(points, rows, neighbors, squares, dtype):
 
 
 def edge_weights(squares, scale_neighbor):
-    """Weigh edges by a self-tuning Gaussian, ``w(x, y) = exp(-|x - y|^2 / sigma(x)^2)``.
+    """Compute self-tuning Gaussian weights of edges from ascending squared distances (n_points, k).
 
-    Parameters
-    ----------
-    squares : tensor of shape (n_points, k)
-        Squared distances to the neighbours, in ascending order.
-    scale_neighbor : int
-        Which neighbour's distance is ``sigma(x)``. Where that is 0, the next larger one is
-        taken; where all are 0, all weights are 1.
-
-    Returns
-    -------
-    weights : tensor of shape (n_points, k)
-        Weights; below 1e-12 they are 0.
-    place : tensor of int64 of shape (n_points, 1)
-        Which entry of its list is the scale of a point.
+    ``w(x, y) = exp(-|x - y|^2 / sigma(x)^2)``, where ``sigma(x)`` is the distance of the
+    ``scale_neighbor``-th neighbour; if that is 0, the next larger one; if all are 0, all weights
+    are 1. Weights below 1e-12 are 0. Returns also which entry of its list is each point's scale
+    (n_points, 1).
     """
     k = squares.shape[1]
     places = torch.arange(k, device=squares.device)
@@ -126,19 +89,9 @@ def edge_weights(squares, scale_neighbor):
 
 
 def weights_gradient(gradient, squares, weights, place):
-    """Turn a gradient by weights into one by squared distances.
+    """Turn derivatives by the weights (n_points, k) into those by squared distances.
 
-    Parameters
-    ----------
-    gradient : tensor of shape (n_points, k)
-        Derivatives by the weights.
-    squares, weights, place : tensor
-        As :func:`edge_weights` takes and gives them.
-
-    Returns
-    -------
-    tensor of shape (n_points, k)
-        Derivatives by the squared distances, with their part in ``sigma``.
+    ``squares``, ``weights`` and ``place`` are what :func:`edge_weights` takes and returns.
     """
     sigma = squares.gather(1, place)
     flat = sigma == 0
@@ -149,20 +102,7 @@ def weights_gradient(gradient, squares, weights, place):
 
 
 def differences_gradient(gradient, cloud):
-    """Turn a gradient by squared distances into one by the points.
-
-    Parameters
-    ----------
-    gradient : tensor of shape (n_points, k)
-        Derivatives by the squared distances to the neighbours.
-    cloud : PointCloud
-        The points and their lists.
-
-    Returns
-    -------
-    tensor of shape (n_points, n_features)
-        Derivatives by the points, in the units in which they were given.
-    """
+    """Turn derivatives by squared distances (n_points, k) into those by the given points."""
     # d|x - y|^2 = 2 (x - y) (dx - dy), summed by products with the matrix of the derivatives.
     points, (n, k) = cloud.points, cloud.neighbors.shape
     source = torch.arange(n, device=points.device).repeat_interleave(k)

@@ -17,33 +17,13 @@ _TOLERANCE = {torch.float64: 1e-12, torch.float32: 1e-8}
 
 
 class Interpolation:
-    """The values of template points, extended to query points.
+    """The values of template points, extended to query points, as far as a backward rule needs it.
 
-    What the forward pass computes and a backward rule may use; no gradient is recorded.
-
-    Parameters
-    ----------
-    template : tensor of shape (n_template, n_features)
-        Points with values.
-    targets : tensor of shape (n_template, n_classes)
-        Their distributions over the classes.
-    query : tensor of shape (n_query, n_features)
-        Points without.
-    n_neighbors, scale_neighbor, label_weight, tol, max_iter
-        As for :func:`wnll_interpolate`.
-
-    Attributes
-    ----------
-    cloud : PointCloud
-        Template and query points, in this order, and their neighbours.
-    weights, place : tensor
-        Edge weights, and which neighbour sets the scale of each point.
-    system : HarmonicSystem
-        The linear system for the query points.
-    values : tensor of float64 of shape (n_template + n_query, n_classes)
-        Targets, and below them the solution.
-    u : tensor of shape (n_query, n_classes)
-        The solution, as precise as the points are given.
+    Its arguments are those of :func:`wnll_interpolate`, ``targets`` as distributions. ``cloud``
+    holds template and query points, in this order, ``weights`` and ``place`` their edges'
+    weights and scales, ``system`` the linear system, ``values`` (n_points, n_classes) targets and
+    solution in double precision, and ``u`` (n_query, n_classes) the solution as precise as the
+    points are given. No gradient is recorded.
     """
 
     @torch.no_grad()

@@ -8,22 +8,7 @@ __all__ = ["csr_matrix"]
 
 
 def csr_matrix(row, column, value, shape):
-    """Make a sparse matrix of entries that are sorted by row.
-
-    Parameters
-    ----------
-    row, column : tensor of int64 of shape (n_entries,)
-        Places of the entries; those of one place are added up.
-    value : tensor of shape (n_entries,)
-        The entries.
-    shape : tuple of int
-        Shape of the matrix.
-
-    Returns
-    -------
-    sparse CSR tensor
-        The matrix.
-    """
+    """A sparse CSR tensor of entries that are sorted by row; those of one place are added up."""
     ends = torch.bincount(row, minlength=shape[0]).cumsum(dim=0)
     starts = torch.cat([ends.new_zeros(1), ends])
     with warnings.catch_warnings():

@@ -12,31 +12,10 @@ __all__ = ["HarmonicSystem", "conjugate_gradient"]
 class HarmonicSystem:
     """The system ``A u = B g`` for the query points of a graph.
 
-    Template points come first. An edge ``w(s, t)`` out of a template point counts ``mu``
-    times; so for a query ``x``,
+    Template points come first; ``neighbors`` and ``weights`` (n_points, k) are the lists. An edge
+    ``w(s, t)`` out of a template point counts ``mu`` times; so for a query ``x``,
     ``sum_y (w(x, y) + w(y, x)) (u(x) - u(y)) + (mu - 1) sum_{y in S} w(y, x) (u(x) - u(y)) = 0``.
-
-    Parameters
-    ----------
-    neighbors : tensor of int64 of shape (n_points, k)
-        Lists of neighbours.
-    weights : tensor of shape (n_points, k)
-        Weights of the edges to them.
-    n_template : int
-        Number of template points.
-    mu : float
-        Factor on edges out of template points.
-    tol : float
-        Relative residual at which the solver ends.
-    max_iter : int
-        Largest number of iterations.
-
-    Attributes
-    ----------
-    n_template : int
-        Number of template points.
-    reached : tensor of bool of shape (n_query,)
-        Whether a path of edges joins a query with a template point.
+    ``reached`` (n_query,) is whether a path of edges joins a query with a template point.
     """
 
     def __init__(self, neighbors, weights, n_template, mu, tol, max_iter):
@@ -72,52 +51,26 @@ class HarmonicSystem:
             reached = more
 
     def extend(self, targets):
-        """Solve for the queries.
+        """Values of the queries (n_query, n_classes) for targets (n_template, n_classes).
 
-        Parameters
-        ----------
-        targets : tensor of shape (n_template, n_classes)
-            Values of the template points.
-
-        Returns
-        -------
-        tensor of shape (n_query, n_classes)
-            Values of the queries; the mean of the targets where none is reached.
+        They are the mean of the targets where no label reaches.
         """
         u = self._solve(self._to_template @ targets)
         return torch.where(self.reached[:, None], u, targets.mean(dim=0))
 
     def adjoint(self, gradient):
-        """Solve ``A lambda = dL/du``.
+        """Solve ``A lambda = dL/du`` for derivatives by the queries (n_query, n_classes).
 
-        Parameters
-        ----------
-        gradient : tensor of shape (n_query, n_classes)
-            Derivatives by the values of the queries.
-
-        Returns
-        -------
-        tensor of shape (n_template + n_query, n_classes)
-            The solution; zero on template points and where no label reaches.
+        The solution (n_points, n_classes) is zero on template points and where no label reaches.
         """
         solution = self._solve(torch.where(self.reached[:, None], gradient, 0))
         return torch.cat([solution.new_zeros((self.n_template, solution.shape[1])), solution])
 
     def weights_gradient(self, adjoint, values):
-        """Give the derivatives by the weights.
+        """Derivatives by the weights (n_points, k), from the adjoint and the values of all points.
 
         For an edge ``(s, t)`` it is ``(lambda_s - lambda_t) . (u_t - u_s)``, times the factor
         ``mu`` where ``s`` is a template point: ``dL = lambda . (dB g - dA u)``.
-
-        Parameters
-        ----------
-        adjoint, values : tensor of shape (n_points, n_classes)
-            From :meth:`adjoint`, and the targets and the solution.
-
-        Returns
-        -------
-        tensor of shape (n_points, k)
-            Derivatives.
         """
         change = adjoint[:, None] - adjoint[self._neighbors]
         change *= values[self._neighbors] - values[:, None]
@@ -126,20 +79,7 @@ class HarmonicSystem:
         return by_weights
 
     def targets_gradient(self, adjoint, gradient):
-        """Give the derivatives by the targets.
-
-        Parameters
-        ----------
-        adjoint : tensor of shape (n_points, n_classes)
-            From :meth:`adjoint`.
-        gradient : tensor of shape (n_query, n_classes)
-            Derivatives by the values of the queries.
-
-        Returns
-        -------
-        tensor of shape (n_template, n_classes)
-            Derivatives.
-        """
+        """Derivatives by the targets (n_template, n_classes), from the adjoint and ``dL/du``."""
         query, template, weight = self._entries
         total = gradient.new_zeros((self.n_template, gradient.shape[1]))
         total.index_add_(0, template, weight[:, None] * adjoint[self.n_template :][query])
@@ -162,26 +102,10 @@ class HarmonicSystem:
 def conjugate_gradient(off_diagonal, diagonal, right, tol, max_iter):
     """Solve ``(diag(d) - W) x = b`` by conjugate gradients with Jacobi's preconditioner.
 
-    Parameters
-    ----------
-    off_diagonal : sparse CSR tensor of shape (n, n)
-        The symmetric matrix ``W`` of non-negative numbers.
-    diagonal : tensor of shape (n,)
-        The diagonal ``d``, at least the row sums of ``W``.
-    right : tensor of shape (n, c)
-        Right-hand sides ``b``. Where parts of the system are singular, they must be zero, and
-        the solution is.
-    tol : float
-        All columns end when the residual of each is at most ``tol`` times its right-hand side.
-    max_iter : int
-        Largest number of iterations.
-
-    Returns
-    -------
-    solution : tensor of shape (n, c)
-        ``x``.
-    converged : bool
-        Whether all columns reached the tolerance.
+    ``W`` (n, n) is a symmetric sparse CSR tensor without negative numbers, ``d`` (n,) at least its
+    row sums, ``b`` (n, c). Where parts of the system are singular, ``b`` must be zero, and the
+    solution is. All columns end when the residual of each is at most ``tol`` times its right-hand
+    side. Returns the solution, and whether all columns reached the tolerance.
     """
     # Scaled to a unit diagonal; points without an edge keep their zeros.
     root = torch.where(diagonal > 0, diagonal, 1).rsqrt()[:, None]
@@ -207,5 +131,5 @@ def _dot(a, b):
 
 
 def _ratio(a, b):
-    """Quotients, 0 where a column has nothing left to solve."""
+    """Quotients; 0 where a column has nothing left to solve."""
     return torch.where(b > 0, a / torch.where(b > 0, b, 1), 0)

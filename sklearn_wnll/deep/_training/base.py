@@ -85,7 +85,7 @@ class TrainingStep(BaseEstimator):
         "weight_decay": [Interval(Real, 0, None, closed="left")],
     }
 
-    def batches(self, context: TrainingContext) -> Iterable[Any]:
+    def batches(self, context: TrainingContext) -> Any:
         """Make the batches, which are iterated over anew in each epoch.
 
         Parameters

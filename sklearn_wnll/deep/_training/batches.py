@@ -25,15 +25,7 @@ _MOST_UNLABELED = 0.75  # of a batch with pseudo-labels
 
 
 class Samples(Dataset):
-    """Samples and their classes.
-
-    Parameters
-    ----------
-    X : ndarray of shape (n, ...)
-        Samples.
-    codes : ndarray of int of shape (n,)
-        Class of each, -1 where it is not known.
-    """
+    """Samples ``X`` (n, ...) and their classes ``codes`` (n,), -1 where unknown, as tensors."""
 
     def __init__(self, X, codes):
         self.X, self.codes = as_tensor(X), as_tensor(codes)
@@ -46,20 +38,8 @@ class Samples(Dataset):
 
 
 def automatic_batch_size(n_samples):
-    """Choose the size of batches: 128, or less to have 32 of them, but not below 16.
+    """The size of batches: 128, or less to have 32 of them, but not below 16.
 
-    Parameters
-    ----------
-    n_samples : int
-        Samples of an epoch.
-
-    Returns
-    -------
-    int
-        The size, between 16 and 128.
-
-    Examples
-    --------
     >>> [automatic_batch_size(n) for n in (100, 1000, 50000)]
     [16, 31, 128]
     """
@@ -67,19 +47,9 @@ def automatic_batch_size(n_samples):
 
 
 class Batches:
-    """Labelled samples in batches of nearly equal size, shuffled anew in each epoch.
+    """Labelled samples in batches of nearly equal size, shuffled anew in each epoch: ``X, codes``.
 
-    Parameters
-    ----------
-    samples : Samples
-        The training samples.
-    batch_size : int
-        Samples in a batch, at most; a last one of one sample joins the one before.
-
-    Yields
-    ------
-    X, codes : tensor
-        A batch.
+    A last batch of one sample joins the one before.
     """
 
     def __init__(self, samples, batch_size):
@@ -98,27 +68,11 @@ class Batches:
 
 
 class PseudoLabeledBatches:
-    """Labelled and pseudo-labelled samples together; an epoch sees each at least once.
+    """Labelled and pseudo-labelled samples, each at least once in an epoch: ``X, codes, weights``.
 
-    Parameters
-    ----------
-    samples : Samples
-        The training samples.
-    batch_size : int
-        Samples in a batch. Those without a label have their part of it, but at most three
-        quarters.
-    label : callable
-        Called before each epoch, gives the classes and the weights of the unlabelled samples.
-
-    Attributes
-    ----------
-    mean_weight : float
-        Mean weight of the unlabelled samples in the last epoch.
-
-    Yields
-    ------
-    X, codes, weights : tensor
-        A batch: labelled samples, with weight 1, and others.
+    The samples without a label have their part of a batch, but at most three quarters. ``label`` is
+    called before each epoch, and returns the classes and the weights of the unlabelled samples,
+    of which ``mean_weight`` is the mean in the last epoch.
     """
 
     def __init__(self, samples, batch_size, label):
@@ -156,21 +110,10 @@ def _in_turn(places, count):
 class TemplateQueryBatches:
     """All pairs of a template batch and a query batch, dealt anew in each epoch.
 
-    The classes are dealt in proportion, so that no batch lacks one for which there are
-    enough samples. Samples without a label are dealt to the query batches, each of which has
-    some with one.
-
-    Parameters
-    ----------
-    samples : Samples
-        The training samples.
-    template_fraction : float
-        Part of the labelled samples that are templates.
-    n_template_batches, n_query_batches : int
-        Numbers of batches; fewer, where they would hold no labelled sample.
-    min_template : int
-        Samples that a template batch has, at least: where there are too few for that, fewer
-        batches are made.
+    The classes are dealt in proportion, so no batch lacks one that has enough samples. Samples
+    without a label are dealt to the query batches, each of which has some with one. There are
+    fewer batches than asked for where a query batch would hold no labelled sample, or a template
+    batch fewer than ``min_template``.
     """
 
     def __init__(self, samples, *, template_fraction, n_template_batches, n_query_batches,
@@ -185,17 +128,9 @@ class TemplateQueryBatches:
         return self.n_template_batches * self.n_query_batches
 
     def pairs(self, forward):
-        """Deal the samples, and give all pairs of batches.
+        """Deal the samples, and yield all pairs ``query, template``, each ``(forward(X), codes)``.
 
-        Parameters
-        ----------
-        forward : callable
-            Called with the samples of each batch, once; what it gives takes their place.
-
-        Yields
-        ------
-        query, template : tuple of (forward(X), codes)
-            A batch of each.
+        ``forward`` is called once for each batch.
         """
         queries, templates = (
             [(forward(X), codes) for X, codes in (self.samples[part] for part in parts)]

@@ -7,19 +7,11 @@ __all__ = ["InterruptWatch"]
 
 
 class InterruptWatch:
-    """Note whether the process gets an interrupt signal while the context lasts.
+    """Note whether the process gets an interrupt signal while the context lasts, in ``seen``.
 
     skorch's callbacks end a training with a KeyboardInterrupt, as Ctrl-C does: only the signal
-    tells whose it is. The signal's usual handler is called as ever.
+    tells them apart. The signal's usual handler is called as ever.
 
-    Attributes
-    ----------
-    seen : bool
-        Whether there was a signal.
-
-    Examples
-    --------
-    >>> import signal
     >>> with InterruptWatch() as watch:
     ...     try:
     ...         signal.raise_signal(signal.SIGINT)

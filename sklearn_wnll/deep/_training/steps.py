@@ -105,7 +105,8 @@ class LinearStep(TrainingStep):
 
     def loss(self, net: StepNet, batch: Any) -> tuple[Tensor, Tensor]:
         """Compute the cross entropy of the linear head."""
-        return _linear_loss(net, *batch, "mean")
+        X, codes = batch
+        return _linear_loss(net, X, codes, "mean")
 
     def first_lr(self, context: TrainingContext) -> float:
         """Lower the rate for smaller automatic batches."""
@@ -189,6 +190,11 @@ class PseudoLabelStep(TrainingStep):
 
     def batches(self, context: TrainingContext) -> PseudoLabeledBatches:
         """Make batches of labelled and pseudo-labelled samples."""
+        if context.average is None or context.input_features is None:
+            raise ValueError(
+                "PseudoLabelStep needs unlabelled samples. Pass it as pseudo_step, which is used "
+                "if there are some."
+            )
         features = GraphFeatures(
             context.average,
             context.prepare,

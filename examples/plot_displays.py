@@ -76,14 +76,14 @@ def draw_label_budget(ax):
 # %%
 # How a network learns
 # --------------------
-# An estimator records the loss of each epoch, and what callbacks record beside it. This one scores
-# both heads on images that are not fitted. In a pseudo-label step, it scores the network in
-# training and not yet the average of it that the step ends with. Its graph is the plain one of
-# the network's features; that of ``predict`` has more to go by, so the scores are not the same.
+# An estimator records the loss of each epoch, and the numbers that callbacks record. This callback
+# scores both heads on held-out images. In a pseudo-label step, it scores the network in training;
+# the step ends with a moving average of that. Its graph has the network's features alone. The graph
+# of ``predict`` has more features, so its scores differ.
 
 
 class ScoreHeads(Callback):
-    """Record the accuracy of both heads on held-out images, after each epoch.
+    """Record the accuracy of both heads on held-out images after each epoch.
 
     Parameters
     ----------

@@ -1,5 +1,6 @@
 import os
 import sys
+from importlib.util import find_spec
 from pathlib import Path
 
 import numpy as np
@@ -9,6 +10,8 @@ from readers import load_mnist
 from sklearn.datasets import load_digits, make_moons
 
 from sklearn_wnll.datasets import hide_labels
+
+collect_ignore = [] if find_spec("torch") and find_spec("skorch") else ["deep"]
 
 os.environ.setdefault("MPLBACKEND", "Agg")  # draw without a screen
 settings.register_profile("default", max_examples=200, deadline=None)

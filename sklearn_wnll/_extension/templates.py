@@ -82,15 +82,15 @@ class Batching(NamedTuple):
 class Templates:
     """Labels extended over templates of the fitted points.
 
-    ``index`` (n_points,) is the template that has a point's fitted value, ``place`` (n_points,)
-    the point's number there; ``parts`` are the points of each template.
+    ``parts`` are the points of each template. ``template`` (n_points,) is the one that has a
+    point's fitted value, ``position`` (n_points,) the point's number there.
     """
 
     points: Points
     parts: list
     transductions: list
-    index: np.ndarray
-    place: np.ndarray
+    template: np.ndarray
+    position: np.ndarray
     extender: Extender
     seed: int
 
@@ -108,8 +108,8 @@ class Templates:
         """The labels' extension to all fitted rows, and how it was found."""
         mean = _TemplateMean(self.points.n_points, self.extender.fallback)
         for number, transduction in enumerate(self.transductions):
-            mine = np.flatnonzero(self.index == number)
-            values = transduction.values_at(self.place[mine])
+            mine = np.flatnonzero(self.template == number)
+            values = transduction.values_at(self.position[mine])
             mean.add(mine, *values, transduction.extension)
         points, index = mean.result(), self.points.index
         return points._replace(u=points.u[index], reached=points.reached[index])
@@ -124,8 +124,8 @@ class Templates:
         mean = _TemplateMean(X.shape[0], self.extender.fallback)
         fitted = np.flatnonzero(point < n)
         for number, transduction in enumerate(self.transductions):
-            mine = fitted[self.index[point[fitted]] == number]
-            mean.add(mine, *transduction.values_at(self.place[point[mine]]))
+            mine = fitted[self.template[point[fitted]] == number]
+            mean.add(mine, *transduction.values_at(self.position[point[mine]]))
         if new.shape[0]:
             extender = self.extender._replace(tol=tol, max_iter=max_iter)
             found = self._predict_new(new, inductive, batching, extender)
@@ -174,11 +174,11 @@ def fit_templates(builder, X, codes, extender, *, template_size=None, seed=0, n_
     tasks = ((distinct, labels) if whole else (distinct[p], labels.of(p)) for p in parts)
     fit = partial(_fit, builder, extender)
     transductions = list(_run(fit, tasks, len(parts), n_jobs, "templates"))
-    index, place = (np.empty(points.n_points, dtype=np.intp) for _ in range(2))
+    template, position = (np.empty(points.n_points, dtype=np.intp) for _ in range(2))
     for number in reversed(range(len(parts))):  # the first that has a point keeps it
-        index[parts[number]] = number
-        place[parts[number]] = np.arange(len(parts[number]))
-    return Templates(points, parts, transductions, index, place, extender, seed)
+        template[parts[number]] = number
+        position[parts[number]] = np.arange(len(parts[number]))
+    return Templates(points, parts, transductions, template, position, extender, seed)
 
 
 def _label_points(points, codes, n_classes):

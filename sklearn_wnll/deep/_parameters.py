@@ -8,6 +8,7 @@ from sklearn.base import BaseEstimator, clone
 from sklearn.utils._param_validation import Interval, StrOptions
 
 from .._classifier import WNLLClassifier
+from .._graph.weights import scale_neighbor_value
 from ._training.base import TrainingStep
 from ._training.steps import LinearStep, PseudoLabelStep, WNLLStep
 
@@ -122,6 +123,8 @@ class NestedParameters(BaseEstimator):
         given = getattr(self, name)
         step: TrainingStep = self._DEFAULTS[name]() if given is None else given
         step._validate_params()
+        if isinstance(step, WNLLStep):
+            _check_scale_neighbor(name, step)
         return step
 
     def _fresh_wnll(self, learns_from_unlabeled: bool) -> WNLLClassifier:
@@ -141,4 +144,13 @@ class NestedParameters(BaseEstimator):
                 "Pass another metric."
             )
         wnll._validate_params()
+        _check_scale_neighbor("wnll", wnll)
         return clone(wnll)
+
+
+def _check_scale_neighbor(name: str, graph: WNLLStep | WNLLClassifier) -> None:
+    """Say at once what would else be said by the first graph, maybe after hours of training."""
+    try:
+        scale_neighbor_value(graph.scale_neighbor, graph.n_neighbors)
+    except ValueError as error:
+        raise ValueError(f"In {name}, {error}") from error

@@ -88,8 +88,8 @@ class Predictor:
             order = np.lexsort(keys[others[first]].T)
             wnll = copy(self.wnll).set_params(**options)
             Z = self.features(X[others[first[order]]], device)
-            place = np.argsort(order)[inverse]
-            u[others], reached[others] = (part[place] for part in wnll._distributions(Z))
+            rank = np.argsort(order)[inverse]
+            u[others], reached[others] = (part[rank] for part in wnll._distributions(Z))
         return u, reached
 
 

@@ -184,6 +184,11 @@ class StageHistoryDisplay:
                 )
         return names
 
+    def _step_looks(self) -> dict[str, int]:
+        """Number of the colour and marker of each kind of step, those of one's own last."""
+        kinds = dict.fromkeys([*_STEPS, *(row["step"] for row in self.history)])
+        return {kind: number % len(COLORS) for number, kind in enumerate(kinds)}
+
     def _parts(self) -> Iterator[tuple[int, str, list[int]]]:
         """Give the stage, the kind of step and the epochs, from 1 on, of each step."""
         numbered = enumerate(self.history, 1)
@@ -198,9 +203,9 @@ class StageHistoryDisplay:
         self.loss_lines_ = []
         named: set[str] = set()
         stages: dict[int, tuple[int, int]] = {}
-        kinds = list(_STEPS)
+        looks = self._step_looks()
         for stage, step, epochs in self._parts():
-            look = kinds.index(step)
+            look = looks[step]
             first, last = epochs[0], epochs[-1]
             (line,) = self.ax_.plot(
                 epochs,
@@ -208,7 +213,7 @@ class StageHistoryDisplay:
                 color=COLORS[look],
                 marker=MARKERS[look],
                 markersize=4,
-                label=None if step in named else _STEPS[step],
+                label=None if step in named else _STEPS.get(step, f"{step} step"),
             )
             self.loss_lines_.append(line)
             named.add(step)
@@ -236,7 +241,7 @@ class StageHistoryDisplay:
         lines, epochs = {}, np.arange(1, len(self.history) + 1)
         for place, name in enumerate(names):
             values = np.array([row.get(name, np.nan) for row in self.history], dtype=float)
-            look = place + len(_STEPS)  # other colours than those of the steps
+            look = place + len(self._step_looks())  # other colours than those of the steps
             (lines[name],) = ax.plot(
                 epochs,
                 values,

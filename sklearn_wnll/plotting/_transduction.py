@@ -54,8 +54,8 @@ class TransductionDisplay:
     codes : ndarray of int of shape (n_samples,)
         The most likely class of each point, as its position in ``classes``.
     certainty : ndarray of shape (n_samples,)
-        Between 0 and 1, as :func:`sklearn_wnll._certainty.certainty` gives it; 0 where ``reached``
-        is False.
+        Between 0 and 1, as :meth:`sklearn_wnll.WNLLClassifier.certainty` returns it; 0 where
+        ``reached`` is False.
     ax_ : matplotlib Axes
         What was drawn in.
     figure_ : matplotlib Figure or SubFigure

@@ -34,7 +34,7 @@ class _Adjoint(torch.autograd.Function):
         if ctx.needs_input_grad[0] or ctx.needs_input_grad[2]:
             by_weights = system.weights_gradient(adjoint, solved.values)
             by_squares = weights_gradient(
-                by_weights, solved.cloud.squares, solved.weights, solved.place
+                by_weights, solved.cloud.squares, solved.weights, solved.scale_position
             )
             by_points = differences_gradient(by_squares, solved.cloud).to(dtype)
             by_template, by_query = by_points.tensor_split([system.n_template])
@@ -51,7 +51,7 @@ def _exact(solved, template, targets, query, surrogate):
 
 
 def _surrogate(solved, template, targets, query, surrogate):
-    """Differentiate a linear head in its place, at its values: the paper's rule.
+    """Differentiate a linear head in its scale_position, at its values: the paper's rule.
 
     The values are left as they are. Their derivative is that of a softmax with these values,
     ``du = u * (dy - u . dy)``, by the head's logits ``y``; so that of the cross entropy

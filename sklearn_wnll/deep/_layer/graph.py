@@ -82,23 +82,23 @@ def edge_weights(squares, scale_neighbor):
     k = squares.shape[1]
     places = torch.arange(k, device=squares.device)
     usable = (squares > 0) & (places >= min(scale_neighbor, k) - 1)
-    place = usable.to(torch.uint8).argmax(dim=1, keepdim=True)
-    sigma = torch.where(usable.any(dim=1, keepdim=True), squares.gather(1, place), 1)
+    scale_position = usable.to(torch.uint8).argmax(dim=1, keepdim=True)
+    sigma = torch.where(usable.any(dim=1, keepdim=True), squares.gather(1, scale_position), 1)
     weights = torch.exp(-squares / sigma)
-    return torch.where(weights < SMALLEST_WEIGHT, 0, weights), place
+    return torch.where(weights < SMALLEST_WEIGHT, 0, weights), scale_position
 
 
-def weights_gradient(gradient, squares, weights, place):
+def weights_gradient(gradient, squares, weights, scale_position):
     """Turn derivatives by the weights (n_points, k) into those by squared distances.
 
-    ``squares``, ``weights`` and ``place`` are what :func:`edge_weights` takes and returns.
+    ``squares``, ``weights`` and ``scale_position`` are what :func:`edge_weights` takes and returns.
     """
-    sigma = squares.gather(1, place)
+    sigma = squares.gather(1, scale_position)
     flat = sigma == 0
     sigma = torch.where(flat, 1, sigma)
     by_exponent = gradient * weights / sigma
     by_scale = (by_exponent * squares / sigma).sum(dim=1, keepdim=True)
-    return (-by_exponent).scatter_add(1, place, torch.where(flat, 0, by_scale))
+    return (-by_exponent).scatter_add(1, scale_position, torch.where(flat, 0, by_scale))
 
 
 def differences_gradient(gradient, cloud):

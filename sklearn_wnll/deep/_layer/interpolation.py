@@ -20,7 +20,7 @@ class Interpolation:
     """The values of template points, extended to query points, as far as a backward rule needs it.
 
     Its arguments are those of :func:`wnll_interpolate`, ``targets`` as distributions. ``cloud``
-    holds template and query points, in this order, ``weights`` and ``place`` their edges'
+    holds template and query points, in this order, ``weights`` and ``scale_position`` their edges'
     weights and scales, ``system`` the linear system, ``values`` (n_points, n_classes) targets and
     solution in double precision, and ``u`` (n_query, n_classes) the solution as precise as the
     points are given. No gradient is recorded.
@@ -41,7 +41,7 @@ class Interpolation:
     ) -> None:
         n_template = len(template)
         self.cloud = PointCloud(torch.cat([template, query]), n_neighbors)
-        self.weights, self.place = edge_weights(self.cloud.squares, scale_neighbor)
+        self.weights, self.scale_position = edge_weights(self.cloud.squares, scale_neighbor)
         mu = label_weight_value(label_weight, n_template + len(query), n_template)
         self.system = HarmonicSystem(self.cloud.neighbors, self.weights, n_template, mu, tol,
                                      max_iter)  # fmt: skip

@@ -61,11 +61,15 @@ class StepNet(NeuralNet):
 
     def infer(self, x, **fit_params):
         """The linear head's logits (n, n_classes), for callbacks that predict."""
-        return self.module_(self.context.prepare(to_device(x, self.device)))
+        return self.module_(self.prepare(x))
+
+    def prepare(self, samples):
+        """What the network takes of samples: on the device, in units of their spread."""
+        return self.context.prepare(to_device(samples, self.device))
 
     def inputs(self, samples):
-        """What the network takes of samples: on the device, prepared, and augmented at random."""
-        batch = self.context.prepare(to_device(samples, self.device))
+        """Prepared samples, augmented at random."""
+        batch = self.prepare(samples)
         augment = self.step.augment(self.context)
         return batch if augment is None else augment(batch)
 

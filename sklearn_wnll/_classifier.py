@@ -127,7 +127,7 @@ class WNLLClassifier(PartlyLabeledClassifierMixin, BaseEstimator):
         Number of jobs over which :class:`joblib.Parallel` spreads templates and batches, if there
         are several. None means 1 unless in a :func:`joblib.parallel_config` context; -1 means all
         processors. Search and solver have threads of their own: one for each core, or as many as
-        ``OMP_NUM_THREADS`` or :mod:`threadpoolctl` allow. The results depend on neither.
+        ``OMP_NUM_THREADS`` or ``threadpoolctl`` allow. The results depend on neither.
     verbose : int, default=0
         If positive, print the progress of search and solver.
 

@@ -25,11 +25,9 @@ from ._devices import find_device, warn_of_slow_precision
 from ._inputs import as_samples, spread, warn_of_range
 from ._network import WNLLNetwork
 from ._parameters import CONSTRAINTS, NestedParameters
-from ._predictor import NetworkFeatures, Predictor
+from ._predictor import Predictor
 from ._setup import FitSetup
 from ._training.base import TrainingStep
-from ._training.checkpoint import Checkpoint
-from ._training.fingerprints import fingerprints
 from ._training.plan import make_plan
 from ._training.trainer import Trainer, check_callbacks
 
@@ -262,20 +260,15 @@ class DeepWNLLClassifier(PartlyLabeledClassifierMixin, NestedParameters):
         """Set the fitted attributes."""
         X = self._validate_X(X, reset=True)
         classes, codes = self._encode(X, y)
-        steps = {name: self._step(name) for name in ("linear_step", "pseudo_step", "wnll_step")}
-        learns_from_unlabeled = (
-            self.n_stages > 1 and steps["pseudo_step"].epochs > 0 and bool((codes < 0).any())
-        )
+        stages, learns_from_unlabeled = self._stages(codes)
         wnll = self._fresh_wnll(learns_from_unlabeled)
         prior = self._find_prior(classes, codes, learns_from_unlabeled)
         _check_enough_labels(codes)
+        callbacks = check_callbacks(self.callbacks or [])
         device = find_device(self.device)
         if self.mixed_precision:
             warn_of_slow_precision(device)
-        checkpoint = Checkpoint()
-        if self.checkpoint_dir is not None:
-            used = self._used_params(steps, wnll)
-            checkpoint = Checkpoint(self.checkpoint_dir, fingerprints(used, X, codes))
+        checkpoint = self._make_checkpoint(wnll, X, codes)
         kept = checkpoint.load()
         drawn = int(check_random_state(self.random_state).randint(2**31 - 1))
         seed = drawn if kept is None else kept["seed"]
@@ -298,31 +291,16 @@ class DeepWNLLClassifier(PartlyLabeledClassifierMixin, NestedParameters):
                 seed=seed,
                 verbose=self.verbose,
             )
-            first = steps["linear_step"], steps["wnll_step"]
-            later = (steps["pseudo_step"], steps["wnll_step"]) if learns_from_unlabeled else first
-            trainer = Trainer(
-                make_plan([first] + (self.n_stages - 1) * [later]),
-                setup.context,
-                check_callbacks(self.callbacks or []),
-                checkpoint,
-            )
-            try:
-                trainer.run(kept)
-            except KeyboardInterrupt:
-                warn_user(
-                    f"The training was interrupted after {len(trainer.history)} whole epochs. The "
-                    "estimator is fitted with the weights so far.",
-                    TrainingInterruptedWarning,
-                )
-            network = setup.context.network.eval()
-            features = NetworkFeatures(network, setup.context.prepare, setup.input_features)
+            trainer = Trainer(make_plan(stages), setup.context, callbacks, checkpoint)
+            _train(trainer, kept)
+            features = setup.network_features()
             Z = features(X, device, known=setup.context.input_features)
-        network.cpu()
+        features.network.cpu()
         wnll.set_params(class_prior=prior)
         predictor = Predictor.fit(features, Z, X, codes, wnll)
 
         self.classes_ = classes
-        self._predictor, self.network_, self.history_ = predictor, network, trainer.history
+        self._predictor, self.network_, self.history_ = predictor, features.network, trainer.history
         self.label_distributions_, self.reached_ = predictor.fitted()
         self.transduction_ = classes[self.label_distributions_.argmax(axis=1)]
 
@@ -375,14 +353,23 @@ class DeepWNLLClassifier(PartlyLabeledClassifierMixin, NestedParameters):
         frequencies = labeled_frequencies(codes, len(classes))
         return class_prior_values(self.class_prior, classes, frequencies)
 
-    def _used_params(self, steps: dict[str, TrainingStep], wnll: WNLLClassifier) -> dict[str, Any]:
-        """The parameters by which a training is known again."""
-        params = {**self.get_params(deep=False)}
-        parts: dict[str, BaseEstimator] = {**steps, "wnll": wnll}
-        for name, inside in parts.items():
+    def _stages(self, codes: Indices) -> tuple[list[tuple[TrainingStep, ...]], bool]:
+        """The steps of each stage, and whether later ones learn from unlabelled samples."""
+        linear, pseudo, wnll = (self._step(name) for name in STEPS)
+        learns_from_unlabeled = self.n_stages > 1 and pseudo.epochs > 0 and bool((codes < 0).any())
+        later = (pseudo if learns_from_unlabeled else linear), wnll
+        return [(linear, wnll)] + (self.n_stages - 1) * [later], learns_from_unlabeled
+
+    def _make_checkpoint(self, wnll: WNLLClassifier, X: Any, codes: Indices) -> Checkpoint:
+        """Make the checkpoint, which knows the training by its parameters and data."""
+        if self.checkpoint_dir is None:
+            return Checkpoint()
+        params = self.get_params(deep=False)
+        parts: dict[str, BaseEstimator] = {name: self._step(name) for name in STEPS}
+        for name, inside in {**parts, "wnll": wnll}.items():
             params[name] = type(inside).__qualname__
             params |= {f"{name}__{key}": value for key, value in inside.get_params().items()}
-        return params
+        return Checkpoint(self.checkpoint_dir, fingerprints(params, X, codes))
 
     def _prepare_wnll(self, wnll: WNLLClassifier, seed: int) -> None:
         """Give a graph what it takes from the estimator around it."""
@@ -391,6 +378,18 @@ class DeepWNLLClassifier(PartlyLabeledClassifierMixin, NestedParameters):
             wnll.set_params(random_state=seed)
         if wnll.n_jobs is None:
             wnll.set_params(n_jobs=self.n_jobs)
+
+
+def _train(trainer: Trainer, state: dict[str, Any] | None) -> None:
+    """Run a training; an interrupt ends it early."""
+    try:
+        trainer.run(state)
+    except KeyboardInterrupt:
+        warn_user(
+            f"The training was interrupted after {len(trainer.history)} whole epochs. The "
+            "estimator is fitted with the weights so far.",
+            TrainingInterruptedWarning,
+        )
 
 
 @contextmanager

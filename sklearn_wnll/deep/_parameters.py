@@ -12,7 +12,9 @@ from .._graph.weights import scale_neighbor_value
 from ._training.base import TrainingStep
 from ._training.steps import LinearStep, PseudoLabelStep, WNLLStep
 
-__all__ = ["CONSTRAINTS", "NestedParameters", "default_wnll"]
+__all__ = ["CONSTRAINTS", "STEPS", "NestedParameters", "default_wnll"]
+
+STEPS = "linear_step", "pseudo_step", "wnll_step"
 
 CONSTRAINTS: dict[str, Any] = {
     "module": [None, callable],

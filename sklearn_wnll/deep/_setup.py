@@ -6,6 +6,7 @@ from ._augmentation import crop_and_flip, strong_augmentation
 from ._features.patches import InputFeatures
 from ._inputs import Standardizer, as_tensor, memory_format
 from ._network import WNLLNetwork, make_backbone
+from ._predictor import NetworkFeatures
 from ._training.batches import Samples
 from ._training.context import TrainingContext
 
@@ -18,6 +19,11 @@ class FitSetup:
 
     context: TrainingContext
     input_features: InputFeatures | None
+
+    def network_features(self):
+        """The features that the network, as it is trained now, computes."""
+        network = self.context.network.eval()
+        return NetworkFeatures(network, self.context.prepare, self.input_features)
 
     @classmethod
     def make(

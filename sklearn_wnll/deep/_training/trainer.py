@@ -57,12 +57,12 @@ class Trainer:
     def _run_step(self, number, optimizer_state):
         """Run the rest of a step, of which some epochs may be past."""
         stage, step, _ = self.plan[number]
-        network, past = self.context.network, self.n_epochs[number]
-        left = step.epochs - past
+        network, done = self.context.network, self.n_epochs[number]
+        left = step.epochs - done
         if left <= 0 or (step.trains_buffer_only and not list(network.buffer.parameters())):
             return
         if self.context.verbose:
-            more = f"{left} epochs after {past}" if past else f"{left} epochs"
+            more = f"{left} epochs after {done}" if done else f"{left} epochs"
             print(f"[wnll] stage {stage}, {step.name} step: {more}", flush=True)
         if step.averages_weights and self._average is None:
             self._average = deepcopy(network)
@@ -71,7 +71,10 @@ class Trainer:
         net.initialize()
         if optimizer_state is not None:
             net.optimizer_.load_state_dict(optimizer_state)
-        net.history = History({**row, "batches": []} for row in self._past(number))
+        past = self._past(number)
+        net.history = History({**row, "batches": []} for row in past)
+        losses = dict(net.callbacks_)["train_loss"]  # skorch's, which does not look back itself
+        losses.best_score_ = min((row["train_loss"] for row in past), default=torch.inf)
         with network.learning(buffer_only=step.trains_buffer_only):
             try:
                 net.run(left)

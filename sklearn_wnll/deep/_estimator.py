@@ -24,10 +24,12 @@ from ..exceptions import TrainingInterruptedWarning
 from ._devices import find_device, warn_of_slow_precision
 from ._inputs import as_samples, spread, warn_of_range
 from ._network import WNLLNetwork
-from ._parameters import CONSTRAINTS, NestedParameters
+from ._parameters import CONSTRAINTS, STEPS, NestedParameters
 from ._predictor import Predictor
 from ._setup import FitSetup
 from ._training.base import TrainingStep
+from ._training.checkpoint import Checkpoint
+from ._training.fingerprints import fingerprints
 from ._training.plan import make_plan
 from ._training.trainer import Trainer, check_callbacks
 

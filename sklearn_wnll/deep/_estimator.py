@@ -355,7 +355,7 @@ class DeepWNLLClassifier(PartlyLabeledClassifierMixin, NestedParameters):
         frequencies = labeled_frequencies(codes, len(classes))
         return class_prior_values(self.class_prior, classes, frequencies)
 
-    def _stages(self, codes: Indices) -> tuple[list[tuple[TrainingStep, ...]], bool]:
+    def _stages(self, codes: Indices) -> tuple[list[tuple[TrainingStep, TrainingStep]], bool]:
         """The steps of each stage, and whether later ones learn from unlabelled samples."""
         linear, pseudo, wnll = (self._step(name) for name in STEPS)
         learns_from_unlabeled = self.n_stages > 1 and pseudo.epochs > 0 and bool((codes < 0).any())

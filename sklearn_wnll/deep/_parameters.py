@@ -39,6 +39,7 @@ CONSTRAINTS: dict[str, Any] = {
     "verbose": ["verbose"],
 }
 
+_SCALE = 8  # neighbour whose distance is the scale of the graph of unlabelled samples
 # Owned by the estimator around it, which would have to ignore them.
 _RESERVED = {"class_prior": None, "unlabeled": "auto"}
 
@@ -47,8 +48,13 @@ def default_wnll(learns_from_unlabeled: bool = True) -> WNLLClassifier:
     """The graph that ``wnll=None`` stands for."""
     batches: dict[str, Any] = {"template_size": 5000, "query_size": 1000}
     if learns_from_unlabeled:
-        return WNLLClassifier(n_neighbors=30, scale_neighbor=8, metric="cosine", **batches)
+        return WNLLClassifier(n_neighbors=30, scale_neighbor=_SCALE, metric="cosine", **batches)
     return WNLLClassifier(**batches)
+
+
+def _is_short(n_neighbors: object) -> bool:
+    """Whether lists of that length do not reach to the default graph's scale."""
+    return isinstance(n_neighbors, int | Integral) and n_neighbors < _SCALE
 
 
 class NestedParameters(BaseEstimator):
@@ -115,6 +121,8 @@ class NestedParameters(BaseEstimator):
                 of_module[inner] = nested.pop(name)
             elif outer in self._DEFAULTS and getattr(self, outer) is None:
                 setattr(self, outer, self._DEFAULTS[outer]())
+                if outer == "wnll" and _is_short(params.get("wnll__n_neighbors")):
+                    self.wnll.set_params(scale_neighbor=None)
         if of_module:
             self.module_params = {**(self.module_params or {}), **of_module}
         super().set_params(**nested)

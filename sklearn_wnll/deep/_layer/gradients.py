@@ -51,7 +51,7 @@ def _exact(solved, template, targets, query, surrogate):
 
 
 def _surrogate(solved, template, targets, query, surrogate):
-    """Differentiate a linear head in its scale_position, at its values: the paper's rule.
+    """Differentiate a linear head instead, at the interpolation's values: the paper's rule.
 
     The values are left as they are. Their derivative is that of a softmax with these values,
     ``du = u * (dy - u . dy)``, by the head's logits ``y``; so that of the cross entropy

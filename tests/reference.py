@@ -4,18 +4,50 @@ import numpy as np
 from scipy.sparse.csgraph import connected_components
 from scipy.spatial.distance import cdist
 
+SCIPY_NAMES = {"l1": "cityblock", "manhattan": "cityblock", "l2": "euclidean"}
+OF_TRUTH_VALUES = "jaccard", "dice", "rogerstanimoto", "sokalsneath", "yule"
 
-def dense_weights(X, k=15, scale_neighbor=8):
+
+def dense_distances(X, Y, metric="euclidean"):
+    """Distances between all rows, by scipy's definitions; "haversine" by its formula."""
+    if metric == "haversine":
+        squares = np.sin((X[:, None] - Y) / 2) ** 2
+        cosines = np.cos(X[:, None, 0]) * np.cos(Y[:, 0])
+        return 2 * np.arcsin(np.sqrt(squares[..., 0] + cosines * squares[..., 1]))
+    if metric in OF_TRUTH_VALUES:
+        X, Y = X != 0, Y != 0
+    return cdist(X, Y, SCIPY_NAMES.get(metric, metric))
+
+
+def dense_weights(X, k=15, scale_neighbor=8, metric="euclidean"):
     """Directed weights w(x, y) of distinct points."""
-    D = cdist(X, X)
+    D = dense_distances(X, X, metric)
     np.fill_diagonal(D, np.inf)
+    return weights_of_nearest(D, min(k, len(X) - 1), scale_neighbor)
+
+
+def dense_query_weights(new, X, k=15, scale_neighbor=8, metric="euclidean"):
+    """Weights w(q, y) from new points to others."""
+    return weights_of_nearest(dense_distances(new, X, metric), min(k, len(X)), scale_neighbor)
+
+
+def weights_of_nearest(D, k, scale_neighbor):
+    """Weights of the k nearest by distances (n, m)."""
     W = np.zeros_like(D)
-    k = min(k, len(X) - 1)
     for x, row in enumerate(D):
         nearest = np.argsort(row)[:k]
         sigma = row[nearest[min(scale_neighbor, k) - 1]]
         W[x, nearest] = np.exp(-((row[nearest] / sigma) ** 2))
     return W
+
+
+def dense_values(W, labeled, g, label_weight):
+    """Extend labels with one of the weights; return what the edges to each point count, too."""
+    if label_weight == "poisson":
+        gamma = dense_poisson_weights(W, labeled)
+        return dense_extension(gamma[:, None] * W * gamma, labeled, g, 1.0), gamma
+    mu = {"wnll": len(W) / labeled.sum(), "laplace": 1.0}.get(label_weight, label_weight)
+    return dense_extension(W, labeled, g, mu), np.where(labeled, mu, 1.0)
 
 
 def dense_extension(W, labeled, g, mu):

@@ -1,6 +1,6 @@
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import sparse
 from sklearn.datasets import make_blobs
@@ -9,6 +9,8 @@ from sklearn_wnll import WNLLClassifier
 from sklearn_wnll._active import most_useful_points
 from sklearn_wnll._certainty import certainty
 from sklearn_wnll.datasets import hide_labels
+
+from .threads import threads
 
 pytestmark = pytest.mark.filterwarnings("ignore::sklearn_wnll.exceptions.FewLabelsWarning")
 
@@ -35,6 +37,7 @@ def dense_gains(W, labeled, uncertainty, end=0.03):
     return np.where(labeled, -np.inf, d * (1 - v) * s)
 
 
+@settings(max_examples=100)
 @given(graphs())
 def test_each_choice_has_the_largest_gain_of_the_dense_formula(graph):
     W, labeled, uncertainty = graph
@@ -47,6 +50,7 @@ def test_each_choice_has_the_largest_gain_of_the_dense_formula(graph):
         labeled[point] = True
 
 
+@settings(max_examples=100)
 @given(graphs())
 def test_choices_are_distinct_unlabelled_and_the_first_of_more(graph):
     W, labeled, uncertainty = graph
@@ -62,7 +66,7 @@ def test_they_are_spread_over_blobs_that_no_label_reaches():
     few[np.flatnonzero(y == 1)[:2]] = 1
     with pytest.warns(UserWarning, match="No label reaches"):
         model = WNLLClassifier(unlabeled=-1).fit(X, few)
-    assert set(y[model.next_to_label(2)]) == {2, 3}
+    assert set(y[model.suggest_labels(2)]) == {2, 3}
 
 
 def test_what_is_certain_is_not_asked_for():
@@ -73,19 +77,20 @@ def test_what_is_certain_is_not_asked_for():
 
 def test_it_does_not_depend_on_scale_order_and_threads(jittered):
     X, _, few = jittered
-    found = WNLLClassifier().fit(X, few).next_to_label(4)
+    found = WNLLClassifier().fit(X, few).suggest_labels(4)
     order = np.random.default_rng(0).permutation(len(X))
-    shuffled = WNLLClassifier(n_jobs=1).fit(5 * X[order], few[order]).next_to_label(4)
+    with threads(1):
+        shuffled = WNLLClassifier().fit(5 * X[order], few[order]).suggest_labels(4)
     np.testing.assert_array_equal(order[shuffled], found)
 
 
 def test_equal_rows_are_asked_for_once(digits):
     X, _, few = digits
     twice = WNLLClassifier().fit(np.concatenate([X, X]), np.concatenate([few, few]))
-    rows = twice.next_to_label(20) % len(X)
+    rows = twice.suggest_labels(20) % len(X)
     assert len(set(rows)) == 20
     assert (few[rows] == -1).all()
-    np.testing.assert_array_equal(rows, WNLLClassifier().fit(X, few).next_to_label(20))
+    np.testing.assert_array_equal(rows, WNLLClassifier().fit(X, few).suggest_labels(20))
 
 
 def test_asking_beats_labels_at_random(digits):
@@ -98,7 +103,7 @@ def test_asking_beats_labels_at_random(digits):
             few = start.copy()
             for _ in range(2):
                 model = WNLLClassifier().fit(X, few)
-                rows = model.next_to_label(10)
+                rows = model.suggest_labels(10)
                 if way == "random":
                     rows = rng.choice(np.flatnonzero(few == -1), 10, replace=False)
                 few[rows] = y[rows]
@@ -115,22 +120,22 @@ def test_uncertainty_is_that_of_the_estimator(digits):
     u = np.empty((len(labeled), 10))
     u[model.point_index_] = model.label_distributions_
     expected = most_useful_points(model.graph_, labeled, 1 - certainty(u), 5)
-    np.testing.assert_array_equal(model.point_index_[model.next_to_label(5)], expected)
+    np.testing.assert_array_equal(model.point_index_[model.suggest_labels(5)], expected)
 
 
 @pytest.mark.parametrize("n", [0, -1, 2.5, True, "3", None])
 def test_a_number_that_is_none_is_refused(digits, n):
     model = WNLLClassifier().fit(digits[0], digits[2])
     with pytest.raises(ValueError, match="n must be an integer of at least 1"):
-        model.next_to_label(n)
+        model.suggest_labels(n)
 
 
 def test_several_templates_are_refused(digits):
     model = WNLLClassifier(template_size=500, random_state=0).fit(digits[0], digits[2])
     with pytest.raises(ValueError, match="template_size=None"):
-        model.next_to_label(3)
+        model.suggest_labels(3)
 
 
 def test_nothing_is_left_to_label(digits):
     X, y, _ = digits
-    assert WNLLClassifier().fit(X, y).next_to_label(3).shape == (0,)
+    assert WNLLClassifier().fit(X, y).suggest_labels(3).shape == (0,)

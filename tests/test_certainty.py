@@ -1,6 +1,6 @@
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from sklearn.datasets import load_digits
 
@@ -18,6 +18,7 @@ def test_certainty_is_one_for_one_class_and_zero_for_all_alike():
 
 
 @pytest.mark.filterwarnings("ignore")
+@settings(max_examples=50)
 @given(clouds(), st.sampled_from(["transductive", "inductive"]))
 def test_certainty_is_that_of_the_distribution_and_zero_where_no_label_reaches(cloud, mode):
     model = WNLLClassifier(predict_mode=mode, **cloud.params).fit(cloud.X, cloud.y)

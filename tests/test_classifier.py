@@ -6,6 +6,7 @@ import sys
 import tracemalloc
 import types
 import warnings
+from contextlib import contextmanager
 from pathlib import Path
 
 import joblib
@@ -36,6 +37,8 @@ from sklearn_wnll.exceptions import (
     UnreachedPointsWarning,
 )
 
+from .threads import threads
+
 pytestmark = pytest.mark.filterwarnings("ignore::sklearn_wnll.exceptions.FewLabelsWarning")
 
 
@@ -44,6 +47,16 @@ def blobs():
     """Three blobs far apart, 30 points each; the last one has no label."""
     X, y = make_blobs([30] * 3, centers=[[0, 0], [50, 0], [0, 50]], random_state=0)
     return X, np.where(np.arange(90) % 10 == 0, np.where(y == 2, -1, y), -1)
+
+
+@contextmanager
+def traced_memory():
+    """Give what tells the largest memory so far."""
+    tracemalloc.start()
+    try:
+        yield lambda: tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
 
 
 def assert_distributions(u):
@@ -251,13 +264,11 @@ def test_sparse_rows_of_many_features_are_not_made_dense(metric, mode):
     columns = np.concatenate([rng.choice(50, 10, replace=False) for _ in range(n)]) * (d // 50)
     X = sparse.csr_array((rng.random(10 * n), columns, np.arange(0, 10 * n + 1, 10)), shape=(n, d))
     y = np.where(np.arange(n) % 10, -1, np.arange(n) % 3)
-    tracemalloc.start()
-    params = {"metric": metric, "predict_mode": mode, "n_jobs": 1}
-    model = WNLLClassifier(**params).fit(X[:250], y[:250])
-    proba = model.predict_proba(X[250:])
-    peak = tracemalloc.get_traced_memory()[1]
-    tracemalloc.stop()
-    assert peak < 2e8
+    params = {"metric": metric, "predict_mode": mode}
+    with threads(1), traced_memory() as peak:
+        model = WNLLClassifier(**params).fit(X[:250], y[:250])
+        proba = model.predict_proba(X[250:])
+        assert peak() < 2e8
     narrow = WNLLClassifier(**params).fit(X[:250, :: d // 50], y[:250])
     np.testing.assert_allclose(proba, narrow.predict_proba(X[250:, :: d // 50]), atol=1e-4)
 
@@ -284,11 +295,13 @@ def test_data_frame_names_are_kept_and_checked(digits):
 
 def test_float32_stays_float32_and_agrees(jittered):
     X, _, y = jittered
-    model = WNLLClassifier().fit(X[:400].astype(np.float32), y[:400])
-    assert model._templates.fitted[0].graph.search.points.dtype == np.float32
-    assert model.label_distributions_.dtype == np.float64
-    double = WNLLClassifier().fit(X[:400], y[:400])
-    np.testing.assert_allclose(model.label_distributions_, double.label_distributions_, atol=1e-4)
+    X = np.tile(X[:400], 20)
+    single, double = (
+        WNLLClassifier().fit(X.astype(dtype), y[:400]) for dtype in (np.float32, np.float64)
+    )
+    assert len(pickle.dumps(single)) < 0.6 * len(pickle.dumps(double))
+    assert single.label_distributions_.dtype == np.float64
+    np.testing.assert_allclose(single.label_distributions_, double.label_distributions_, atol=1e-4)
 
 
 @pytest.mark.parametrize("dtype", [np.int64, np.uint8, bool])
@@ -313,42 +326,21 @@ def test_string_labels(digits, marker, unlabeled):
     assert model.score(X, names[y]) == numbers.score(X, y)
 
 
-@pytest.mark.filterwarnings("ignore::sklearn_wnll.exceptions.UnreachedPointsWarning")
-def test_precomputed_graphs_give_what_features_give(jittered):
+def test_a_graph_of_the_nearest_gives_what_features_give(jittered):
     X, _, y = jittered
-    X, y, query = X[:400], y[:400], X[400:401]
-    expected = WNLLClassifier(tol=1e-12).fit(X, y)
-    for mode in ("transductive", "inductive"):
-        expected.set_params(predict_mode=mode)
-        transformer = KNeighborsTransformer(n_neighbors=15).fit(X)
-        for fitted, new in (
-            (cdist(X, X), cdist(query, X)),
-            (transformer.transform(X), transformer.transform(query)),
-        ):
-            model = WNLLClassifier(metric="precomputed", predict_mode=mode, tol=1e-12)
-            model.fit(fitted, y)
-            np.testing.assert_allclose(
-                model.label_distributions_, expected.label_distributions_, atol=1e-8
-            )
-            np.testing.assert_array_equal(model.predict(fitted), model.transduction_)
-            if mode == "inductive" or not sparse.issparse(new):
-                np.testing.assert_allclose(
-                    model.predict_proba(new), expected.predict_proba(query), atol=1e-8
-                )
-            assert_distributions(model.predict_proba(new))
+    transformer = KNeighborsTransformer(n_neighbors=15).fit(X[:400])
+    model = WNLLClassifier(metric="precomputed", predict_mode="inductive", tol=1e-12)
+    model.fit(transformer.transform(X[:400]), y[:400])
+    expected = clone(model).set_params(metric="euclidean").fit(X[:400], y[:400])
+    np.testing.assert_allclose(model.label_distributions_, expected.label_distributions_, atol=1e-8)
+    proba = model.predict_proba(transformer.transform(X[400:420]))
+    np.testing.assert_allclose(proba, expected.predict_proba(X[400:420]), atol=1e-8)
 
 
-def test_a_transformer_finds_the_neighbors(jittered):
-    X, _, y = jittered
+def test_a_transformer_is_cloned(digits):
+    X, _, y = digits
     transformer = KNeighborsTransformer(n_neighbors=15)
-    model = WNLLClassifier(neighbors=transformer, tol=1e-12).fit(X[:400], y[:400])
-    expected = WNLLClassifier(tol=1e-12).fit(X[:400], y[:400])
-    for mode in ("transductive", "inductive"):
-        np.testing.assert_allclose(
-            model.set_params(predict_mode=mode).predict_proba(X[390:420]),
-            expected.set_params(predict_mode=mode).predict_proba(X[390:420]),
-            atol=1e-8,
-        )
+    WNLLClassifier(neighbors=transformer).fit(X[:400], y[:400]).predict(X[:420])
     assert not hasattr(transformer, "n_features_in_")
 
 
@@ -377,11 +369,9 @@ def test_many_rows_of_few_labels_take_little_memory_and_show_progress(
     seconds = itertools.count()
     clock = types.SimpleNamespace(monotonic=lambda: next(seconds))  # each report is a second later
     monkeypatch.setattr("sklearn_wnll._progress.time", clock)
-    tracemalloc.start()
-    model = WNLLClassifier(neighbors=neighbors, verbose=1, n_jobs=1, random_state=0).fit(X, few)
-    peak = tracemalloc.get_traced_memory()[1]
-    tracemalloc.stop()
-    assert peak < 1e8  # a byte for each pair of rows would be 0.4 GB
+    with threads(1), traced_memory() as peak:
+        model = WNLLClassifier(neighbors=neighbors, verbose=1, random_state=0).fit(X, few)
+        assert peak() < 1e8  # a byte for each pair of rows would be 0.4 GB
     assert model.reached_.all()
     assert_distributions(model.label_distributions_)
     printed = capsys.readouterr().out
@@ -421,11 +411,10 @@ def test_no_line_of_python_runs_for_each_row(neighbors, mode):
     y = np.where(np.arange(10_000) % 10, -1, np.arange(10_000) % 3)
     counts = []
     for n in (1000, 8000):
-        model = WNLLClassifier(
-            neighbors=neighbors, predict_mode=mode, n_jobs=1, random_state=0, tol=1e-3
-        )
-        fit = lines_run(lambda model=model, n=n: model.fit(X[:n], y[:n]))
-        counts.append([fit, lines_run(lambda model=model, n=n: model.predict(X[-n // 4 :]))])
+        model = WNLLClassifier(neighbors=neighbors, predict_mode=mode, random_state=0, tol=1e-3)
+        with threads(1):
+            fit = lines_run(lambda model=model, n=n: model.fit(X[:n], y[:n]))
+            counts.append([fit, lines_run(lambda model=model, n=n: model.predict(X[-n // 4 :]))])
     # Blocks and cells have lines of their own, of hundreds of rows each.
     grown = np.subtract(counts[1], counts[0])
     assert (grown < 3 * 7000).all(), counts
@@ -446,7 +435,12 @@ def test_no_line_of_python_runs_for_each_row(neighbors, mode):
         ({"metric": "precomputed"}, [[-1.0], [1.0]], [0, 1], "must be a square matrix"),
         ({}, [[0.0], [1.0]], None, "requires y to be passed"),
         ({}, [[0.0]] * 4, [-2, -1, 0, 1], "unlabeled=None if -1 is a class"),
-        ({"scale_neighbor": 16}, [[0.0], [1.0]], [0, 1], "scale_neighbor=16 is larger than"),
+        (
+            {"scale_neighbor": 16},
+            [[0.0], [1.0]],
+            [0, 1],
+            "scale_neighbor=16 is not in 1 to n_neighbors=15",
+        ),
         ({"n_neighbors": 0}, [[0.0], [1.0]], [0, 1], "'n_neighbors' parameter"),
         ({"label_weight": 0}, [[0.0], [1.0]], [0, 1], "'label_weight' parameter"),
         ({"label_weight": "fish"}, [[0.0], [1.0]], [0, 1], "'label_weight' parameter"),
@@ -666,6 +660,24 @@ def test_grid_search_over_neighbors_and_weight(digits):
     assert pickle.loads(pickle.dumps(search)).score(X[600:], y[600:]) > 0.8
 
 
+@pytest.mark.parametrize(("n_neighbors", "half"), [(15, 8), (5, 3), (10, 5), (1, 1)])
+def test_the_scale_is_half_of_the_neighbors_rounded_up(digits, n_neighbors, half):
+    X, _, y = digits
+    model = WNLLClassifier(n_neighbors=n_neighbors)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", UnreachedPointsWarning)  # if there are few neighbours
+        u = model.fit(X[:300], y[:300]).label_distributions_
+        model.set_params(scale_neighbor=half).fit(X[:300], y[:300])
+    np.testing.assert_array_equal(model.label_distributions_, u)
+
+
+def test_a_grid_over_neighbors_needs_no_scale(digits):
+    X, y, _ = digits
+    grid = {"n_neighbors": [5, 10, 15]}
+    search = GridSearchCV(WNLLClassifier(), grid, cv=3, error_score="raise").fit(X[:600], y[:600])
+    assert (search.cv_results_["mean_test_score"] > 0.8).all()
+
+
 def test_score_leaves_unlabelled_rows_out(digits):
     X, y, few = digits
     model = WNLLClassifier().fit(X[:1000], few[:1000])
@@ -745,18 +757,12 @@ def test_approximate_neighbors_cost_little_accuracy(digits):
     assert accuracy["approximate"] > accuracy["exact"] - 0.01
 
 
-def test_parameters_of_predict_may_change_after_fit(digits):
+def test_max_iter_of_a_prediction_is_that_of_the_call(digits):
     X, _, few = digits
     model = WNLLClassifier(max_iter=1000).fit(X[:1000], few[:1000])
     model.set_params(max_iter=1, n_neighbors=3)  # the graph is fitted already
     with pytest.warns(ConvergenceWarning, match="max_iter=1 iterations"):
-        model.predict(X[1000:])
-    model.set_params(max_iter=1000, query_size=100)
-    assert np.abs(model.predict_proba(X[1000:]) - one_batch(model, X[1000:])).max() > 1e-6
-
-
-def one_batch(model, X):
-    return model.set_params(query_size=None).predict_proba(X)
+        model.predict(X[1000:1100])
 
 
 def test_the_number_of_labels_is_checked_before_what_they_are(digits):

@@ -11,20 +11,31 @@ VARIANTS = [
     WNLLClassifier(predict_mode="inductive"),
     WNLLClassifier(label_weight="laplace"),
     WNLLClassifier(label_weight="poisson", class_prior="labeled"),
-    WNLLClassifier(neighbors="approximate"),
-    WNLLClassifier(neighbors="approximate", predict_mode="inductive"),
     WNLLClassifier(neighbors=KNeighborsTransformer(n_neighbors=15)),
     WNLLClassifier(metric="cosine"),
     WNLLClassifier(metric="manhattan"),
     WNLLClassifier(metric="canberra"),
     WNLLClassifier(metric="precomputed"),
 ]
-
-
+# Of sparse rows, these search with pynndescent, which compiles.
+APPROXIMATE = [
+    WNLLClassifier(neighbors="approximate"),
+    WNLLClassifier(neighbors="approximate", predict_mode="inductive"),
+]
 # The checks fit a few rows, in parts that no label reaches, with labels -1 and 1.
-@pytest.mark.filterwarnings("ignore::sklearn_wnll.exceptions.FewLabelsWarning")
-@pytest.mark.filterwarnings("ignore::sklearn_wnll.exceptions.UnreachedPointsWarning")
-@pytest.mark.filterwarnings("ignore::sklearn_wnll.exceptions.AmbiguousLabelsWarning")
+pytestmark = [
+    pytest.mark.filterwarnings("ignore::sklearn_wnll.exceptions.FewLabelsWarning"),
+    pytest.mark.filterwarnings("ignore::sklearn_wnll.exceptions.UnreachedPointsWarning"),
+    pytest.mark.filterwarnings("ignore::sklearn_wnll.exceptions.AmbiguousLabelsWarning"),
+]
+
+
 @parametrize_with_checks(VARIANTS)
 def test_scikit_learn_checks(estimator, check):
+    check(estimator)
+
+
+@pytest.mark.slow
+@parametrize_with_checks(APPROXIMATE)
+def test_scikit_learn_checks_with_the_approximate_search(estimator, check):
     check(estimator)

@@ -2,12 +2,12 @@ from unittest import mock
 
 import numpy as np
 import pytest
-from hypothesis import assume, given
+from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 from scipy import sparse
 
-from sklearn_wnll._extension import conjugate_gradient as solvers
-from sklearn_wnll._extension import deflation as graph_solver
+from sklearn_wnll._extension import conjugate_gradient as conjugate_gradient_module
+from sklearn_wnll._extension import deflation
 from sklearn_wnll._extension.conjugate_gradient import conjugate_gradient
 from sklearn_wnll._extension.system import (
     harmonic_extension,
@@ -17,6 +17,7 @@ from sklearn_wnll._extension.system import (
 )
 
 from .reference import dense_extension, dense_weights
+from .threads import threads
 
 
 def problem(n, seed, n_classes=3):
@@ -27,34 +28,28 @@ def problem(n, seed, n_classes=3):
     return dense_weights(rng.normal(size=(n, 2))), labeled, g
 
 
-@given(st.integers(10, 60), st.integers(0, 2**32 - 1), st.sampled_from([0.01, 0.3, 1.0, 7.0, 1e4]))
-def test_agrees_with_dense_reference(n, seed, mu):
-    W, labeled, g = problem(n, seed)
-    result = harmonic_extension(sparse.csr_array(W), labeled, g, g.mean(axis=0), mu=mu, tol=1e-13)
-    assume(result.reached.all())
-    np.testing.assert_allclose(result.u, dense_extension(W, labeled, g, mu), atol=1e-8)
-
-
+@settings(max_examples=30)
 @given(st.integers(20, 60), st.integers(0, 2**32 - 1), st.sampled_from([0.01, 1.0, 1e4]))
-def test_large_problems_agree_with_dense_reference_whatever_the_threads(n, seed, mu):
+def test_large_problems_have_one_solution_whatever_the_threads(n, seed, mu):
     W, labeled, g = problem(n, seed)
-    with (
-        mock.patch.multiple(graph_solver, _FEW_POINTS=10, _CLUSTER_SIZE=5),
-        mock.patch.object(solvers, "_BLOCK_ROWS", 7),
-    ):
-        results = [
-            harmonic_extension(
-                sparse.csr_array(W), labeled, g, g.mean(axis=0), mu=mu, tol=1e-13, n_jobs=n_jobs
+    results = []
+    for count in (1, 2, 3):
+        with (
+            mock.patch.multiple(deflation, _FEW_POINTS=10, _CLUSTER_SIZE=5),
+            mock.patch.object(conjugate_gradient_module, "_BLOCK_ROWS", 7),
+            threads(count),
+        ):
+            results.append(
+                harmonic_extension(
+                    sparse.csr_array(W), labeled, g, g.mean(axis=0), mu=mu, tol=1e-13
+                )
             )
-            for n_jobs in (1, 2, 3)
-        ]
-    assume(results[0].reached.all())
-    np.testing.assert_allclose(results[0].u, dense_extension(W, labeled, g, mu), atol=1e-8)
     for result in results[1:]:
         np.testing.assert_array_equal(result.u, results[0].u)
         assert result.n_iter == results[0].n_iter
 
 
+@settings(max_examples=50)
 @given(st.integers(10, 60), st.integers(0, 2**32 - 1), st.sampled_from([0.3, 1.0, 7.0, 1e4]))
 def test_system_is_a_symmetric_m_matrix_that_keeps_constants(n, seed, mu):
     W, labeled, g = problem(n, seed)
@@ -66,6 +61,7 @@ def test_system_is_a_symmetric_m_matrix_that_keeps_constants(n, seed, mu):
     np.testing.assert_allclose(dense.sum(axis=1), B.sum(axis=1), atol=1e-9 * mu)
 
 
+@settings(max_examples=50)
 @given(st.integers(10, 60), st.integers(0, 2**32 - 1), st.sampled_from([0.3, 1.0, 7.0, 1e4]))
 def test_the_solution_itself_obeys_the_maximum_principle(n, seed, mu):
     # harmonic_extension cuts off what is beyond it: here nothing is cut off.
@@ -93,7 +89,7 @@ def chain_of_clusters(weak, seed=0):
 @pytest.mark.parametrize("few_points", [0, 4096])
 def test_weakly_joined_clusters_get_their_values_at_the_default_tolerance(weak, mu, few_points):
     W, labeled, g = chain_of_clusters(weak)
-    with mock.patch.multiple(graph_solver, _FEW_POINTS=few_points, _CLUSTER_SIZE=4):
+    with mock.patch.multiple(deflation, _FEW_POINTS=few_points, _CLUSTER_SIZE=4):
         result = harmonic_extension(W, labeled, g, np.array([0.9, 0.1]), mu=mu)
     assert result.reached.all()
     # The only way to the labels leads through point 9.
@@ -128,10 +124,10 @@ def test_two_cliques_tied_by_little_get_the_mean_of_their_labels(mu):
 def test_points_that_labels_hold_fast_are_not_deflated():
     W, labeled, g = problem(300, 0)
     A, B = harmonic_system(sparse.csr_array(W), labeled, ~labeled, g, 1e6)
-    cluster = graph_solver._grow_clusters(A)
-    deflation = graph_solver._cluster_deflation(A, B.sum(axis=1), cluster)
+    cluster = deflation._grow_clusters(A)
+    found = deflation._cluster_deflation(A, B.sum(axis=1), cluster)
     assert cluster.max() > 30
-    assert deflation is None or deflation.basis.shape[1] < 20
+    assert found is None or found.basis.shape[1] < 20
 
 
 def test_only_edges_that_leave_a_labelled_point_carry_the_extra_weight():

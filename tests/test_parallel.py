@@ -1,13 +1,19 @@
+import os
+import subprocess
+import sys
 import threading
+from unittest import mock
 
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from threadpoolctl import threadpool_info
+from threadpoolctl import threadpool_info, threadpool_limits
 
-from sklearn_wnll._parallel import equal_blocks, in_threads, n_threads, single_thread
-from sklearn_wnll._progress import Progress
+from sklearn_wnll._parallel import equal_blocks, in_threads, n_threads, single_openmp_thread
+from sklearn_wnll._progress import Progress, show_progress
+
+from .threads import threads
 
 
 @given(st.integers(0, 1000), st.integers(1, 300), st.integers(1, 9))
@@ -21,9 +27,28 @@ def test_blocks_hold_every_row_once_and_are_nearly_equal(n, size, multiple):
     assert len(blocks) % multiple == 0 or len(blocks) == n
 
 
-@pytest.mark.parametrize("n_jobs", [None, 1, 2, 7])
-def test_results_come_in_the_order_of_the_tasks(n_jobs):
-    assert in_threads(lambda x: x * x, range(50), n_jobs) == [x * x for x in range(50)]
+def test_threads_are_as_many_as_openmp_may_have_and_at_most_one_a_core():
+    with mock.patch("sklearn_wnll._parallel.cpu_count", return_value=6):
+        for limit, count in ((1, 1), (4, 4), (6, 6), (9, 6)):
+            with threadpool_limits(limit, user_api="openmp"):
+                assert n_threads() == count
+            with threadpool_limits(limit):
+                assert n_threads() == count
+
+
+def test_threads_follow_the_environment():
+    code = (
+        "from sklearn_wnll import _parallel, WNLLClassifier; "
+        "_parallel.cpu_count = lambda: 4; assert _parallel.n_threads() == 3"
+    )
+    environment = {**os.environ, "OMP_NUM_THREADS": "3"}
+    subprocess.run([sys.executable, "-c", code], env=environment, check=True)
+
+
+@pytest.mark.parametrize("count", [1, 2, 7])
+def test_results_come_in_the_order_of_the_tasks(count):
+    with threads(count):
+        assert in_threads(lambda x: x * x, range(50)) == [x * x for x in range(50)]
 
 
 def test_threads_meet_and_blas_keeps_to_one():
@@ -33,33 +58,51 @@ def test_threads_meet_and_blas_keeps_to_one():
         both.wait()  # breaks unless two threads are at work
         return max(library["num_threads"] for library in threadpool_info())
 
-    before = [library["num_threads"] for library in threadpool_info()]
-    assert in_threads(task, range(2), 2) == [1, 1]
-    assert [library["num_threads"] for library in threadpool_info()] == before
+    with threads(2):
+        before = [library["num_threads"] for library in threadpool_info()]
+        assert in_threads(task, range(2)) == [1, 1]
+        assert [library["num_threads"] for library in threadpool_info()] == before
 
 
 def test_an_error_in_a_thread_is_raised():
-    with pytest.raises(ZeroDivisionError):
-        in_threads(lambda x: 1 / x, [1, 0, 2], 2)
+    with threads(2), pytest.raises(ZeroDivisionError):
+        in_threads(lambda x: 1 / x, [1, 0, 2])
 
 
 def test_a_job_beside_others_takes_one_thread():
-    with single_thread():
-        assert n_threads(None) == n_threads(4) == 1
-        ids = set(in_threads(lambda _: threading.get_ident(), range(9), 4))
-        assert ids == {threading.get_ident()}
-    assert n_threads(4) == 4
+    with threads(4):
+        with single_openmp_thread():
+            assert n_threads() == 1
+            ids = set(in_threads(lambda _: threading.get_ident(), range(9)))
+            assert ids == {threading.get_ident()}
+        assert n_threads() == 4
 
 
 def test_progress_is_a_bar_that_fills(capsys, monkeypatch):
     clock = iter(np.arange(0, 100, 0.6))
     monkeypatch.setattr("sklearn_wnll._progress.time.monotonic", lambda: next(clock))
-    progress = Progress("step", 1)
-    for part in (0.1, 0.25, 0.5, 0.75):
-        progress.update(part, f"{part:.0%}")
-    progress.finish("done")
+    with show_progress(True):
+        progress = Progress("step")
+        for part in (0.1, 0.25, 0.5, 0.75):
+            progress.update(part, f"{part:.0%}")
+        progress.finish("done")
     bars = [line.split("]")[1].count("=") for line in capsys.readouterr().out.splitlines()]
     assert bars == sorted(bars)
     assert bars[-1] == 20
-    Progress("step", 0).finish("done")
-    assert not capsys.readouterr().out
+
+
+def test_progress_is_shown_where_it_is_asked_for_and_in_no_other_thread(capsys):
+    def step():
+        Progress("step").finish("done")
+
+    step()
+    with show_progress(True), show_progress(False):
+        step()
+    with show_progress(True):
+        thread = threading.Thread(target=step)
+        thread.start()
+        thread.join()
+        assert not capsys.readouterr().out
+        step()
+        Progress("step", enabled=False).finish("done")
+    assert capsys.readouterr().out.count("done") == 1

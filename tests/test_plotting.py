@@ -14,11 +14,9 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 from sklearn.semi_supervised import LabelSpreading
-from torch import nn
 
-from sklearn_wnll import DeepWNLLClassifier, WNLLClassifier
+from sklearn_wnll import WNLLClassifier
 from sklearn_wnll._certainty import certainty
-from sklearn_wnll.datasets import hide_labels
 from sklearn_wnll.plotting import TransductionDisplay
 from sklearn_wnll.plotting._style import COLORS, LINES, MARKERS
 
@@ -164,22 +162,6 @@ def test_edges_of_several_templates_are_refused(moons):
     model = WNLLClassifier(template_size=100).fit(X, few)
     with pytest.raises(ValueError, match=r"edges=True .* template_size=None"):
         TransductionDisplay.from_estimator(model, X, edges=True)
-
-
-def test_a_deep_estimator_is_drawn_without_edges(digits):
-    X, y = (part[:300] for part in digits[:2])
-    few = hide_labels(y, 5, random_state=0)
-    images = X.reshape(-1, 1, 8, 8)
-    model = DeepWNLLClassifier(
-        module=nn.Flatten, max_epochs=1, n_stages=1, augment=None,
-        random_state=0,
-    ).fit(images, few)  # fmt: skip
-    display = TransductionDisplay.from_estimator(model, images, few)
-    np.testing.assert_allclose(display.embedding, PCA(2, random_state=0).fit_transform(X))
-    assert display.axis_names == ["principal component 1", "principal component 2"]
-    np.testing.assert_array_equal(model.classes_[display.codes], model.transduction_)
-    with pytest.raises(ValueError, match="edges=True needs the attribute graph_, which DeepWNLL"):
-        TransductionDisplay.from_estimator(model, images, edges=True)
 
 
 def test_two_features_are_their_own_places_and_give_their_names(moons):

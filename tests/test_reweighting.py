@@ -1,19 +1,16 @@
 """How much labelled points weigh."""
 
-from unittest import mock
-
 import numpy as np
 import pytest
-from hypothesis import assume, given
+from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 from scipy import sparse
 
 from sklearn_wnll import WNLLClassifier
-from sklearn_wnll._extension import deflation as graph_solver
-from sklearn_wnll._extension.label_weights import label_weight_value, poisson_weights, reweighted
-from sklearn_wnll._extension.system import harmonic_extension, reached_points
+from sklearn_wnll._extension.label_weights import label_weight_value, poisson_weights
+from sklearn_wnll._extension.system import reached_points
 
-from .reference import dense_extension, dense_poisson_weights, dense_weights
+from .reference import dense_weights
 
 SEEDS = st.integers(0, 2**32 - 1)
 
@@ -25,27 +22,17 @@ def test_label_weight_value(weight, value):
     assert label_weight_value(weight, 100, 4) == value
 
 
-def graph(n, seed, spread=1.0):
-    """Two clouds, which are two components where they are spread far apart."""
+def graph(n, seed):
+    """Two clouds side by side, of which a fifth is labelled."""
     rng = np.random.default_rng(seed)
     X = rng.normal(size=(n, 2))
-    X[::2] += spread
+    X[::2] += 1
     labeled = rng.random(n) < 0.2
     labeled[:2] = True
     return dense_weights(X, 6, 4), labeled
 
 
-@given(st.integers(12, 60), SEEDS, st.sampled_from([1.0, 1e3]), st.booleans())
-def test_poisson_weights_agree_with_a_dense_reference(n, seed, spread, clustered):
-    W, labeled = graph(n, seed, spread)
-    few = 5 if clustered else 4096
-    with mock.patch.multiple(graph_solver, _FEW_POINTS=few, _CLUSTER_SIZE=5):
-        found = poisson_weights(sparse.csr_array(W), labeled, tol=1e-12)
-    assert found.converged
-    expected = dense_poisson_weights(W, labeled)
-    np.testing.assert_allclose(found.point_weights, expected, rtol=1e-6)
-
-
+@settings(max_examples=50)
 @given(st.integers(12, 60), SEEDS, st.sampled_from([1e-6, 1e6]))
 def test_poisson_weights_do_not_depend_on_the_unit_of_the_weights(n, seed, unit):
     W, labeled = graph(n, seed)
@@ -56,6 +43,7 @@ def test_poisson_weights_do_not_depend_on_the_unit_of_the_weights(n, seed, unit)
     np.testing.assert_allclose(*weights, rtol=1e-6)
 
 
+@settings(max_examples=50)
 @given(st.integers(12, 60), SEEDS)
 def test_poisson_weights_are_largest_at_a_labelled_point(n, seed):
     W, labeled = graph(n, seed)
@@ -72,18 +60,6 @@ def test_components_without_labels_or_with_nothing_else_have_weight_one():
     weights = poisson_weights(sparse.csr_array(W), labeled, tol=1e-12).point_weights
     assert weights[0] > weights[1] == weights[2] > 0
     np.testing.assert_array_equal(weights[3:], 1)
-
-
-@given(st.integers(12, 60), SEEDS)
-def test_the_extension_with_poisson_weights_agrees_with_a_dense_reference(n, seed):
-    W, labeled = graph(n, seed)
-    g = np.eye(2)[np.arange(labeled.sum()) % 2]
-    assume(reached_points(sparse.csr_array(W), labeled).all())
-    found = reweighted(sparse.csr_array(W), labeled, "poisson", tol=1e-13)
-    u = harmonic_extension(found.W, labeled, g, np.full(2, 0.5), mu=found.mu, tol=1e-13).u
-    gamma = dense_poisson_weights(W, labeled)
-    expected = dense_extension(gamma[:, None] * W * gamma, labeled, g, 1.0)
-    np.testing.assert_allclose(u, expected, atol=1e-6)
 
 
 def test_where_all_points_are_labelled_all_weigh_the_same():

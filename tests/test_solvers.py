@@ -2,14 +2,15 @@ from unittest import mock
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import sparse
 
-from sklearn_wnll._extension import conjugate_gradient as solvers
+from sklearn_wnll._extension import conjugate_gradient as solver
 from sklearn_wnll._extension.conjugate_gradient import Deflation, conjugate_gradient
 
 from .clouds import sparse_rows
+from .threads import threads
 
 
 def laplacian_like(n, seed):
@@ -82,22 +83,26 @@ def test_arguments_are_left_as_they_are():
     assert (x0 == 3).all()
 
 
+@settings(max_examples=50)
 @given(st.integers(1, 40), st.integers(1, 4), st.integers(1, 9), st.integers(0, 2**32 - 1))
 def test_blocks_of_rows_and_threads_change_no_answer(n, c, block_rows, seed):
     A, B = laplacian_like(n, seed), np.random.default_rng(seed).normal(size=(n, c))
-    with mock.patch.object(solvers, "_BLOCK_ROWS", block_rows):
-        results = [conjugate_gradient(A, B, tol=1e-13, n_jobs=n_jobs) for n_jobs in (1, 2, 3)]
+    results = []
+    for count in (1, 2, 3):
+        with mock.patch.object(solver, "_BLOCK_ROWS", block_rows), threads(count):
+            results.append(conjugate_gradient(A, B, tol=1e-13))
     np.testing.assert_allclose(results[0].x, np.linalg.solve(A.toarray(), B), atol=1e-10)
     for result in results[1:]:
         for found, expected in zip(result, results[0], strict=True):
             np.testing.assert_array_equal(found, expected)
 
 
+@settings(max_examples=100)
 @given(st.integers(2, 40), st.integers(1, 4), st.sampled_from([7, 8192]), st.integers(0, 2**32 - 1))
 def test_deflation_agrees_with_gaussian_elimination(n, k, block_rows, seed):
     A, B = laplacian_like(n, seed), np.random.default_rng(seed).normal(size=(n, 2))
     deflation = deflation_by_groups(A, min(k, n))
-    with mock.patch.object(solvers, "_BLOCK_ROWS", block_rows):
+    with mock.patch.object(solver, "_BLOCK_ROWS", block_rows):
         result = conjugate_gradient(A, B, deflation=deflation, tol=1e-13)
     assert result.converged.all()
     np.testing.assert_allclose(result.x, np.linalg.solve(A.toarray(), B), atol=1e-10)
@@ -115,6 +120,22 @@ def test_residual_has_no_part_in_the_deflated_subspace_from_the_start():
     for max_iter in (0, 1, 4):
         x = conjugate_gradient(A, B, deflation=deflation, max_iter=max_iter).x
         np.testing.assert_allclose(deflation.basis.T @ (B - A @ x), 0, atol=1e-12)
+
+
+@pytest.mark.parametrize("block_rows", [3, 8192])
+def test_blocks_inside_a_group_have_their_part_in_the_deflated_subspace(block_rows):
+    # A path that is held at one end: rows inside a group of 20 have sum 0, and no edge leaves it.
+    path = sparse.diags_array([-1.0, 2.0, -1.0], offsets=[-1, 0, 1], shape=(60, 60)).tolil()
+    path[-1, -1] = 1.0
+    A, B = path.tocsr(), np.random.default_rng(0).normal(size=(60, 2))
+    groups = sparse.csr_array((np.ones(60), (np.arange(60), np.arange(60) // 20)))
+    solve = lambda E: lambda y: np.linalg.solve(E.toarray(), y)  # noqa: E731
+    deflation = Deflation(groups, A.sum(axis=1), solve)
+    with mock.patch.object(solver, "_BLOCK_ROWS", block_rows):
+        x = conjugate_gradient(A, B, deflation=deflation, max_iter=0).x
+        np.testing.assert_allclose(groups.T @ (B - A @ x), 0, atol=1e-12)
+        x = conjugate_gradient(A, B, deflation=deflation, tol=1e-13).x
+    np.testing.assert_allclose(x, np.linalg.solve(A.toarray(), B), atol=1e-8)
 
 
 def test_deflating_what_is_slow_saves_iterations():

@@ -204,7 +204,8 @@ class _Block:
         self.image = others + sparse.csr_array(
             (inside, self.basis.indices, self.basis.indptr), shape=others.shape
         )
-        self.touched = np.unique(self.image.indices)
+        # The image of a cluster that no edge leaves within this block is zero, and not stored.
+        self.touched = np.union1d(self.basis.indices, self.image.indices)
         self.image_transposed = self.image[:, self.touched].T
 
     def start(self, p):

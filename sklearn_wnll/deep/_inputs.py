@@ -76,7 +76,9 @@ def warn_of_range(X, fitted):
 
 def as_tensor(array):
     """A tensor that shares the memory of an array, for reading; the array may be read-only."""
-    with warnings.catch_warnings():
+    if array.flags.writeable:
+        return torch.from_numpy(array)
+    with warnings.catch_warnings():  # which is not for threads
         warnings.filterwarnings("ignore", message="The given NumPy array is not writable")
         return torch.from_numpy(array)
 

@@ -93,8 +93,7 @@ class NestedParameters(BaseEstimator):
                 if params[name] is None:
                     inside = make().get_params(deep=True)
                     params |= {f"{name}__{key}": value for key, value in inside.items()}
-            inside = params["module_params"] or {}
-            params |= {f"module__{key}": value for key, value in inside.items()}
+            params |= {f"module__{key}": value for key, value in self._module_params().items()}
         return params
 
     def set_params(self, **params: Any) -> Self:
@@ -124,9 +123,13 @@ class NestedParameters(BaseEstimator):
                 if outer == "wnll" and _is_short(params.get("wnll__n_neighbors")):
                     self.wnll.set_params(scale_neighbor=None)
         if of_module:
-            self.module_params = {**(self.module_params or {}), **of_module}
+            self.module_params = {**self._module_params(), **of_module}
         super().set_params(**nested)
         return self
+
+    def _module_params(self) -> dict[str, Any]:
+        """The arguments of the module; what is no dict will be refused by fit."""
+        return self.module_params if isinstance(self.module_params, dict) else {}
 
     def _step(self, name: str) -> TrainingStep:
         """The step of a name, its parameters checked."""

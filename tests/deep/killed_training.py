@@ -1,17 +1,22 @@
-"""A training that is killed.
+"""Trainings that are killed, each of which goes on where the last one was.
 
-Run as ``python -m tests.killed_training FOLDER STAGE STEP EPOCH THREADS RULE``.
+Run as ``python -m tests.deep.killed_training FOLDER THREADS PSEUDO_EPOCHS PLACES``, where the
+places, in JSON, are stage, step and epoch of each kill. Prints the histories that are left.
 """
 
+import json
 import os
 import signal
 import sys
+from pathlib import Path
 
 import torch
+import torch._dynamo
 from sklearn.datasets import load_digits
 from skorch.callbacks import Callback
 
-from sklearn_wnll import DeepWNLLClassifier
+from sklearn_wnll import DeepWNLLClassifier, WNLLClassifier
+from sklearn_wnll.deep import LinearStep, PseudoLabelStep, WNLLStep
 
 RATES = {
     (1, "linear"): 0.1, (1, "wnll"): 0.01,
@@ -26,7 +31,7 @@ class KillAt(Callback):
         self.lr, self.step, self.epoch = RATES[stage, step], step, epoch
 
     def on_batch_end(self, net, training, **kwargs):
-        here = type(net).__name__.lower().startswith(self.step) and net.lr == self.lr
+        here = net.step.name == self.step and net.lr == self.lr
         if here and len(net.history) == self.epoch and len(net.history[-1]["batches"]) == 3:
             os.kill(os.getpid(), signal.SIGKILL)
 
@@ -34,17 +39,27 @@ class KillAt(Callback):
 def data():
     """Digits, of which some have no label."""
     X, y = load_digits(return_X_y=True)
-    y[:900:3] = -1
-    return X[:900], y[:900]
+    y[:450:3] = -1
+    return X[:450], y[:450]
 
 
-def model(folder=None, callbacks=None):
+def model(**params):
     """A short training, with numbers from every source of chance."""
     return DeepWNLLClassifier(
-        max_epochs=3, pseudo_epochs=3, wnll_epochs=2, lr=0.1, pseudo_lr=0.06, wnll_lr=0.01,
-        stage_lr_factor=0.5, lr_halving=2, augment=with_noise, n_neighbors=8, pseudo_neighbors=20,
-        batch_size=128, random_state=0, checkpoint_dir=folder, callbacks=callbacks,
-    )  # fmt: skip
+        linear_step=LinearStep(3, lr=0.1, batch_size=64, lr_halving_epochs=2, stage_lr_factor=0.5),
+        pseudo_step=PseudoLabelStep(3, lr=0.06, batch_size=64),
+        wnll_step=WNLLStep(
+            2,
+            lr=0.01,
+            n_template_batches=2,
+            n_query_batches=3,
+            n_neighbors=8,
+            stage_lr_factor=0.5,
+        ),
+        wnll=WNLLClassifier(20, metric="cosine"),
+        augment=with_noise,
+        random_state=0,
+    ).set_params(**params)
 
 
 def with_noise(batch):
@@ -52,9 +67,24 @@ def with_noise(batch):
     return batch + 0.1 * batch.new_empty(batch.shape).normal_()
 
 
+def train_until_killed(folder, threads, pseudo_epochs, place):
+    """Train in a process of its own, which is a copy of this one."""
+    process = os.fork()
+    if not process:
+        torch.set_num_threads(threads)  # whatever the environment says
+        training = model(checkpoint_dir=folder, pseudo_step__epochs=pseudo_epochs)
+        training.set_params(callbacks=[KillAt(*place)]).fit(*data())
+        os._exit(0)
+    _, status = os.waitpid(process, 0)
+    if os.waitstatus_to_exitcode(status) != -signal.SIGKILL:
+        sys.exit("The training was not killed.")
+
+
 if __name__ == "__main__":
-    folder, stage, step, epoch, threads, rule = sys.argv[1:]
-    torch.set_num_threads(int(threads))  # whatever the environment says
-    training = model(folder, [KillAt(int(stage), step, int(epoch))])
-    training.set_params(pseudo_labels=None if rule == "None" else rule).fit(*data())
-    sys.exit("The training was not killed.")
+    folder, threads, pseudo_epochs, places = sys.argv[1:]
+    histories = []
+    for place in json.loads(places):
+        train_until_killed(folder, int(threads), int(pseudo_epochs), place)
+        state = torch.load(Path(folder) / "training.pt", weights_only=True)
+        histories.append(state["history"])
+    print(json.dumps(histories))

@@ -3,12 +3,23 @@
 import pytest
 from sklearn.utils.estimator_checks import parametrize_with_checks
 
-from sklearn_wnll import DeepWNLLClassifier
+from sklearn_wnll import DeepWNLLClassifier, WNLLClassifier
+from sklearn_wnll.deep import LinearStep, PseudoLabelStep, WNLLStep
+
+
+def quick(**params):
+    """An estimator whose training is short."""
+    return DeepWNLLClassifier(
+        linear_step=LinearStep(1),
+        pseudo_step=PseudoLabelStep(2),
+        wnll_step=WNLLStep(1, n_template_batches=2, n_query_batches=3),
+    ).set_params(**params)
+
 
 VARIANTS = [
-    DeepWNLLClassifier(max_epochs=2, wnll_epochs=1, n_stages=2),
-    DeepWNLLClassifier(max_epochs=1, wnll_epochs=1, n_stages=1, gradient="surrogate"),
-    DeepWNLLClassifier(max_epochs=1, wnll_epochs=1, n_stages=1, predict_mode="inductive"),
+    quick(linear_step__epochs=2),
+    quick(n_stages=1, wnll_step__gradient="surrogate"),
+    quick(n_stages=1, wnll=WNLLClassifier(predict_mode="inductive")),
 ]
 
 

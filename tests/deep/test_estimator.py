@@ -11,20 +11,30 @@ from sklearn.base import clone
 from sklearn.datasets import load_digits, make_blobs
 from sklearn.model_selection import GridSearchCV
 from sklearn.pipeline import make_pipeline
-from sklearn.preprocessing import MinMaxScaler
+from sklearn.preprocessing import MinMaxScaler, StandardScaler
 from torch import nn
 
-from sklearn_wnll import DeepWNLLClassifier
+from sklearn_wnll import DeepWNLLClassifier, WNLLClassifier
 from sklearn_wnll._certainty import certainty
+from sklearn_wnll.deep import LinearStep, WNLLStep
 from sklearn_wnll.deep.backbones import mlp, resnet20
 from sklearn_wnll.exceptions import (
     FewLabelsWarning,
-    OtherRangeWarning,
+    InputRangeWarning,
     SlowPrecisionWarning,
     UnreachedPointsWarning,
 )
 
-QUICK = {"max_epochs": 3, "wnll_epochs": 1, "n_stages": 1, "random_state": 0}
+
+def quick(module=None, **params):
+    """An estimator whose training is short."""
+    return DeepWNLLClassifier(
+        module,
+        n_stages=1,
+        linear_step=LinearStep(3),
+        wnll_step=WNLLStep(1, n_template_batches=2, n_query_batches=3),
+        random_state=0,
+    ).set_params(**params)
 
 
 class Small(nn.Module):
@@ -54,8 +64,14 @@ def rows():
 
 
 @pytest.fixture(scope="module")
-def fitted(rows):
-    return DeepWNLLClassifier(**{**QUICK, "max_epochs": 8}).fit(*rows[:2])
+def dumped(rows):
+    return pickle.dumps(quick(linear_step__epochs=8).fit(*rows[:2]))
+
+
+@pytest.fixture
+def fitted(dumped):
+    """A fitted estimator, for each test its own, so that it may set parameters."""
+    return pickle.loads(dumped)
 
 
 @pytest.fixture(scope="module")
@@ -71,9 +87,8 @@ def test_it_learns(fitted, rows):
     assert fitted.score(new, y) > 0.9
     truth = load_digits().target[:800]
     assert (fitted.transduction_ == truth)[few == -1].mean() > 0.9
-    assert fitted.set_params(head="linear").score(new, y) > 0.85
-    fitted.set_params(head="wnll")
     assert fitted.classes_.tolist() == list(range(10))
+    assert fitted.set_params(head="linear").score(new, y) > 0.85
 
 
 def test_fitted_samples_have_their_fitted_values(fitted, rows):
@@ -81,7 +96,7 @@ def test_fitted_samples_have_their_fitted_values(fitted, rows):
     labeled = few != -1
     np.testing.assert_array_equal(fitted.transduction_[labeled], few[labeled])
     for mode in ("inductive", "transductive"):
-        fitted.set_params(predict_mode=mode)
+        fitted.set_params(wnll__predict_mode=mode)
         mixed = np.vstack([new[:5], X[::-1]])
         proba = fitted.predict_proba(mixed)
         np.testing.assert_array_equal(proba[5:], fitted.label_distributions_[::-1])
@@ -93,7 +108,7 @@ def test_samples_that_no_label_reaches_are_flagged_and_told_once():
     X, y = make_blobs([30] * 3, centers=[[0, 0], [50, 0], [0, 50]], random_state=0)
     few = np.where(y == 2, -1, y)
     as_they_are = {"module": nn.Sequential(), "buffer": lambda width: nn.Identity()}
-    model = DeepWNLLClassifier(**as_they_are, **{**QUICK, "max_epochs": 1})
+    model = quick(**as_they_are, linear_step__epochs=1)
     with pytest.warns(UnreachedPointsWarning, match="30 rows of X") as caught:
         model.fit(X, few)
     assert len(caught) == 1
@@ -113,7 +128,7 @@ def test_equal_samples_share_their_value(rows, n_copies):
     X, few, new = X.copy(), few.copy(), new.copy()
     X[copies], few[copies] = X[0], -1
     new[:n_copies] = new[0]
-    model = DeepWNLLClassifier(**QUICK).fit(X, few)
+    model = quick().fit(X, few)
     for u, equal in (
         (model.label_distributions_, copies),
         (model.predict_proba(new), range(n_copies)),
@@ -125,44 +140,42 @@ def test_equal_samples_share_their_value(rows, n_copies):
 @pytest.mark.parametrize("query_size", [None, 37])
 def test_predictions_do_not_depend_on_the_order(fitted, rows, query_size):
     new, order = rows[2], np.random.default_rng(0).permutation(400)
-    model = clone_fitted(fitted).set_params(query_size=query_size)
-    proba = model.predict_proba(new)
-    np.testing.assert_array_equal(model.predict_proba(new[order]), proba[order])
+    fitted.set_params(wnll__query_size=query_size)
+    proba = fitted.predict_proba(new)
+    np.testing.assert_array_equal(fitted.predict_proba(new[order]), proba[order])
     np.testing.assert_allclose(proba.sum(axis=1), 1)
     assert proba.min() >= 0
 
 
-def clone_fitted(model):
-    return pickle.loads(pickle.dumps(model))
-
-
 def test_inductive_predictions_are_those_of_each_sample_alone(fitted, rows):
-    model = clone_fitted(fitted).set_params(predict_mode="inductive")
-    proba = model.predict_proba(rows[2][:20])
-    alone = np.vstack([model.predict_proba(row[None]) for row in rows[2][:20]])
+    joined = fitted.predict_proba(rows[2][:20])
+    fitted.set_params(wnll__predict_mode="inductive")
+    proba = fitted.predict_proba(rows[2][:20])
+    alone = np.vstack([fitted.predict_proba(row[None]) for row in rows[2][:20]])
     np.testing.assert_allclose(proba, alone, atol=1e-4)
-    assert np.abs(proba - fitted.predict_proba(rows[2][:20])).max() > 1e-3
+    assert np.abs(proba - joined).max() > 1e-3
 
 
 def test_the_linear_head_is_the_softmax_of_the_network(fitted, rows):
-    model = clone_fitted(fitted).set_params(head="linear")
+    scaled = StandardScaler().fit_transform(rows[0])
     with torch.no_grad():
-        inputs = model._prepare(torch.tensor(rows[0], dtype=torch.float32))
-        expected = model.network_.eval()(inputs).softmax(dim=1)
-    np.testing.assert_allclose(model.predict_proba(rows[0]), expected, atol=1e-5)
+        inputs = torch.tensor(scaled, dtype=torch.float32)
+        expected = fitted.network_.eval()(inputs).softmax(dim=1)
+    fitted.set_params(head="linear")
+    np.testing.assert_allclose(fitted.predict_proba(rows[0]), expected, atol=1e-5)
 
 
 def test_several_templates_vote(rows):
     X, few, new, y = rows
-    model = DeepWNLLClassifier(**QUICK, template_size=300, query_size=100).fit(X, few)
-    assert len(model._head.classifier.templates_) > 1
+    model = quick(wnll=WNLLClassifier(template_size=300, query_size=100)).fit(X, few)
+    assert len(model._predictor.wnll.templates_) > 1
     assert model.score(new, y) > 0.85
     np.testing.assert_array_equal(model.predict(X), model.transduction_)
 
 
 def test_images_of_any_layout_and_container_are_the_same(images):
     X, y = images
-    model = DeepWNLLClassifier(Small, **QUICK).fit(X[:100], y[:100])
+    model = quick(Small).fit(X[:100], y[:100])
     proba = model.predict_proba(X[100:])
     layouts = {
         "channels last": X.transpose(0, 2, 3, 1),
@@ -172,7 +185,7 @@ def test_images_of_any_layout_and_container_are_the_same(images):
     }
     for name, same in layouts.items():
         labels = torch.from_numpy(y[:100]) if name == "tensor" else y[:100]
-        other = DeepWNLLClassifier(Small, **QUICK).fit(same[:100], labels)
+        other = quick(Small).fit(same[:100], labels)
         np.testing.assert_allclose(other.predict_proba(same[100:]), proba, atol=1e-3, err_msg=name)
         np.testing.assert_array_equal(model.predict(same[:100]), y[:100])
     assert model.n_features_in_ == 3 * 8 * 8
@@ -180,7 +193,7 @@ def test_images_of_any_layout_and_container_are_the_same(images):
 
 def test_a_resnet_is_the_default_for_images(images):
     X, y = images
-    model = DeepWNLLClassifier(**{**QUICK, "max_epochs": 1}).fit(X, y)
+    model = quick(linear_step__epochs=1).fit(X, y)
     names = [name for name, _ in model.network_.backbone.named_parameters()]
     assert names == [name for name, _ in resnet20().named_parameters()]
 
@@ -188,26 +201,26 @@ def test_a_resnet_is_the_default_for_images(images):
 def test_any_labels_will_do(rows):
     X, few, new, y = rows
     names = np.array([None if code == -1 else f"digit {code}" for code in few], dtype=object)
-    model = DeepWNLLClassifier(**QUICK).fit(X, names)
-    numbers = DeepWNLLClassifier(**QUICK).fit(X, few)
+    model = quick().fit(X, names)
+    numbers = quick().fit(X, few)
     assert model.predict(new).tolist() == [f"digit {code}" for code in numbers.predict(new)]
     assert model.score(new, [f"digit {code}" for code in y]) > 0.85
 
 
 def test_a_module_may_be_a_function_a_class_or_a_network(rows, images):
     X, y = images
-    model = DeepWNLLClassifier(Small, module_params={"width": 5}, **QUICK).fit(X, y)
+    model = quick(Small, module_params={"width": 5}).fit(X, y)
     assert model.network_.linear.in_features == 5
     network = mlp(64)
     before = network[0].weight.clone()
-    model = DeepWNLLClassifier(network, buffer=lambda width: nn.Linear(width, 7), **QUICK)
+    model = quick(network, buffer=lambda width: nn.Linear(width, 7))
     model.fit(*rows[:2])
     assert torch.equal(network[0].weight, before)
     assert torch.equal(clone(model).module[0].weight, before)
     assert model.network_.linear.in_features == 7
-    model = DeepWNLLClassifier(nn.Sequential(), **QUICK).fit(*rows[:2])  # ready features
+    model = quick(nn.Sequential()).fit(*rows[:2])  # ready features
     assert model.network_.linear.in_features == 64
-    nothing = DeepWNLLClassifier(mlp, buffer=lambda width: nn.Identity(), **QUICK).fit(*rows[:2])
+    nothing = quick(mlp, buffer=lambda width: nn.Identity()).fit(*rows[:2])
     assert {row["step"] for row in nothing.history_} == {"linear"}
 
 
@@ -215,26 +228,27 @@ def test_clones_pickles_and_dumps_work(fitted, rows, tmp_path):
     proba = fitted.predict_proba(rows[2])
     assert not hasattr(clone(fitted), "network_")
     joblib.dump(fitted, tmp_path / "model.joblib")
-    for again in (clone_fitted(fitted), joblib.load(tmp_path / "model.joblib")):
+    for again in (pickle.loads(pickle.dumps(fitted)), joblib.load(tmp_path / "model.joblib")):
         np.testing.assert_array_equal(again.predict_proba(rows[2]), proba)
     # So a model that was fitted on a GPU can be read without one.
     assert {parameter.device.type for parameter in fitted.network_.parameters()} == {"cpu"}
 
 
+@pytest.mark.slow
 def test_a_grid_search_over_a_pipeline(rows, tmp_path):
     X, few, new, y = rows
     labeled = few != -1
-    pipeline = make_pipeline(MinMaxScaler(), DeepWNLLClassifier(**QUICK))
+    pipeline = make_pipeline(MinMaxScaler(), quick())
     grid = {
-        "deepwnllclassifier__lr": [1e-6, 0.1],
-        "deepwnllclassifier__n_neighbors": [8, 12],
+        "deepwnllclassifier__linear_step__lr": [1e-6, 0.1],
+        "deepwnllclassifier__wnll__n_neighbors": [8, 12],
     }
     search = GridSearchCV(pipeline, grid, cv=2, n_jobs=2).fit(X[labeled], few[labeled])
-    assert search.best_params_["deepwnllclassifier__lr"] == 0.1
+    assert search.best_params_["deepwnllclassifier__linear_step__lr"] == 0.1
     assert search.score(new, y) > 0.85
     assert search.classes_.tolist() == list(range(10))
     joblib.dump(search, tmp_path / "search.joblib")
-    for again in (clone_fitted(search), joblib.load(tmp_path / "search.joblib")):
+    for again in (pickle.loads(pickle.dumps(search)), joblib.load(tmp_path / "search.joblib")):
         assert again.score(new, y) == search.score(new, y)
     assert not hasattr(search.estimator[-1], "network_")
     assert not hasattr(clone(search.best_estimator_)[-1], "network_")
@@ -244,15 +258,15 @@ def test_fitting_leaves_the_random_numbers_of_torch_alone(rows):
     torch.manual_seed(3)
     expected = torch.rand(5)
     torch.manual_seed(3)
-    DeepWNLLClassifier(**QUICK).fit(*rows[:2])
+    quick().fit(*rows[:2])
     assert torch.equal(torch.rand(5), expected)
 
 
 def test_the_same_seed_gives_the_same_model(rows):
-    first = DeepWNLLClassifier(**QUICK).fit(*rows[:2]).predict_proba(rows[2])
-    again = DeepWNLLClassifier(**QUICK).fit(*rows[:2]).predict_proba(rows[2])
+    first = quick().fit(*rows[:2]).predict_proba(rows[2])
+    again = quick().fit(*rows[:2]).predict_proba(rows[2])
     np.testing.assert_array_equal(first, again)
-    other = DeepWNLLClassifier(**{**QUICK, "random_state": 1}).fit(*rows[:2])
+    other = quick(random_state=1).fit(*rows[:2])
     assert (other.predict_proba(rows[2]) != first).any()
 
 
@@ -260,12 +274,12 @@ def test_mixed_precision_trains_in_bfloat16_and_predicts_in_float32(rows, monkey
     monkeypatch.setattr(torch.backends.cpu, "get_cpu_capability", lambda: "AVX512")
     seen = []
     network = nn.Sequential(mlp(64), Watch(seen))
-    model = DeepWNLLClassifier(network, mixed_precision=True, **QUICK).fit(*rows[:2])
+    model = quick(network, mixed_precision=True).fit(*rows[:2])
     in_training, count = {dtype for dtype, training in seen if training}, len(seen)
     assert in_training == {torch.bfloat16}
     # The backbone is not in training mode in a WNLL step.
     n_wnll = sum(dtype == torch.bfloat16 for dtype, training in seen if not training)
-    assert n_wnll == 15  # 5 template and 10 query batches
+    assert n_wnll == 5  # 2 template and 3 query batches
     assert model.score(rows[2], rows[3]) > 0.85
     assert {dtype for dtype, _ in seen[count:]} == {torch.float32}
     assert {parameter.dtype for parameter in model.network_.parameters()} == {torch.float32}
@@ -278,7 +292,7 @@ def test_mixed_precision_trains_in_bfloat16_and_predicts_in_float32(rows, monkey
 def test_mixed_precision_warns_where_bfloat16_is_slow(rows, monkeypatch, machine, capability, slow):
     monkeypatch.setattr(torch.backends.cpu, "get_cpu_capability", lambda: capability)
     monkeypatch.setattr("platform.machine", lambda: machine)
-    model = DeepWNLLClassifier(mixed_precision=True, device="cpu", **QUICK)
+    model = quick(mixed_precision=True, device="cpu")
     with warnings.catch_warnings(record=True) as told:
         warnings.simplefilter("always")
         model.fit(*rows[:2])
@@ -313,19 +327,26 @@ class Watch(nn.Module):
         ({"module": lambda in_channels: 3}, r"must return a torch.nn.Module, got int"),
         ({"device": "cuda:7"}, r"device='cuda:7' cannot be used.*'cpu'"),
         ({"device": "toaster"}, r"device='toaster' cannot be used"),
-        ({"scale_neighbor": 20}, r"scale_neighbor=20 is larger than n_neighbors=15"),
+        (
+            {"wnll_step__scale_neighbor": 20},
+            r"In wnll_step, scale_neighbor=20 is not in 1 to n_neighbors=15",
+        ),
+        (
+            {"wnll__scale_neighbor": 31},
+            r"In wnll, scale_neighbor=31 is not in 1 to n_neighbors=30",
+        ),
         ({"callbacks": [len]}, r"callbacks holds <built-in function len>, which is no callback"),
-        ({"gradient": "none"}, r"'gradient' parameter of DeepWNLLClassifier must be"),
+        ({"wnll_step__gradient": "none"}, r"'gradient' parameter of WNLLStep must be"),
     ],
 )
 def test_bad_parameters_are_named_with_the_cure(images, params, message):
     with pytest.raises(ValueError, match=message):
-        DeepWNLLClassifier(**{**QUICK, **params}).fit(*images)
+        quick(**params).fit(*images)
 
 
 def test_samples_of_another_shape_are_refused(images, fitted):
     X, y = images
-    model = DeepWNLLClassifier(Small, **QUICK).fit(X, y)
+    model = quick(Small).fit(X, y)
     with pytest.raises(ValueError, match=r"images of 3 channels, height 7 and width 8, but .* 8"):
         model.predict(X[:, :, 1:])
     with pytest.raises(ValueError, match="X holds rows of features, but the estimator was fitted"):
@@ -340,14 +361,14 @@ def test_samples_of_another_shape_are_refused(images, fitted):
 def test_images_of_different_shapes_are_refused(gather):
     X = gather([np.zeros((3, 8, 8)), np.zeros((3, 9, 9))])
     with pytest.raises(ValueError, match=r"different shapes, such as \(3, 8, 8\) and \(3, 9, 9\)"):
-        DeepWNLLClassifier(Small, **QUICK).fit(X, [0, 1])
+        quick(Small).fit(X, [0, 1])
 
 
 def test_images_of_another_range_are_told(images):
     shape = images[0].shape[1:]
     X = np.random.default_rng(0).integers(0, 256, (20, *shape)).astype(np.uint8)
-    model = DeepWNLLClassifier(Small, **QUICK).fit(X, np.arange(20) % 2).set_params(head="linear")
-    with pytest.warns(OtherRangeWarning, match=r"0\.0039 times .* 0 to 255 in both"):
+    model = quick(Small).fit(X, np.arange(20) % 2).set_params(head="linear")
+    with pytest.warns(InputRangeWarning, match=r"0\.0039 times .* 0 to 255 in both"):
         model.predict(X / 255)
     for known in (X, X // 4, X.astype(float), X[:1] / 255):
         model.predict(known)
@@ -356,14 +377,14 @@ def test_images_of_another_range_are_told(images):
 def test_a_made_buffer_block_is_copied(images):
     X, y = images
     buffer = nn.Sequential(nn.Linear(8, 5), nn.ReLU())
-    model = DeepWNLLClassifier(Small, **{**QUICK, "buffer": buffer}).fit(X, y)
+    model = quick(Small, buffer=buffer).fit(X, y)
     width = model.network_.linear.in_features
     assert width == 5
     assert model.network_.buffer is not buffer
 
 
 def test_a_diverged_training_says_so(rows):
-    model = DeepWNLLClassifier(**{**QUICK, "wnll_epochs": 0}, lr=1e12)
+    model = quick(wnll_step__epochs=0, linear_step__lr=1e12)
     with pytest.raises(ValueError, match="has diverged"):
         model.fit(*rows[:2])
 
@@ -372,7 +393,7 @@ def test_a_diverged_training_says_so(rows):
 def test_samples_may_be_read_only(rows, dtype):
     X = rows[0].astype(dtype)
     X.setflags(write=False)
-    model = DeepWNLLClassifier(**QUICK).fit(X, rows[1])
+    model = quick().fit(X, rows[1])
     np.testing.assert_array_equal(model.predict(X), model.transduction_)
 
 
@@ -380,7 +401,7 @@ def test_samples_may_be_read_only(rows, dtype):
 @pytest.mark.filterwarnings("ignore::sklearn_wnll.exceptions.UnreachedPointsWarning")
 @pytest.mark.parametrize("n", [2, 3, 5])
 def test_a_few_samples_in_small_batches_are_enough(rows, n):
-    model = DeepWNLLClassifier(**QUICK, batch_size=2).fit(rows[2][:n], np.arange(n) % 2)
+    model = quick(linear_step__batch_size=2).fit(rows[2][:n], np.arange(n) % 2)
     np.testing.assert_array_equal(model.transduction_, np.arange(n) % 2)
 
 
@@ -389,14 +410,14 @@ def test_too_few_labels_for_a_template_and_a_query_are_refused(rows):
     few = np.where(np.arange(800) == 7, rows[1], -1)
     few[7] = 4
     with pytest.raises(ValueError, match=r"at least 2 labelled samples.*WNLLClassifier"):
-        DeepWNLLClassifier(**QUICK).fit(rows[0], few)
+        quick().fit(rows[0], few)
 
 
 def test_few_labels_are_said_once(rows):
     few = np.full(800, -1)
     few[:10] = np.arange(10)
     with pytest.warns(FewLabelsWarning) as caught:
-        DeepWNLLClassifier(**QUICK).fit(rows[0], few)
+        quick().fit(rows[0], few)
     assert len(caught) == 1
 
 
@@ -425,9 +446,8 @@ sklearn_wnll.DeepWNLLClassifier
 
 def test_certainty_of_both_heads_is_that_of_their_distributions(rows, fitted):
     queries = rows[2]
-    model = clone_fitted(fitted)
     for head in ("wnll", "linear"):
-        model.set_params(head=head)
-        expected = certainty(model.predict_proba(queries))
-        np.testing.assert_array_equal(model.certainty(queries), expected)
+        fitted.set_params(head=head)
+        expected = certainty(fitted.predict_proba(queries))
+        np.testing.assert_array_equal(fitted.certainty(queries), expected)
         assert expected.std() > 0

@@ -3,9 +3,9 @@
 import numpy as np
 import pytest
 import torch
-from sklearn_wnll.deep._head import sample_keys
 from torch import nn
 
+from sklearn_wnll._graph.rows import row_keys
 from sklearn_wnll.deep import crop_and_flip
 from sklearn_wnll.deep._inputs import Standardizer, as_samples
 from sklearn_wnll.deep._network import WNLLNetwork
@@ -152,7 +152,7 @@ def test_a_wnll_step_lets_the_buffer_learn_and_no_batch_normalization():
         "buffer.0",
         "buffer.2",
     }
-    with network.only_buffer_learns():
+    with network.learning(buffer_only=True):
         learning = {name for name, p in network.named_parameters() if p.requires_grad}
     assert learning == {f"buffer.{i}.{kind}" for i in (0, 1) for kind in ("weight", "bias")}
     # What a user has frozen stays so.
@@ -171,11 +171,11 @@ def test_finding_the_width_of_features_leaves_the_module_as_it_was():
         assert torch.equal(backbone.state_dict()[name], value)
 
 
-def test_keys_tell_samples_apart_by_their_values():
-    X = np.random.default_rng(0).integers(0, 3, size=(3000, 1, 2, 3))
-    keys = sample_keys(X.astype(np.uint8))
-    np.testing.assert_array_equal(keys, sample_keys(X.astype(np.float64)))
-    rows = [tuple(row.ravel()) for row in X]
-    assert len(np.unique(keys)) == len(set(rows))
-    assert ((keys[:, None] >> np.arange(64, dtype=np.uint64)) & np.uint64(1)).any(axis=0).all()
-    assert sample_keys(np.array([[-0.0]])) == sample_keys(np.array([[0.0]]))
+def test_samples_are_told_apart_by_their_values_as_float32():
+    X = np.random.default_rng(0).integers(0, 3, size=(3000, 6)).astype(np.uint8)
+    single = np.dtype(np.float32)
+    keys = row_keys(X, single)
+    np.testing.assert_array_equal(keys, row_keys(X.astype(np.float64), single))
+    assert len(np.unique(keys, axis=0)) == len({tuple(row) for row in X})
+    zeros = np.array([[-0.0], [0.0]])
+    assert (row_keys(zeros[:1]) == row_keys(zeros[1:])).all()

@@ -6,7 +6,8 @@ import torch
 from sklearn.datasets import load_digits
 from sklearn.linear_model import LogisticRegression
 
-from sklearn_wnll.deep._features.patches import PatchEncoder, SampleFeatures
+from sklearn_wnll._progress import show_progress
+from sklearn_wnll.deep._features.patches import InputFeatures, PatchEncoder
 
 CPU = torch.device("cpu")
 
@@ -20,7 +21,7 @@ def images(n, shape=(3, 16, 16), seed=0):
 
 def features(X, *, mirrored=False):
     """Features of samples from which they are learned."""
-    return SampleFeatures(mirrored=mirrored, seed=0).fit(X, CPU)(X, CPU)
+    return InputFeatures(mirrored=mirrored, seed=0).fit(X, CPU)(X, CPU)
 
 
 def test_answers_are_those_of_single_whitened_patches():
@@ -75,13 +76,13 @@ def test_scale_and_offset_of_all_numbers_do_not_count():
 
 def test_features_have_unit_length_and_depend_on_each_sample_alone():
     X = images(80)
-    own = SampleFeatures(mirrored=False, seed=0).fit(X, CPU)
-    found = own(X, CPU)
+    learned = InputFeatures(mirrored=False, seed=0).fit(X, CPU)
+    found = learned(X, CPU)
     assert found.shape == (80, 80)
     assert found.dtype == np.float32
     np.testing.assert_allclose(np.linalg.norm(found, axis=1), 1, rtol=1e-5)
-    np.testing.assert_allclose(own(X[40:41], CPU)[0], found[40], atol=1e-4)
-    np.testing.assert_allclose(own(X[::-1], CPU), found[::-1], atol=1e-4)
+    np.testing.assert_allclose(learned(X[40:41], CPU)[0], found[40], atol=1e-4)
+    np.testing.assert_allclose(learned(X[::-1], CPU), found[::-1], atol=1e-4)
 
 
 def test_there_are_at_most_256_features_of_an_image():
@@ -101,8 +102,8 @@ def test_components_of_few_images_are_not_noise(n, least):
 @pytest.mark.parametrize("mirrored", [True, False])
 def test_a_mirror_image_is_the_same_if_asked_for(mirrored):
     X = images(40)
-    own = SampleFeatures(mirrored=mirrored, seed=0).fit(X, CPU)
-    same = np.abs(own(X, CPU) - own(X[..., ::-1].copy(), CPU)).max() < 1e-3
+    learned = InputFeatures(mirrored=mirrored, seed=0).fit(X, CPU)
+    same = np.abs(learned(X, CPU) - learned(X[..., ::-1].copy(), CPU)).max() < 1e-3
     assert same == mirrored
 
 
@@ -151,16 +152,17 @@ def test_textures_are_told_apart_whose_pixels_are_not():
 @pytest.mark.parametrize("standardize", [True, False])
 def test_rows_are_scaled_only_if_that_is_asked_for(standardize):
     X = np.random.default_rng(0).normal(3, [1, 5, 50], size=(30, 3)).astype(np.float32)
-    own = SampleFeatures(mirrored=False, seed=0, standardize=standardize).fit(X, CPU)
+    learned = InputFeatures(mirrored=False, seed=0, standardize=standardize).fit(X, CPU)
     expected = (X - X.mean(axis=0)) / X.std(axis=0) if standardize else X
     expected = expected / np.linalg.norm(expected, axis=1, keepdims=True)
-    np.testing.assert_allclose(own(X, CPU), expected, atol=1e-5)
+    np.testing.assert_allclose(learned(X, CPU), expected, atol=1e-5)
 
 
 def test_progress_is_shown_when_asked_for(capsys):
     X = images(40)
-    own = SampleFeatures(mirrored=False, seed=0).fit(X, CPU)
-    own(X, CPU)
+    learned = InputFeatures(mirrored=False, seed=0).fit(X, CPU)
+    learned(X, CPU)
     assert capsys.readouterr().out == ""
-    own(X, CPU, verbose=1)
+    with show_progress(True):
+        learned(X, CPU)
     assert "[wnll] patches [====================] 40 samples" in capsys.readouterr().out

@@ -10,11 +10,11 @@ import torch
 from sklearn.datasets import load_digits
 from torch import nn
 
-from sklearn_wnll import DeepWNLLClassifier
+from sklearn_wnll import DeepWNLLClassifier, WNLLClassifier
 from sklearn_wnll.datasets import hide_labels
-from sklearn_wnll.deep import strong_augmentation
+from sklearn_wnll.deep import LinearStep, PseudoLabelStep, WNLLStep, strong_augmentation
 from sklearn_wnll.deep._features.graph_features import GraphFeatures
-from sklearn_wnll.deep._features.patches import PatchEncoder, SampleFeatures
+from sklearn_wnll.deep._features.patches import InputFeatures, PatchEncoder
 from sklearn_wnll.deep._inputs import Standardizer
 from sklearn_wnll.deep._network import WNLLNetwork
 from sklearn_wnll.deep._training.batches import PseudoLabeledBatches, Samples
@@ -41,28 +41,35 @@ def make_network(X, backbone):
 
 
 def graph_features(X, network, prepare):
-    """Features of the samples to which their own ones are fitted."""
-    own = SampleFeatures(mirrored=False, seed=0).fit(X, CPU)(X, CPU)
-    return GraphFeatures(network, prepare, CPU, own)
+    """Features for a graph of the samples from which the input features are learned."""
+    input_features = InputFeatures(mirrored=False, seed=0).fit(X, CPU)(X, CPU)
+    return GraphFeatures(network, prepare, CPU, input_features)
 
 
-def label(samples, features, rule, prior=np.full(10, 0.1)):  # noqa: B008
-    return PseudoLabels(samples, features, rule, 15, prior, seed=0, n_jobs=1)()
+def label(samples, features, source, prior=np.full(10, 0.1), n_neighbors=15):  # noqa: B008
+    graph = WNLLClassifier(n_neighbors, metric="cosine", unlabeled=-1, random_state=0)
+    context = SimpleNamespace(samples=samples, wnll=graph, class_prior=prior)
+    return PseudoLabels(context, features, source)()
 
 
 def test_unlabelled_samples_lower_the_error(digits):
     X, few, _, new, y = digits
     error = {"linear": {}, "wnll": {}}
-    for rule in (None, "linear", "wnll"):
+    for labels in ("none", "linear", "wnll"):
         model = DeepWNLLClassifier(
-            max_epochs=30, pseudo_epochs=15, pseudo_neighbors=15, pseudo_labels=rule, random_state=0
-        ).fit(X, few)
+            linear_step=LinearStep(30), wnll_step=WNLLStep(1), random_state=0
+        )
+        if labels == "none":
+            model.set_params(pseudo_step__epochs=0)
+        else:
+            model.set_params(pseudo_step=PseudoLabelStep(15, labels=labels), wnll__n_neighbors=15)
+        model.fit(X, few)
         np.testing.assert_array_equal(model.predict(X), model.transduction_)
         for head, found in error.items():
-            found[rule] = 1 - model.set_params(head=head).score(new, y)
-    assert error["linear"]["wnll"] < 0.75 * error["linear"][None]
+            found[labels] = 1 - model.set_params(head=head).score(new, y)
+    assert error["linear"]["wnll"] < 0.75 * error["linear"]["none"]
     assert error["linear"]["wnll"] < error["linear"]["linear"]
-    assert error["wnll"]["wnll"] < error["wnll"][None]
+    assert error["wnll"]["wnll"] < error["wnll"]["none"]
 
 
 def test_images_are_labelled_on_a_graph_of_their_patches_too(digits, monkeypatch):
@@ -78,7 +85,12 @@ def test_images_are_labelled_on_a_graph_of_their_patches_too(digits, monkeypatch
         lambda self, images, mirrored: calls.append(len(images)) or encode(self, images, mirrored),
     )
     model = DeepWNLLClassifier(
-        module=backbone, augment=None, max_epochs=3, pseudo_epochs=4, wnll_epochs=0, random_state=0
+        backbone,
+        linear_step=LinearStep(3),
+        pseudo_step=PseudoLabelStep(4),
+        wnll_step=WNLLStep(0),
+        augment=None,
+        random_state=0,
     ).fit(X, few)
     # To learn the features, and for all pseudo-label epochs and the graph at the end together.
     assert sum(calls) == 2 * len(X)
@@ -92,9 +104,9 @@ def test_images_are_labelled_on_a_graph_of_their_patches_too(digits, monkeypatch
 
 def test_without_unlabelled_samples_it_is_the_algorithm_of_the_paper(digits):
     X, _, y, _, _ = digits
-    params = {"max_epochs": 2, "wnll_epochs": 1, "random_state": 0}
+    params = {"linear_step": LinearStep(2), "wnll_step": WNLLStep(1), "random_state": 0}
     model = DeepWNLLClassifier(**params).fit(X[:200], y[:200])
-    paper = DeepWNLLClassifier(**params, pseudo_labels=None).fit(X[:200], y[:200])
+    paper = DeepWNLLClassifier(**params, pseudo_step=PseudoLabelStep(0)).fit(X[:200], y[:200])
     assert {row["step"] for row in model.history_} == {"linear", "wnll"}
     for name, value in paper.network_.state_dict().items():
         assert torch.equal(value, model.network_.state_dict()[name])
@@ -115,13 +127,13 @@ def test_pseudo_labels_are_mostly_right_and_certain_ones_more_often(digits):
     assert mass.max() < 1.5 * mass.min()
 
 
-@pytest.mark.parametrize("rule", ["wnll", "linear"])
-def test_pseudo_labels_do_not_depend_on_the_order_of_the_samples(digits, rule):
+@pytest.mark.parametrize("source", ["wnll", "linear"])
+def test_pseudo_labels_do_not_depend_on_the_order_of_the_samples(digits, source):
     X, few, _, _, _ = digits
     network, prepare = make_network(X, mlp(64))
     order = np.random.default_rng(1).permutation(len(few))
     labels, other = (
-        label(Samples(X[rows], few[rows]), graph_features(X[rows], network, prepare), rule)
+        label(Samples(X[rows], few[rows]), graph_features(X[rows], network, prepare), source)
         for rows in (np.arange(len(few)), order)
     )
     place = (np.cumsum(few == -1) - 1)[order[few[order] == -1]]
@@ -130,19 +142,19 @@ def test_pseudo_labels_do_not_depend_on_the_order_of_the_samples(digits, rule):
 
 
 @pytest.mark.parametrize("module", [resnet20, vgg11, mlp])
-def test_own_features_and_the_buffers_have_the_same_length(module):
+def test_input_features_and_the_buffers_have_the_same_length(module):
     X = np.random.default_rng(0).normal(size=(30, 3, 8, 8)).astype(np.float32)
     X = X.reshape(30, -1) if module is mlp else X
     torch.manual_seed(0)
     network, prepare = make_network(X, module(X.shape[1]))
     make = graph_features(X, network, prepare)
     features, n = make(X), network.linear.in_features
-    own, late = np.hsplit(features, [-n])
-    np.testing.assert_allclose(np.linalg.norm(own, axis=1), 1, rtol=1e-4)
+    early, late = np.hsplit(features, [-n])
+    np.testing.assert_allclose(np.linalg.norm(early, axis=1), 1, rtol=1e-4)
     active = late.any(axis=1)
     assert active.mean() > 0.9
     np.testing.assert_allclose(np.linalg.norm(late[active], axis=1), 1, rtol=1e-4)
-    np.testing.assert_array_equal(own, make.own)
+    np.testing.assert_array_equal(early, make.input_features)
     with torch.no_grad():
         expected = network.eval()(prepare(torch.from_numpy(X))).softmax(dim=1).numpy()
     np.testing.assert_allclose(make.distributions(X), expected, rtol=1e-4, atol=1e-6)
@@ -154,9 +166,9 @@ def test_an_image_and_its_mirror_image_have_the_same_features():
     network, prepare = make_network(X, resnet20())
     mirror = np.ascontiguousarray(X[..., ::-1])
     for mirrored in (True, False):
-        own = SampleFeatures(mirrored=mirrored, seed=0).fit(X, CPU)
+        learned = InputFeatures(mirrored=mirrored, seed=0).fit(X, CPU)
         both = [
-            GraphFeatures(network, prepare, CPU, own(images, CPU), mirrored)(images)
+            GraphFeatures(network, prepare, CPU, learned(images, CPU), mirrored)(images)
             for images in (X, mirror)
         ]
         for part in (np.s_[:, :-64], np.s_[:, -64:]):
@@ -184,8 +196,8 @@ def test_batches_hold_both_kinds_of_samples_and_an_epoch_all(n_labeled, n_unlabe
         assert (labeled.sum(), (~labeled).sum()) == expected[:2]
         assert (weights[labeled] == 1).all()
         np.testing.assert_array_equal(classes[labeled], codes[places[labeled]])
-        own = np.linspace(0.5, 0.9, n_unlabeled)[places[~labeled] - n_labeled]
-        np.testing.assert_allclose(weights[~labeled], own, atol=1e-6)
+        given = np.linspace(0.5, 0.9, n_unlabeled)[places[~labeled] - n_labeled]
+        np.testing.assert_allclose(weights[~labeled], given, atol=1e-6)
         assert (classes[~labeled] == 1).all()
         seen.extend(places)
     assert set(seen) == set(range(len(codes)))
@@ -195,16 +207,29 @@ def test_batches_hold_both_kinds_of_samples_and_an_epoch_all(n_labeled, n_unlabe
     assert len(calls) == 2
 
 
-@pytest.mark.parametrize("rule", ["wnll", "linear"])
+def short_training():
+    return DeepWNLLClassifier(
+        linear_step=LinearStep(5),
+        pseudo_step=PseudoLabelStep(5),
+        wnll_step=WNLLStep(1, n_template_batches=2, n_query_batches=3),
+        random_state=0,
+    )
+
+
+@pytest.fixture(scope="module")
+def score_of_all_labels(digits):
+    X, _, y, new, truth = digits
+    return short_training().fit(X, y).score(new, truth)
+
+
+@pytest.mark.parametrize("source", ["wnll", "linear"])
 @pytest.mark.parametrize("n_unlabeled", [1, 2, 4])
-def test_a_few_missing_labels_change_little(digits, rule, n_unlabeled):
+def test_a_few_missing_labels_change_little(digits, score_of_all_labels, source, n_unlabeled):
     X, _, y, new, truth = digits
     few = y.copy()
     few[:n_unlabeled] = -1
-    params = {"max_epochs": 5, "pseudo_epochs": 5, "wnll_epochs": 1, "random_state": 0}
-    whole = DeepWNLLClassifier(**params).fit(X, y).score(new, truth)
-    model = DeepWNLLClassifier(**params, pseudo_labels=rule).fit(X, few)
-    assert model.score(new, truth) > whole - 0.03
+    model = short_training().set_params(pseudo_step__labels=source).fit(X, few)
+    assert model.score(new, truth) > score_of_all_labels - 0.03
 
 
 @pytest.mark.filterwarnings("ignore::sklearn_wnll.exceptions.UnreachedPointsWarning")
@@ -212,20 +237,24 @@ def test_what_no_label_reaches_weighs_nothing():
     X = np.repeat(np.eye(2, 4, dtype=np.float32), 20, axis=0)  # two directions
     X += 0.01 * np.random.default_rng(0).normal(size=X.shape).astype(np.float32)
     codes = np.where(np.arange(40) < 10, np.arange(40) % 2, -1)
-
-    found, weights = PseudoLabels(Samples(X, codes), np.asarray, "wnll", 5, None, 0, 1)()
+    features = graph_features(X, *make_network(X, nn.Identity()))
+    found, weights = label(Samples(X, codes), features, "wnll", prior=None, n_neighbors=5)
     assert len(found) == 30
     np.testing.assert_allclose(weights[10:], 0, atol=1e-9)
 
 
-@pytest.mark.parametrize(("prior", "active"), [("labeled", True), (None, False)])
-def test_the_prior_of_the_classes_is_used_where_unlabelled_samples_are(digits, prior, active):
-    X, few, y, _, _ = digits
-    model = DeepWNLLClassifier(max_epochs=1, pseudo_epochs=1, class_prior=prior)
-    assert (model.fit(X, few)._prior is not None) == active
-    assert model.set_params(class_prior="labeled").fit(X[:100], y[:100])._prior is None
+def test_the_prior_of_the_classes_is_used_where_unlabelled_samples_are(digits):
+    X, few, y, new, _ = digits
+    model = short_training().set_params(linear_step__epochs=1, pseudo_step__epochs=1)
+
+    def proba(prior, X, y):
+        return model.set_params(class_prior=prior).fit(X, y).predict_proba(new)
+
+    assert np.abs(proba("labeled", X, few) - proba(None, X, few)).max() > 0.01
+    every = X[:100], y[:100]
+    np.testing.assert_array_equal(proba("labeled", *every), proba(None, *every))
     with pytest.raises(ValueError, match=r"class_prior has shape \(2,\)"):
-        model.set_params(class_prior=[0.5, 0.5]).fit(X, few)
+        proba([0.5, 0.5], X, few)
 
 
 def test_the_rate_goes_down_to_zero_by_half_a_cosine():
@@ -292,8 +321,8 @@ def test_strong_augmentation_cuts_a_square_and_leaves_each_image_to_itself():
     assert grey.isfinite().all()
 
 
-@pytest.mark.parametrize("rule", ["graph", 3])
-def test_an_unknown_rule_is_refused(digits, rule):
+@pytest.mark.parametrize("source", ["graph", 3])
+def test_an_unknown_source_is_refused(digits, source):
     X, few, _, _, _ = digits
-    with pytest.raises(ValueError, match="'pseudo_labels' parameter of DeepWNLLClassifier must be"):
-        DeepWNLLClassifier(pseudo_labels=rule).fit(X, few)
+    with pytest.raises(ValueError, match="'labels' parameter of PseudoLabelStep must be"):
+        DeepWNLLClassifier(pseudo_step=PseudoLabelStep(labels=source)).fit(X, few)

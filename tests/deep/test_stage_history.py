@@ -9,6 +9,7 @@ from skorch.callbacks import Callback
 
 from sklearn_wnll import DeepWNLLClassifier, WNLLClassifier
 from sklearn_wnll.datasets import hide_labels
+from sklearn_wnll.deep import LinearStep, PseudoLabelStep, WNLLStep
 from sklearn_wnll.plotting import StageHistoryDisplay
 
 
@@ -123,7 +124,7 @@ class RecordsAccuracy(Callback):
 
     def on_epoch_end(self, net, **kwargs):
         with torch.no_grad():
-            logits = net.module_.eval()(net.prepare(torch.tensor(self.X)))
+            logits = net.module_.eval()(net.context.prepare(torch.tensor(self.X)))
         net.history.record("linear_acc", np.mean(logits.argmax(dim=1).numpy() == self.y))
 
 
@@ -131,9 +132,12 @@ def test_what_a_callback_records_is_drawn(digits):
     X, y = (part[:300] for part in digits[:2])
     X = X.astype(np.float32)
     model = DeepWNLLClassifier(
-        max_epochs=3, wnll_epochs=1, pseudo_epochs=2, pseudo_neighbors=15, random_state=0,
+        linear_step=LinearStep(3),
+        pseudo_step=PseudoLabelStep(2),
+        wnll_step=WNLLStep(1),
         callbacks=[RecordsAccuracy(X, y)],
-    ).fit(X, hide_labels(y, 5, random_state=0))  # fmt: skip
+        random_state=0,
+    ).fit(X, hide_labels(y, 5, random_state=0))
     display = StageHistoryDisplay.from_estimator(model)
     assert [len(line.get_xdata()) for line in display.loss_lines_] == [3, 1, 2, 1]
     losses = np.concatenate([line.get_ydata() for line in display.loss_lines_])

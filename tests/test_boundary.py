@@ -108,12 +108,16 @@ def test_no_page_imports_what_is_not_public():
 
 WITHOUT_TORCH = """
 import sys
+from functools import partial
 from importlib.machinery import PathFinder
 
-find_spec = PathFinder.find_spec
-PathFinder.find_spec = lambda name, *args: (
-    None if name.partition(".")[0] in ("torch", "skorch") else find_spec(name, *args)
-)
+
+def find_other(find_spec, name, *args):
+    hidden = name.partition(".")[0] in ("torch", "skorch")
+    return None if hidden else find_spec(name, *args)
+
+
+PathFinder.find_spec = partial(find_other, PathFinder.find_spec)
 import pytest
 sys.exit(pytest.main(["--collect-only", "-q", "-p", "no:cacheprovider"]))
 """

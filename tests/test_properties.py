@@ -14,7 +14,7 @@ pytestmark = [
     pytest.mark.filterwarnings("ignore::sklearn_wnll.exceptions.UnreachedPointsWarning"),
 ]
 MODES = ["transductive", "inductive"]
-quick = settings(max_examples=50)
+quick = settings(max_examples=30)
 
 
 def fit(cloud, **params):

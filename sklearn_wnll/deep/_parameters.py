@@ -110,21 +110,27 @@ class NestedParameters(BaseEstimator):
         estimator instance
             The estimator.
         """
-        plain = {name: value for name, value in params.items() if "__" not in name}
+        nested: dict[str, dict[str, Any]] = {}
+        plain: dict[str, Any] = {}
+        for name, value in params.items():
+            outer, delimiter, inner = name.partition("__")
+            if delimiter:
+                outer = "module" if outer == "module_params" else outer
+                nested.setdefault(outer, {})[inner] = value
+            else:
+                plain[name] = value
         super().set_params(**plain)
-        of_module = {}
-        nested = {name: value for name, value in params.items() if "__" in name}
-        for name in list(nested):
-            outer, _, inner = name.partition("__")
-            if outer in ("module", "module_params"):
-                of_module[inner] = nested.pop(name)
-            elif outer in self._DEFAULTS and getattr(self, outer) is None:
-                setattr(self, outer, self._DEFAULTS[outer]())
-                if outer == "wnll" and _is_short(params.get("wnll__n_neighbors")):
-                    self.wnll.set_params(scale_neighbor=None)
-        if of_module:
-            self.module_params = {**self._module_params(), **of_module}
-        super().set_params(**nested)
+        if "module" in nested:
+            self.module_params = {**self._module_params(), **nested.pop("module")}
+        for outer, inside in nested.items():
+            if outer in self._DEFAULTS and getattr(self, outer) is None:
+                made = self._DEFAULTS[outer]()
+                if inside == made.get_params():  # what get_params returned: None as before
+                    continue
+                if outer == "wnll" and _is_short(inside.get("n_neighbors")):
+                    made.set_params(scale_neighbor=None)
+                setattr(self, outer, made)
+            super().set_params(**{f"{outer}__{key}": value for key, value in inside.items()})
         return self
 
     def _module_params(self) -> dict[str, Any]:
@@ -135,6 +141,11 @@ class NestedParameters(BaseEstimator):
         """The step of a name, its parameters checked."""
         given = getattr(self, name)
         step: TrainingStep = self._DEFAULTS[name]() if given is None else given
+        if not isinstance(getattr(step, "name", None), str):
+            raise ValueError(
+                f"{name}={step!r} has no name, by which history_ would call it. Give its class an "
+                'attribute name, such as name = "consistency".'
+            )
         step._validate_params()
         if isinstance(step, WNLLStep):
             _check_scale_neighbor(name, step)

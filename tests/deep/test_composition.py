@@ -136,6 +136,19 @@ def test_all_nested_parameters_are_listed():
     assert listed["module__width"] == 3
 
 
+def test_setting_what_was_listed_changes_nothing():
+    model = DeepWNLLClassifier()
+    model.set_params(**model.get_params(deep=True))
+    assert model.wnll is model.linear_step is model.pseudo_step is model.wnll_step is None
+
+
+def test_short_lists_of_neighbors_need_no_other_parameter(digits):
+    X, few, _, new = digits
+    model = quick().set_params(wnll__n_neighbors=5)
+    assert model.wnll.scale_neighbor is None
+    assert model.fit(X, few).predict(new).shape == (100,)
+
+
 def test_a_grid_reaches_inside(digits):
     X, _, y, _ = digits
     for name, best in NESTED.items():
@@ -385,3 +398,11 @@ def test_a_step_without_a_needed_method_says_which(digits, missing):
         setattr(Unfinished, name, method)
     with pytest.raises(NotImplementedError, match=rf"Unfinished needs a method {missing}\("):
         quick(linear_step=Unfinished()).fit(digits[0], digits[2])
+
+
+def test_a_step_without_a_name_is_refused_before_the_training(digits):
+    class Nameless(ConsistencyStep):
+        name = None
+
+    with pytest.raises(ValueError, match="pseudo_step=.* has no name"):
+        quick(pseudo_step=Nameless()).fit(digits[0], digits[1])

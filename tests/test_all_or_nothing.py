@@ -96,7 +96,7 @@ def steps_of_a_fit(params):
     other = WNLLClassifier(**params).fit(*OTHER)
     n_steps = stop_at_step(lambda: other.fit(*OTHER), None, None)
     assert n_steps > 200
-    return [*random.Random(0).sample(range(1, n_steps - 15), 40), *range(n_steps - 15, n_steps)]
+    return [*random.Random(0).sample(range(1, n_steps - 15), 25), *range(n_steps - 15, n_steps)]
 
 
 @pytest.mark.parametrize("params", CONFIGURATIONS.values(), ids=CONFIGURATIONS)

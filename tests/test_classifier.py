@@ -542,7 +542,7 @@ def test_saved_models_predict_the_same(digits, dump, neighbors, mode, tmp_path):
     model = WNLLClassifier(neighbors=neighbors, predict_mode=mode, random_state=0)
     model.fit(X[:400], y[:400])
     loaded = dump(model, tmp_path / "model")
-    np.testing.assert_array_equal(loaded.predict_proba(X), model.predict_proba(X))
+    np.testing.assert_array_equal(loaded.predict_proba(X[:500]), model.predict_proba(X[:500]))
     np.testing.assert_array_equal(loaded.transduction_, model.transduction_)
 
 

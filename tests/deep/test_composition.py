@@ -404,5 +404,5 @@ def test_a_step_without_a_name_is_refused_before_the_training(digits):
     class Nameless(ConsistencyStep):
         name = None
 
-    with pytest.raises(ValueError, match="pseudo_step=.* has no name"):
+    with pytest.raises(ValueError, match=r"pseudo_step=.* has no name"):
         quick(pseudo_step=Nameless()).fit(digits[0], digits[1])

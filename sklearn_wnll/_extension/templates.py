@@ -11,7 +11,7 @@ import numpy as np
 from joblib import Parallel, delayed, effective_n_jobs
 from scipy import sparse
 
-from .._graph.base import Points
+from .._graph.points import Points
 from .._parallel import equal_blocks, single_openmp_thread
 from .._progress import Progress
 from .system import HarmonicExtension

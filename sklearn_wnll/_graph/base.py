@@ -1,38 +1,10 @@
-"""A cloud of points and its graph: what an estimator asks of them, however they are given."""
+"""The graph of points: what an estimator asks of it, however they are given."""
 
 from abc import ABC, abstractmethod
-from typing import NamedTuple
 
-import numpy as np
 from scipy import sparse
 
-__all__ = ["GraphBuilder", "Match", "PointGraph", "Points"]
-
-
-class Match(NamedTuple):
-    """The point that each query is.
-
-    ``point`` (n_queries,) numbers the fitted points first, then the new ones; equal queries are
-    one point. ``new`` (n_new, ...) holds the new points, as :class:`PointGraph` takes them.
-    """
-
-    point: np.ndarray
-    new: np.ndarray
-
-
-class Points(ABC):
-    """The points that rows are: rows that are the same, to the metric, are one point.
-
-    ``index`` (n_rows,) is the point of each row, ``n_points`` the number of points. The rule that
-    a query which is a fitted row keeps that row's value rests on :meth:`match` alone.
-    """
-
-    index: np.ndarray
-    n_points: int
-
-    @abstractmethod
-    def match(self, X):
-        """Find the queries ``X`` among the points: a :class:`Match`."""
+__all__ = ["GraphBuilder", "PointGraph"]
 
 
 class PointGraph(ABC):
@@ -65,7 +37,7 @@ class GraphBuilder(ABC):
 
     @abstractmethod
     def points(self, X):
-        """Find the points of rows: :class:`Points`, and what :meth:`build` takes of each."""
+        """Find the :class:`~.points.Points` of rows, and what :meth:`build` takes of each."""
 
     @abstractmethod
     def build(self, points):

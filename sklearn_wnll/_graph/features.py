@@ -1,59 +1,15 @@
-"""Rows of features: their points, and the graph of their nearest neighbours."""
+"""Rows of features to the graph of their nearest neighbours."""
 
 from dataclasses import dataclass
 
-import numpy as np
-from scipy import sparse
-
-from .base import GraphBuilder, Match, PointGraph, Points
+from .base import GraphBuilder, PointGraph
 from .lists import NeighborLists
 from .metrics import FeatureSpace
-from .rows import RowIndex, cast_rows, equal_rows, first_of_equal_rows, row_keys
+from .points import FeaturePoints
 from .search import NeighborSearch
 from .weights import weight_matrix
 
-__all__ = ["FeatureGraph", "FeatureGraphBuilder", "FeaturePoints"]
-
-
-class FeaturePoints(Points):
-    """The distinct rows of a matrix, compared by their bytes as a metric sees them.
-
-    Whole numbers are compared as float32. ``as_metric_sees`` is :meth:`FeatureSpace.rows`.
-    """
-
-    def __init__(self, X, as_metric_sees):
-        self._as_metric_sees, self._sparse = as_metric_sees, sparse.issparse(X)
-        self._dtype = X.dtype if X.dtype.kind == "f" else np.dtype(np.float32)
-        X = as_metric_sees(X)
-        keys = row_keys(X, self._dtype)
-        first, self.index = first_of_equal_rows(X, keys)
-        self.n_points, self._rows = len(first), RowIndex(keys[first])
-
-    def distinct(self, X):
-        """The distinct rows of the matrix that the points are of (n_points, n_features)."""
-        X = self._as_metric_sees(X)
-        if self.n_points == len(self.index):
-            return X
-        return X[np.unique(self.index, return_index=True)[1]]
-
-    def match(self, X, keys=None):
-        """Find the queries among the points: a :class:`Match`; their keys may be known."""
-        if self._sparse:
-            X = sparse.csr_array(X)
-        elif sparse.issparse(X):
-            X = X.toarray()
-        given = self._as_metric_sees(X)
-        X = cast_rows(given, self._dtype)
-        keys = row_keys(X, self._dtype) if keys is None else keys
-        point = self._rows.find(keys)
-        if X is not given:  # a row that was rounded is another row
-            candidate = np.flatnonzero(point >= 0)
-            same = equal_rows(X[candidate].astype(given.dtype), given[candidate])
-            point[candidate[~same]] = -1
-        new = np.flatnonzero(point < 0)
-        first, inverse = first_of_equal_rows(X[new], keys[new])
-        point[new] = self.n_points + inverse
-        return Match(point, X[new[first]])
+__all__ = ["FeatureGraph", "FeatureGraphBuilder"]
 
 
 class FeatureGraph(PointGraph):

@@ -6,7 +6,7 @@ import joblib
 import numpy as np
 from scipy import sparse
 
-from .base import GraphBuilder, Match, PointGraph, Points
+from .base import GraphBuilder, PointGraph
 from .lists import (
     lists_from_graph,
     merge_zero_distances,
@@ -14,6 +14,7 @@ from .lists import (
     smallest_of_groups,
     warn_if_short,
 )
+from .points import Match, Points
 from .weights import weight_matrix
 
 __all__ = ["PrecomputedGraph", "PrecomputedGraphBuilder", "PrecomputedPoints"]

@@ -31,7 +31,7 @@ def scale_neighbor_value(scale_neighbor, n_neighbors):
     return scale_neighbor
 
 
-def edge_weights(distances, scale_neighbor=8):
+def edge_weights(distances, scale_neighbor):
     """Compute edge weights by a self-tuning Gaussian from ascending distances (n_points, k).
 
     ``w(x, y) = exp(-|x - y|^2 / sigma(x)^2)``, where ``sigma(x)`` is the distance from ``x`` to its
@@ -59,7 +59,7 @@ def edge_weights(distances, scale_neighbor=8):
     return weights
 
 
-def weight_matrix(lists, n_columns, scale_neighbor=8):
+def weight_matrix(lists, n_columns, scale_neighbor):
     """Make the sparse matrix ``W[x, y] = w(x, y)`` (n_points, n_columns), generally not symmetric.
 
     ``n_columns`` is the number of points that may be neighbours.

@@ -6,13 +6,13 @@ from dataclasses import dataclass
 import numpy as np
 
 from .._classifier import WNLLClassifier
-from .._graph.features import FeaturePoints
 from .._graph.metrics import FeatureSpace
+from .._graph.points import FeaturePoints
 from .._graph.rows import row_keys
 from .._warnings import silenced
 from ..exceptions import FewLabelsWarning
 from ._features.graph_features import GraphFeatures
-from ._features.patches import InputFeatures
+from ._features.input_features import InputFeatures
 from ._inputs import Standardizer
 from ._network import WNLLNetwork, in_blocks, inference_network
 

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 
 from ._augmentation import crop_and_flip, strong_augmentation
-from ._features.patches import InputFeatures
+from ._features.input_features import InputFeatures
 from ._inputs import Standardizer, as_tensor, memory_format
 from ._network import WNLLNetwork, make_backbone
 from ._predictor import NetworkFeatures

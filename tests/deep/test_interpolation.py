@@ -8,8 +8,8 @@ from sklearn.exceptions import ConvergenceWarning
 from sklearn_wnll import WNLLClassifier
 from sklearn_wnll._graph.search import ExactSearch
 from sklearn_wnll.deep import wnll_interpolate
-from sklearn_wnll.deep._layer import gradients, graph
-from sklearn_wnll.deep._layer.graph import nearest_neighbors
+from sklearn_wnll.deep._layer import gradients, points
+from sklearn_wnll.deep._layer.points import nearest_neighbors
 
 from ..clouds import FACTORS, clouds
 from ..reference import dense_extension, dense_weights
@@ -163,7 +163,7 @@ def test_single_precision_finds_the_neighbors_in_tight_clusters(spread):
     rng = np.random.default_rng(0)
     X = np.repeat(rng.normal(size=(10, 64)), 60, axis=0) + spread * rng.normal(size=(600, 64))
     X = torch.tensor(X, dtype=torch.float32)
-    neighbors = graph.PointCloud(X, 15).neighbors
+    neighbors = points.PointCloud(X, 15).neighbors
     exact, _ = nearest_neighbors(X.double(), 15)
     recall = np.mean([np.isin(a, b).mean() for a, b in zip(neighbors, exact, strict=True)])
     assert recall > 0.999

@@ -7,7 +7,8 @@ from sklearn.datasets import load_digits
 from sklearn.linear_model import LogisticRegression
 
 from sklearn_wnll._progress import show_progress
-from sklearn_wnll.deep._features.patches import InputFeatures, PatchEncoder
+from sklearn_wnll.deep._features.input_features import InputFeatures
+from sklearn_wnll.deep._features.patches import PatchEncoder
 
 CPU = torch.device("cpu")
 

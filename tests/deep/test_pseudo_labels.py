@@ -14,12 +14,14 @@ from sklearn_wnll import DeepWNLLClassifier, WNLLClassifier
 from sklearn_wnll.datasets import hide_labels
 from sklearn_wnll.deep import LinearStep, PseudoLabelStep, WNLLStep, strong_augmentation
 from sklearn_wnll.deep._features.graph_features import GraphFeatures
-from sklearn_wnll.deep._features.patches import InputFeatures, PatchEncoder
+from sklearn_wnll.deep._features.input_features import InputFeatures
+from sklearn_wnll.deep._features.patches import PatchEncoder
 from sklearn_wnll.deep._inputs import Standardizer
 from sklearn_wnll.deep._network import WNLLNetwork
 from sklearn_wnll.deep._training.batches import PseudoLabeledBatches, Samples
-from sklearn_wnll.deep._training.callbacks import CosineDecay, MovingAverage
+from sklearn_wnll.deep._training.callbacks import MovingAverage
 from sklearn_wnll.deep._training.pseudo_labels import PseudoLabels
+from sklearn_wnll.deep._training.schedules import CosineDecay
 from sklearn_wnll.deep.backbones import mlp, resnet20, vgg11
 
 CPU = torch.device("cpu")

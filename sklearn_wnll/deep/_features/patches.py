@@ -1,111 +1,19 @@
-"""Features of the samples themselves, whatever the network: whitened patches of images."""
+"""Responses of an image's patches to whitened patches of other images."""
 
 import numpy as np
 import torch
-from sklearn.decomposition import PCA
 from sklearn.feature_extraction.image import PatchExtractor
-from sklearn.preprocessing import StandardScaler, normalize
-from torch.nn.functional import avg_pool2d, conv2d, interpolate
+from sklearn.preprocessing import normalize
+from torch.nn.functional import avg_pool2d, conv2d
 
-from ..._progress import Progress
-from .._inputs import Standardizer, as_tensor
-from .._network import BLOCK
+__all__ = ["N_FILTERS", "PatchEncoder"]
 
-__all__ = ["InputFeatures", "PatchEncoder"]
-
-_LONGEST, _SHORTEST = 32, 8  # sides to which images are reduced; with a shorter one, they are rows
-_MOST_FITTED = 20_000  # images from which principal components are learned
-_N_COMPONENTS, _LEAST_VARIANCE = 256, 1e-3  # the latter as a part of the largest
 _N_IMAGES, _PER_IMAGE = 5_000, 10  # from which patches are taken, and how many from each
-_MOST_NUMBERS = 2**28  # of these images
 _PATCHES_ALONG, _MOST_IN_PATCH = 4, 1024  # patches along the shorter side, numbers of one
-_N_FILTERS = 128
+N_FILTERS = 128
 _CONTRAST, _WHITENING = 0.05, 0.1
 _THRESHOLD = 1.0  # in standard deviations of a filter's answer
 _CACHED = 20  # images whose answers stay in a processor's cache
-
-
-class InputFeatures:
-    """Features of samples for a graph that no training changes.
-
-    Images: the responses of :class:`PatchEncoder`, of which whitened principal components are
-    taken; if ``mirrored``, the mean over an image and its mirror image. All else, and images
-    whose shorter side has less than 8 pixels: the raw values, each scaled to the same spread if
-    ``standardize``. Both are then scaled to unit length.
-    """
-
-    def __init__(self, *, mirrored, seed, standardize=True):
-        self.mirrored, self.seed, self.standardize = mirrored, seed, standardize
-
-    def fit(self, X, device):
-        """Learn the features from samples (n, ...), of images at most 20,000, on a device."""
-        rng = np.random.RandomState(self.seed)
-        self._encoder = self._scaler = self._pca = None
-        are_images = X.ndim == 4 and min(X.shape[2:]) >= _SHORTEST
-        self._standardize = (
-            Standardizer(X) if are_images else Standardizer(_as_rows(X), self.standardize)
-        )
-        if are_images:
-            rows = rng.permutation(len(X))[:_MOST_FITTED]
-            n_images = max(_N_FILTERS, min(_N_IMAGES, _MOST_NUMBERS // X[0].size))
-            images = [self._images(part, device) for part in _blocks(X, rows[:n_images])]
-            self._encoder = PatchEncoder(torch.cat(images), rng)
-            answers = [self._answers(part, device) for part in _blocks(X, rows)]
-            self._fit_components(np.concatenate(answers), rng)
-        return self
-
-    def _fit_components(self, answers, rng):
-        self._scaler = StandardScaler().fit(answers)
-        if not self._scaler.var_.any():
-            return
-        n, n_answers = answers.shape
-        pca = PCA(min(_N_COMPONENTS, *answers.shape), random_state=rng)
-        pca.fit(self._scaler.transform(answers))
-        # From few samples, components of small variance are noise, which whitening would raise.
-        least = max(_LEAST_VARIANCE * pca.explained_variance_[0], n_answers / n)
-        self._pca, self._spread = pca, np.sqrt(pca.explained_variance_ + least)
-
-    def __call__(self, X, device):
-        """Features of samples (n, n_features), at most 256 of images, as float32."""
-        progress = Progress("patches", enabled=self._encoder is not None)
-        parts, done = [], 0
-        for block in _blocks(X, np.arange(len(X))):
-            parts.append(self._block(block, device))
-            done += len(block)
-            progress.update(done / len(X), f"{done:,} of {len(X):,} samples")
-        progress.finish(f"{len(X):,} samples")
-        return np.concatenate(parts)
-
-    def _block(self, X, device):
-        if self._encoder is None:
-            found = self._standardize(as_tensor(_as_rows(X))).numpy()
-        else:
-            found = self._scaler.transform(self._answers(X, device))
-        if self._pca is not None:
-            found = self._pca.transform(found) / self._spread
-        return normalize(found).astype(np.float32, copy=False)
-
-    def _answers(self, X, device):
-        return self._encoder(self._images(X, device), self.mirrored)
-
-    def _images(self, X, device):
-        """Standardized images, reduced to 32 pixels, or to 8 across, on the device."""
-        images = self._standardize(as_tensor(X).to(device))
-        sides = images.shape[2:]
-        part = max(_LONGEST / max(sides), _SHORTEST / min(sides))
-        if part >= 1:
-            return images
-        return interpolate(images, [round(part * side) for side in sides], mode="area")
-
-
-def _as_rows(X):
-    return X.reshape(len(X), -1)
-
-
-def _blocks(X, rows):
-    """Samples of some rows, block by block."""
-    for start in range(0, len(rows), BLOCK):
-        yield X[rows[start : start + BLOCK]]
 
 
 class PatchEncoder:
@@ -134,7 +42,7 @@ class PatchEncoder:
         center = patches.mean(axis=0)
         variance, axes = np.linalg.eigh(np.cov(patches.T, bias=True))
         whitening = axes / np.sqrt(np.maximum(variance, 0) + _WHITENING)
-        chosen = rng.permutation(len(patches))[:_N_FILTERS]
+        chosen = rng.permutation(len(patches))[:N_FILTERS]
         filters = normalize((patches[chosen] - center) @ whitening) @ whitening.T
         self._shift = torch.from_numpy(-filters @ center).float()
         # Without its mean, a filter does the subtraction of a patch's mean.

@@ -6,7 +6,8 @@ values with a way backward. Another one is a function more, and an entry in ``GR
 
 import torch
 
-from .graph import differences_gradient, weights_gradient
+from .points import differences_gradient
+from .weights import weights_gradient
 
 __all__ = ["GRADIENTS"]
 
@@ -32,7 +33,7 @@ class _Adjoint(torch.autograd.Function):
         adjoint = system.adjoint(gradient)
         by_template = by_query = by_targets = None
         if ctx.needs_input_grad[0] or ctx.needs_input_grad[2]:
-            by_weights = system.weights_gradient(adjoint, solved.values)
+            by_weights = system.edges_gradient(adjoint, solved.values)
             by_squares = weights_gradient(
                 by_weights, solved.cloud.squares, solved.weights, solved.scale_position
             )

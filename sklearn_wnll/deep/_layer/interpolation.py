@@ -8,8 +8,9 @@ from ..._extension.label_weights import label_weight_value
 from ..._graph.weights import scale_neighbor_value
 from ..._typing import Gradient, NetworkLabelWeight
 from .gradients import GRADIENTS
-from .graph import PointCloud, edge_weights
+from .points import PointCloud
 from .system import HarmonicSystem
+from .weights import edge_weights
 
 __all__ = ["Interpolation", "wnll_interpolate"]
 

@@ -1,20 +1,11 @@
-"""What happens around an epoch: its seed, its learning rate, its record."""
-
-import math
+"""Callbacks around an epoch: its seed, the average of the weights, its record."""
 
 import numpy as np
 import torch
 from skorch.callbacks import Callback
 from torch.optim.swa_utils import get_ema_multi_avg_fn
 
-__all__ = [
-    "CosineDecay",
-    "EpochSeed",
-    "KeepRecord",
-    "MovingAverage",
-    "RecordPseudoWeight",
-    "StepHalving",
-]
+__all__ = ["EpochSeed", "KeepRecord", "MovingAverage", "RecordPseudoWeight"]
 
 
 class EpochSeed(Callback):
@@ -30,36 +21,6 @@ class EpochSeed(Callback):
         """Seed the epoch that begins."""
         epoch = len(net.history)
         torch.manual_seed((self.seed * 1_000_003 + self.step * 100_003 + epoch) % 2**63)
-
-
-class StepHalving(Callback):
-    """Halve the learning rate after every so many epochs."""
-
-    def __init__(self, every):
-        self.every = every
-
-    def on_epoch_begin(self, net, **kwargs):
-        """Set the learning rate of the epoch that begins."""
-        _set_rate(net, 0.5 ** ((len(net.history) - 1) // self.every))
-
-
-class CosineDecay(Callback):
-    """Lower the learning rate with each batch, along half a cosine, to 0 after ``n_epochs``."""
-
-    def __init__(self, n_epochs, n_batches):
-        self.n_epochs, self.n_batches = n_epochs, n_batches
-
-    def on_epoch_begin(self, net, **kwargs):
-        """Set the learning rate of the epoch that begins."""
-        self._set(net, 0)
-
-    def on_batch_begin(self, net, **kwargs):
-        """Set the learning rate of the batch that begins."""
-        self._set(net, len(net.history[-1]["batches"]) - 1)  # it is among them
-
-    def _set(self, net, batches):
-        done = (len(net.history) - 1 + batches / self.n_batches) / self.n_epochs
-        _set_rate(net, (1 + math.cos(math.pi * done)) / 2)
 
 
 class MovingAverage(Callback):
@@ -114,12 +75,6 @@ class KeepRecord(Callback):
         """Hand on the epoch that ends."""
         row = {key: _plain(value) for key, value in net.history[-1].items()}
         self.keep(net, {key: value for key, value in row.items() if value is not None})
-
-
-def _set_rate(net, factor):
-    """Set the learning rate to a part of the first one."""
-    for group in net.optimizer_.param_groups:
-        group["lr"] = net.lr * factor
 
 
 def _plain(value):

@@ -23,10 +23,11 @@ from .batches import (
     TemplateQueryBatches,
     automatic_batch_size,
 )
-from .callbacks import CosineDecay, MovingAverage, RecordPseudoWeight, StepHalving
+from .callbacks import MovingAverage, RecordPseudoWeight
 from .context import TrainingContext
 from .net import StepNet
 from .pseudo_labels import PseudoLabels
+from .schedules import CosineDecay, StepHalving
 
 __all__ = ["LinearStep", "PseudoLabelStep", "WNLLStep"]
 

@@ -1,17 +1,10 @@
-"""The weighted nearest-neighbour graph of a cloud of points, as torch tensors."""
+"""A cloud of points and its nearest-neighbour lists, as torch tensors."""
 
 import torch
 
-from ..._graph.weights import SMALLEST_WEIGHT
 from .sparse import csr_matrix
 
-__all__ = [
-    "PointCloud",
-    "differences_gradient",
-    "edge_weights",
-    "nearest_neighbors",
-    "weights_gradient",
-]
+__all__ = ["PointCloud", "differences_gradient", "nearest_neighbors"]
 
 _ENTRIES = 2**23  # distances, or coordinates of differences, that are held at a time
 _MORE = 2  # candidates beside the neighbours, for what products of rounded numbers confuse
@@ -69,36 +62,6 @@ def _search(points, rows, neighbors, squares, dtype):
         ordered = exact.sort(dim=1, stable=True)
         squares[part] = ordered.values[:, :k]
         neighbors[part] = found.gather(1, ordered.indices[:, :k])
-
-
-def edge_weights(squares, scale_neighbor):
-    """Compute self-tuning Gaussian weights of edges from ascending squared distances (n_points, k).
-
-    ``w(x, y) = exp(-|x - y|^2 / sigma(x)^2)``, where ``sigma(x)`` is the distance of the
-    ``scale_neighbor``-th neighbour; if that is 0, the next larger one; if all are 0, all weights
-    are 1. Weights below 1e-12 are 0. Returns also which entry of its list is each point's scale
-    (n_points, 1).
-    """
-    k = squares.shape[1]
-    places = torch.arange(k, device=squares.device)
-    usable = (squares > 0) & (places >= min(scale_neighbor, k) - 1)
-    scale_position = usable.to(torch.uint8).argmax(dim=1, keepdim=True)
-    sigma = torch.where(usable.any(dim=1, keepdim=True), squares.gather(1, scale_position), 1)
-    weights = torch.exp(-squares / sigma)
-    return torch.where(weights < SMALLEST_WEIGHT, 0, weights), scale_position
-
-
-def weights_gradient(gradient, squares, weights, scale_position):
-    """Turn derivatives by the weights (n_points, k) into those by squared distances.
-
-    ``squares``, ``weights`` and ``scale_position`` are what :func:`edge_weights` takes and returns.
-    """
-    sigma = squares.gather(1, scale_position)
-    flat = sigma == 0
-    sigma = torch.where(flat, 1, sigma)
-    by_exponent = gradient * weights / sigma
-    by_scale = (by_exponent * squares / sigma).sum(dim=1, keepdim=True)
-    return (-by_exponent).scatter_add(1, scale_position, torch.where(flat, 0, by_scale))
 
 
 def differences_gradient(gradient, cloud):

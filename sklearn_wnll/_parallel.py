@@ -66,6 +66,7 @@ def _single_blas_thread():
     """
     with _lock:
         if not _blas.users:
+            _free_limit_of_blas()
             _blas.limit = _controller().limit(limits=1, user_api="blas")
         _blas.users += 1
     try:
@@ -75,7 +76,16 @@ def _single_blas_thread():
         with _lock:
             _blas.users -= 1
             if not _blas.users:
+                _free_limit_of_blas()
                 _blas.limit.restore_original_limits()
+                _free_limit_of_blas()
+
+
+def _free_limit_of_blas():
+    """Let this thread set the limit: from threadpoolctl 3.8 on, the first that does keeps it."""
+    for library in _controller().lib_controllers:
+        if hasattr(library, "clear_controlling_thread"):
+            library.clear_controlling_thread(force=True)
 
 
 class _Blas:

@@ -3,6 +3,10 @@ import sys
 from importlib.util import find_spec
 from pathlib import Path
 
+# The tests run in two processes, which would slow each other down with threads. Set before numpy
+# and torch are imported.
+os.environ.setdefault("OMP_NUM_THREADS", "1")
+
 import numpy as np
 import pytest
 from hypothesis import settings

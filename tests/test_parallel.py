@@ -2,6 +2,7 @@ import os
 import subprocess
 import sys
 import threading
+from concurrent.futures import ThreadPoolExecutor
 from unittest import mock
 
 import numpy as np
@@ -62,6 +63,20 @@ def test_threads_meet_and_blas_keeps_to_one():
         before = [library["num_threads"] for library in threadpool_info()]
         assert in_threads(task, range(2)) == [1, 1]
         assert [library["num_threads"] for library in threadpool_info()] == before
+
+
+def blas_threads(_=None):
+    return {lib["num_threads"] for lib in threadpool_info() if lib["user_api"] == "blas"}
+
+
+def test_blas_keeps_to_one_thread_whichever_thread_asks():
+    with threadpool_limits(2, user_api="blas"):
+        for _ in range(2):
+            assert in_threads(blas_threads, [None]) == [{1}]
+            with ThreadPoolExecutor(2) as pool:
+                found = list(pool.map(in_threads, [blas_threads] * 4, [[None]] * 4))
+            assert found == [[{1}]] * 4
+        assert blas_threads() == {2}
 
 
 def test_an_error_in_a_thread_is_raised():

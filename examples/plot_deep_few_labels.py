@@ -25,9 +25,9 @@ from sklearn.datasets import load_digits
 from sklearn.model_selection import train_test_split
 from torch import nn
 
-from sklearn_wnll import DeepWNLLClassifier, WNLLClassifier
+from sklearn_wnll import DeepWNLLClassifier
 from sklearn_wnll.datasets import hide_labels
-from sklearn_wnll.deep import LinearStep, PseudoLabelStep
+from sklearn_wnll.deep import LinearStep, PseudoLabelStep, WNLLHead
 from sklearn_wnll.plotting import StageHistoryDisplay
 
 COLORS = {"linear": "#0072B2", "wnll": "#009E73"}  # those of the steps that train the heads
@@ -74,7 +74,7 @@ def errors(seed):
         module=small_cnn,
         linear_step=LinearStep(epochs=40, lr_halving_epochs=15),
         pseudo_step=PseudoLabelStep(epochs=15),
-        wnll=WNLLClassifier(n_neighbors=15, metric="cosine"),
+        wnll=WNLLHead(n_neighbors=15),
         augment=None,
         random_state=seed,
     ).fit(X_fit, few)

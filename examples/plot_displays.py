@@ -30,7 +30,7 @@ from torch import nn
 
 from sklearn_wnll import DeepWNLLClassifier, WNLLClassifier
 from sklearn_wnll.datasets import hide_labels
-from sklearn_wnll.deep import LinearStep, PseudoLabelStep
+from sklearn_wnll.deep import LinearStep, PseudoLabelStep, WNLLHead
 from sklearn_wnll.plotting import LabelBudgetDisplay, StageHistoryDisplay, TransductionDisplay
 
 # %%
@@ -134,7 +134,7 @@ def draw_training(axes):
         module=small_cnn,
         linear_step=LinearStep(epochs=30, lr_halving_epochs=10),
         pseudo_step=PseudoLabelStep(epochs=10),
-        wnll=WNLLClassifier(n_neighbors=15, metric="cosine"),
+        wnll=WNLLHead(n_neighbors=15),
         augment=None,
         callbacks=[ScoreHeads(X_test, y_test)],
         random_state=0,

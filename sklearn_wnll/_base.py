@@ -61,8 +61,9 @@ class PartlyLabeledClassifierMixin(ClassifierMixin):
         ndarray of shape (n_queries,)
             Labels.
         """
-        probabilities = self.predict_proba(X)
-        return self.classes_[probabilities.argmax(axis=1)]
+        fitted = copy(self)  # another thread may fit meanwhile
+        probabilities = fitted.predict_proba(X)
+        return fitted.classes_[probabilities.argmax(axis=1)]
 
     def predict_proba(self, X: Rows) -> Floats:
         """Predict the distribution over the classes of each row.
@@ -78,7 +79,7 @@ class PartlyLabeledClassifierMixin(ClassifierMixin):
         ndarray of shape (n_queries, n_classes)
             Rows in [0, 1] that sum to 1; classes in the order of ``classes_``.
         """
-        return self._distributions(X)[0]
+        return copy(self)._distributions(X)[0]
 
     def certainty(self, X: Rows) -> Floats:
         """Compute how certain the prediction of each row is.
@@ -95,7 +96,7 @@ class PartlyLabeledClassifierMixin(ClassifierMixin):
             0 if uniform, and 0 where no label reaches a row. It ranks rows; it is not the
             probability of being right.
         """
-        return certainty(*self._distributions(X))
+        return certainty(*copy(self)._distributions(X))
 
     def score(self, X: Rows, y: Labels, sample_weight: ArrayLike | None = None) -> float:
         """Compute the accuracy on the rows that ``y`` labels.
@@ -121,9 +122,10 @@ class PartlyLabeledClassifierMixin(ClassifierMixin):
         ValueError
             If no row is labelled.
         """
-        predicted, y = self.predict(X), as_label_array(y)
+        fitted = copy(self)  # another thread may fit meanwhile
+        predicted, y = fitted.predict(X), as_label_array(y)
         check_consistent_length(predicted, y, sample_weight)
-        labeled = ~is_unlabeled(y, self.unlabeled, self.classes_)
+        labeled = ~is_unlabeled(y, self.unlabeled, fitted.classes_)
         if not labeled.any():
             raise ValueError("Every row of y is unlabelled: there is nothing to score.")
         if sample_weight is not None:

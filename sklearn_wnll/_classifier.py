@@ -358,7 +358,8 @@ class WNLLClassifier(PartlyLabeledClassifierMixin, BaseEstimator):
         Returns
         -------
         ndarray of int of shape (n,)
-            Rows of the fitted ``X``, the most useful first; fewer if fewer are left. Of several
+            Positions of rows in the fitted ``X`` (for ``iloc``, if it is a DataFrame), the most
+            useful first; fewer if fewer are left. Of several
             equal rows only one is suggested.
 
         Raises

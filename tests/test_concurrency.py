@@ -219,3 +219,28 @@ print(joblib.hash(model.fit(X, y).predict_proba(X + 0.1)))
         text=True,
     )
     assert done.stdout.strip() == joblib.hash(model.fit(X, y).predict_proba(X + 0.1))
+
+
+def test_a_prediction_beside_a_refit_is_that_of_one_of_the_fits():
+    X, _ = make_blobs(60, centers=3, random_state=0)
+    labels = np.where(np.arange(60) < 12, np.arange(60) % 3, -1)
+    three = np.array(["a", "b", "c"], dtype=object)
+    of_three = np.where(labels < 0, None, three[labels])
+    of_two = np.where(labels < 0, None, np.where(labels == 0, "x", "w"))
+    model = WNLLClassifier(class_prior="labeled").fit(X, of_three)
+    asked = X + 0.01
+    expected = [set(clone(model).fit(X, y).predict(asked)) for y in (of_three, of_two)]
+    stop, found = threading.Event(), []
+
+    def ask():
+        while not stop.is_set():
+            found.append(set(model.predict(asked)))
+
+    with ThreadPoolExecutor(1) as pool:
+        asking = pool.submit(ask)
+        for y in 20 * [of_two, of_three]:
+            model.fit(X, y)
+        stop.set()
+        asking.result()
+    assert len(found) > 1
+    assert all(answer in expected for answer in found)

@@ -28,10 +28,11 @@ from measure import machine, table, write_page
 from readers import load_cifar10, load_mnist
 from trainings import dates, draw_rows, error_cell, grouped_results, result_of
 
-from sklearn_wnll import DeepWNLLClassifier, WNLLClassifier
+from sklearn_wnll import DeepWNLLClassifier
 from sklearn_wnll.deep import (
     LinearStep,
     PseudoLabelStep,
+    WNLLHead,
     WNLLStep,
     backbones,
     crop_and_flip,
@@ -79,13 +80,7 @@ def settings(method, args):
             batch_size=args.batch_size,
             labels="wnll" if method == "WNLL" else "linear",
         ),
-        "wnll": WNLLClassifier(
-            n_neighbors=NEIGHBORS[args.data],
-            scale_neighbor=8,
-            metric="cosine",
-            template_size=5000,
-            query_size=1000,
-        ),
+        "wnll": WNLLHead(n_neighbors=NEIGHBORS[args.data]),
     }
 
 

@@ -68,7 +68,8 @@ def row_keys(X, dtype=None):
 
     A key is the sum, modulo 2^64, of the row's 32-bit words times fixed random odd numbers. A
     word of zeros adds nothing, so a sparse row has the keys of the same dense row. Two
-    different rows share both keys with a probability of at most about 2^-64.
+    different rows share both keys with a probability of about 2^-64 or less, unless they were
+    constructed to.
     """
     dtype = X.dtype if dtype is None else dtype
     words = dtype.itemsize // 4

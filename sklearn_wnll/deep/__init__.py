@@ -11,6 +11,7 @@ except ImportError as error:
 
 from ._augmentation import crop_and_flip, strong_augmentation
 from ._estimator import DeepWNLLClassifier
+from ._head import WNLLHead
 from ._layer.interpolation import wnll_interpolate
 from ._training.base import TrainingStep
 from ._training.steps import LinearStep, PseudoLabelStep, WNLLStep
@@ -20,6 +21,7 @@ __all__ = [
     "LinearStep",
     "PseudoLabelStep",
     "TrainingStep",
+    "WNLLHead",
     "WNLLStep",
     "crop_and_flip",
     "strong_augmentation",

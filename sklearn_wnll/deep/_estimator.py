@@ -22,6 +22,7 @@ from .._typing import ClassPrior, Floats, Indices, Labels, Mask, RandomState, Ro
 from .._warnings import warn_user
 from ..exceptions import TrainingInterruptedWarning
 from ._devices import find_device, warn_of_slow_precision
+from ._head import WNLLHead
 from ._inputs import as_samples, spread, warn_of_range
 from ._network import WNLLNetwork
 from ._parameters import CONSTRAINTS, STEPS, NestedParameters
@@ -70,13 +71,9 @@ class DeepWNLLClassifier(PartlyLabeledClassifierMixin, NestedParameters):
         steps take its place, as in the paper, and unlabelled samples serve the graphs alone.
     wnll_step : TrainingStep, default=None
         Last step of each stage. None is :class:`~sklearn_wnll.deep.WNLLStep`.
-    wnll : WNLLClassifier, default=None
+    wnll : WNLLHead or WNLLClassifier, default=None
         The graph on which pseudo-labels are found and samples are predicted; a copy of it is
-        fitted to the network's features. None is ``WNLLClassifier(n_neighbors=30,
-        scale_neighbor=8, metric="cosine", template_size=5000, query_size=1000)`` if a pseudo-label
-        step is trained, and if not, ``WNLLClassifier(template_size=5000, query_size=1000)``.
-        ``set_params(wnll__n_neighbors=15)`` starts from the first of them. Some 15 neighbours are
-        better if nearby samples mostly share a class, such as digits; 60 if they do not.
+        fitted to the network's features. None is :class:`~sklearn_wnll.deep.WNLLHead`.
     augment : {"auto"}, callable or None, default="auto"
         Changes a batch of network inputs at random in training; only torch's random numbers are
         seeded. ``"auto"`` is :func:`~sklearn_wnll.deep.crop_and_flip` for images, in pseudo-label
@@ -196,7 +193,7 @@ class DeepWNLLClassifier(PartlyLabeledClassifierMixin, NestedParameters):
         linear_step: TrainingStep | None = None,
         pseudo_step: TrainingStep | None = None,
         wnll_step: TrainingStep | None = None,
-        wnll: WNLLClassifier | None = None,
+        wnll: WNLLHead | WNLLClassifier | None = None,
         augment: Literal["auto"] | Callable[[Tensor], Tensor] | None = "auto",
         standardize: bool = True,
         mixed_precision: bool = False,
@@ -274,7 +271,9 @@ class DeepWNLLClassifier(PartlyLabeledClassifierMixin, NestedParameters):
         kept = checkpoint.load()
         drawn = int(check_random_state(self.random_state).randint(2**31 - 1))
         seed = drawn if kept is None else kept["seed"]
-        self._prepare_wnll(wnll, seed)
+        wnll.set_params(unlabeled=-1, **self._execution(wnll))
+        if wnll.random_state is None:
+            wnll.set_params(random_state=seed)
         with show_progress(self.verbose), _forked_random_numbers(device, seed):
             setup = FitSetup.make(
                 X,
@@ -315,10 +314,9 @@ class DeepWNLLClassifier(PartlyLabeledClassifierMixin, NestedParameters):
         if self.head == "linear":
             logits = self._predictor.features.logits(X, device)
             return logits.double().softmax(dim=1).numpy(), np.ones(len(X), dtype=bool)
-        wnll = self._fresh_wnll(True)
-        self._prepare_wnll(wnll, 0)
-        names = "predict_mode", "query_size", "tol", "max_iter", "n_jobs", "verbose"
-        options = {name: getattr(wnll, name) for name in names}
+        wnll = self._given_wnll()
+        names = "predict_mode", "query_size", "tol", "max_iter"
+        options = {name: getattr(wnll, name) for name in names} | self._execution(wnll)
         with show_progress(self.verbose):
             return self._predictor.predict(X, device, **options)
 
@@ -373,13 +371,13 @@ class DeepWNLLClassifier(PartlyLabeledClassifierMixin, NestedParameters):
             params |= {f"{name}__{key}": value for key, value in inside.get_params().items()}
         return Checkpoint(self.checkpoint_dir, fingerprints(params, X, codes))
 
-    def _prepare_wnll(self, wnll: WNLLClassifier, seed: int) -> None:
-        """Give a graph what it takes from the estimator around it."""
-        wnll.set_params(unlabeled=-1, verbose=max(self.verbose, wnll.verbose))
-        if wnll.random_state is None:
-            wnll.set_params(random_state=seed)
-        if wnll.n_jobs is None:
-            wnll.set_params(n_jobs=self.n_jobs)
+    def _execution(self, wnll: WNLLHead | WNLLClassifier) -> dict[str, Any]:
+        """Jobs and progress of a graph: its own, or those of the estimator around it."""
+        n_jobs = getattr(wnll, "n_jobs", None)
+        return {
+            "n_jobs": self.n_jobs if n_jobs is None else n_jobs,
+            "verbose": max(self.verbose, getattr(wnll, "verbose", 0)),
+        }
 
 
 def _train(trainer: Trainer, state: dict[str, Any] | None) -> None:

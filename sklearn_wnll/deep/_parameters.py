@@ -9,10 +9,11 @@ from sklearn.utils._param_validation import Interval, StrOptions
 
 from .._classifier import WNLLClassifier
 from .._graph.weights import scale_neighbor_value
+from ._head import WNLLHead
 from ._training.base import TrainingStep
 from ._training.steps import LinearStep, PseudoLabelStep, WNLLStep
 
-__all__ = ["CONSTRAINTS", "STEPS", "NestedParameters", "default_wnll"]
+__all__ = ["CONSTRAINTS", "STEPS", "NestedParameters"]
 
 STEPS = "linear_step", "pseudo_step", "wnll_step"
 
@@ -24,7 +25,7 @@ CONSTRAINTS: dict[str, Any] = {
     "linear_step": [None, TrainingStep],
     "pseudo_step": [None, TrainingStep],
     "wnll_step": [None, TrainingStep],
-    "wnll": [None, WNLLClassifier],
+    "wnll": [None, WNLLHead, WNLLClassifier],
     "augment": [StrOptions({"auto"}), callable, None],
     "standardize": ["boolean"],
     "mixed_precision": ["boolean"],
@@ -39,22 +40,8 @@ CONSTRAINTS: dict[str, Any] = {
     "verbose": ["verbose"],
 }
 
-_SCALE = 8  # neighbour whose distance is the scale of the graph of unlabelled samples
 # Owned by the estimator around it, which would have to ignore them.
 _RESERVED = {"class_prior": None, "unlabeled": "auto"}
-
-
-def default_wnll(learns_from_unlabeled: bool = True) -> WNLLClassifier:
-    """The graph that ``wnll=None`` stands for."""
-    batches: dict[str, Any] = {"template_size": 5000, "query_size": 1000}
-    if learns_from_unlabeled:
-        return WNLLClassifier(n_neighbors=30, scale_neighbor=_SCALE, metric="cosine", **batches)
-    return WNLLClassifier(**batches)
-
-
-def _is_short(n_neighbors: object) -> bool:
-    """Whether lists of that length do not reach to the default graph's scale."""
-    return isinstance(n_neighbors, int | Integral) and n_neighbors < _SCALE
 
 
 class NestedParameters(BaseEstimator):
@@ -68,7 +55,7 @@ class NestedParameters(BaseEstimator):
         "linear_step": LinearStep,
         "pseudo_step": PseudoLabelStep,
         "wnll_step": WNLLStep,
-        "wnll": default_wnll,
+        "wnll": WNLLHead,
     }
 
     module_params: dict[str, Any] | None
@@ -124,12 +111,7 @@ class NestedParameters(BaseEstimator):
             self.module_params = {**self._module_params(), **nested.pop("module")}
         for outer, inside in nested.items():
             if outer in self._DEFAULTS and getattr(self, outer) is None:
-                made = self._DEFAULTS[outer]()
-                if inside == made.get_params():  # what get_params returned: None as before
-                    continue
-                if outer == "wnll" and _is_short(inside.get("n_neighbors")):
-                    made.set_params(scale_neighbor=None)
-                setattr(self, outer, made)
+                setattr(self, outer, self._DEFAULTS[outer]())
             super().set_params(**{f"{outer}__{key}": value for key, value in inside.items()})
         return self
 
@@ -138,25 +120,25 @@ class NestedParameters(BaseEstimator):
         return self.module_params if isinstance(self.module_params, dict) else {}
 
     def _step(self, name: str) -> TrainingStep:
-        """The step of a name, its parameters checked."""
+        """A copy of the step of a name, its parameters checked."""
         given = getattr(self, name)
-        step: TrainingStep = self._DEFAULTS[name]() if given is None else given
-        if not isinstance(getattr(step, "name", None), str):
-            raise ValueError(
-                f"{name}={step!r} has no name, by which history_ would call it. Give its class an "
-                'attribute name, such as name = "consistency".'
-            )
+        step: TrainingStep = self._DEFAULTS[name]() if given is None else clone(given)
+        for attribute in ("name", "epochs", "lr"):
+            if not hasattr(step, attribute):
+                raise ValueError(
+                    f"{name}={step!r} has no {attribute}. A step needs an attribute name, by which "
+                    "history_ calls it, and parameters epochs and lr, which its __init__ sets."
+                )
         step._validate_params()
         if isinstance(step, WNLLStep):
             _check_scale_neighbor(name, step)
         return step
 
-    def _fresh_wnll(self, learns_from_unlabeled: bool) -> WNLLClassifier:
-        """A copy of the graph, not fitted; a ValueError if it has what is the estimator's."""
-        given = self.wnll
-        wnll: WNLLClassifier = default_wnll(learns_from_unlabeled) if given is None else given
+    def _given_wnll(self) -> WNLLHead | WNLLClassifier:
+        """The graph, its parameters checked; a ValueError if it has what is the estimator's."""
+        wnll: WNLLHead | WNLLClassifier = WNLLHead() if self.wnll is None else self.wnll
         for name, default in _RESERVED.items():
-            value = getattr(wnll, name)
+            value = getattr(wnll, name, default)
             if not (value is default or (isinstance(value, str) and value == default)):
                 raise ValueError(
                     f"wnll has {name}={value!r}, which would be ignored. Pass {name} to "
@@ -168,8 +150,14 @@ class NestedParameters(BaseEstimator):
                 "Pass another metric."
             )
         wnll._validate_params()
-        _check_scale_neighbor("wnll", wnll)
-        return clone(wnll)
+        return wnll
+
+    def _fresh_wnll(self, learns_from_unlabeled: bool) -> WNLLClassifier:
+        """The classifier that the graph stands for, not fitted."""
+        given = self._given_wnll()
+        made = given._make(learns_from_unlabeled) if isinstance(given, WNLLHead) else given
+        _check_scale_neighbor("wnll", made)
+        return clone(made)
 
 
 def _check_scale_neighbor(name: str, graph: WNLLStep | WNLLClassifier) -> None:

@@ -14,7 +14,7 @@ from torch.utils.data import DataLoader
 
 from sklearn_wnll import DeepWNLLClassifier, WNLLClassifier
 from sklearn_wnll.datasets import hide_labels
-from sklearn_wnll.deep import LinearStep, PseudoLabelStep, TrainingStep, WNLLStep
+from sklearn_wnll.deep import LinearStep, PseudoLabelStep, TrainingStep, WNLLHead, WNLLStep
 from sklearn_wnll.exceptions import TrainingInterruptedWarning
 
 
@@ -80,13 +80,7 @@ def test_defaults_are_the_default_objects_bit_for_bit(digits):
         linear_step=LinearStep(),
         pseudo_step=PseudoLabelStep(),
         wnll_step=WNLLStep(),
-        wnll=WNLLClassifier(
-            n_neighbors=30,
-            scale_neighbor=8,
-            metric="cosine",
-            template_size=5000,
-            query_size=1000,
-        ),
+        wnll=WNLLHead(),
         random_state=0,
     ).fit(X, few)
     assert numbers(implicit.history_) == numbers(explicit.history_)
@@ -94,11 +88,21 @@ def test_defaults_are_the_default_objects_bit_for_bit(digits):
     np.testing.assert_array_equal(implicit.predict_proba(new), explicit.predict_proba(new))
 
 
-def test_without_a_pseudo_label_step_the_default_graph_is_euclidean(digits):
+@pytest.mark.parametrize("unlabeled", [True, False])
+def test_what_is_automatic_depends_on_the_pseudo_label_step(digits, unlabeled):
+    X, few, y, new = digits
+    automatic = quick().fit(X, few if unlabeled else y)
+    graph = {"n_neighbors": 30, "metric": "cosine"} if unlabeled else {}
+    classifier = WNLLClassifier(**graph, scale_neighbor=8, template_size=5000, query_size=1000)
+    given = quick(wnll=classifier).fit(X, few if unlabeled else y)
+    np.testing.assert_array_equal(automatic.predict_proba(new), given.predict_proba(new))
+
+
+def test_setting_what_makes_no_difference_makes_none(digits):
     X, _, y, new = digits
-    implicit = quick().fit(X, y)
-    explicit = quick(wnll=WNLLClassifier(template_size=5000, query_size=1000)).fit(X, y)
-    np.testing.assert_array_equal(implicit.predict_proba(new), explicit.predict_proba(new))
+    plain = quick().fit(X, y).predict_proba(new)
+    touched = quick().set_params(wnll__query_size=500).set_params(wnll__tol=1e-6).fit(X, y)
+    np.testing.assert_array_equal(touched.predict_proba(new), plain)
 
 
 @pytest.mark.parametrize("name", NESTED)
@@ -128,24 +132,25 @@ def test_all_nested_parameters_are_listed():
         "linear_step": LinearStep(),
         "pseudo_step": PseudoLabelStep(),
         "wnll_step": WNLLStep(),
-        "wnll": WNLLClassifier(30, scale_neighbor=8, metric="cosine", template_size=5000,
-                               query_size=1000),
-    }.items():  # fmt: skip
+        "wnll": WNLLHead(),
+    }.items():
         for key, default in part.get_params().items():
             assert listed[f"{name}__{key}"] == default
     assert listed["module__width"] == 3
 
 
-def test_setting_what_was_listed_changes_nothing():
-    model = DeepWNLLClassifier()
-    model.set_params(**model.get_params(deep=True))
-    assert model.wnll is model.linear_step is model.pseudo_step is model.wnll_step is None
+def test_setting_what_was_listed_changes_nothing(digits):
+    X, _, y, new = digits
+    model = quick()
+    again = clone(model).set_params(**model.get_params(deep=True))
+    np.testing.assert_array_equal(
+        again.fit(X, y).predict_proba(new), model.fit(X, y).predict_proba(new)
+    )
 
 
 def test_short_lists_of_neighbors_need_no_other_parameter(digits):
     X, few, _, new = digits
-    model = quick().set_params(wnll__n_neighbors=5)
-    assert model.wnll.scale_neighbor is None
+    model = quick().set_params(wnll__n_neighbors=15).set_params(wnll__n_neighbors=5)
     assert model.fit(X, few).predict(new).shape == (100,)
 
 
@@ -252,7 +257,7 @@ def never(in_features):
         ({"pseudo_step__epochs": -1}, "'epochs' parameter of PseudoLabelStep"),
         ({"wnll_step__template_fraction": 1.5}, "'template_fraction' parameter of WNLLStep"),
         ({"wnll_step__momentum": 1}, "'momentum' parameter of WNLLStep"),
-        ({"wnll__n_neighbors": 0}, "'n_neighbors' parameter of WNLLClassifier"),
+        ({"wnll__n_neighbors": 0}, "'n_neighbors' parameter of WNLLHead"),
         ({"wnll__scale_neighbor": 50}, "In wnll, scale_neighbor=50 is not in 1 to n_neighbors=30"),
         ({"wnll_step__scale_neighbor": 20}, "In wnll_step, scale_neighbor=20 is not in 1 to"),
         ({"linear_step": "linear"}, "'linear_step' parameter of DeepWNLLClassifier must be"),
@@ -400,9 +405,62 @@ def test_a_step_without_a_needed_method_says_which(digits, missing):
         quick(linear_step=Unfinished()).fit(digits[0], digits[2])
 
 
-def test_a_step_without_a_name_is_refused_before_the_training(digits):
-    class Nameless(ConsistencyStep):
-        name = None
+@pytest.mark.parametrize("missing", ["name", "epochs", "lr"])
+def test_a_step_that_lacks_what_it_needs_is_refused_before_the_training(digits, missing):
+    class Lacking(TrainingStep):
+        def __init__(self):
+            pass
 
-    with pytest.raises(ValueError, match=r"pseudo_step=.* has no name"):
-        quick(pseudo_step=Nameless()).fit(digits[0], digits[1])
+    for attribute, value in {"name": "lacking", "epochs": 1, "lr": 0.1}.items():
+        if attribute != missing:
+            setattr(Lacking, attribute, value)
+    with pytest.raises(ValueError, match=rf"linear_step=Lacking\(\) has no {missing}\."):
+        quick(linear_step=Lacking()).fit(digits[0], digits[2])
+
+
+def test_batches_for_one_epoch_alone_are_refused(digits):
+    class Once(ConsistencyStep):
+        def batches(self, context):
+            return iter(super().batches(context))
+
+    with pytest.raises(ValueError, match=r"Once\.batches returned an iterator"):
+        quick(linear_step=Once()).fit(digits[0], digits[2])
+
+
+def test_one_object_in_two_places_is_two_steps(digits):
+    X, _, y, _ = digits
+    step = LinearStep(1, lr_halving_epochs=None, batch_size=50)
+    model = quick(linear_step=step, wnll_step=step).fit(X, y)
+    assert [row["lr"] for row in model.history_] == pytest.approx([0.05, 0.05, 0.01, 0.01])
+    assert numbers(clone(model).fit(X, y).history_) == numbers(model.history_)
+
+
+class EndEarly(Callback):
+    """End the linear step after two epochs, as EarlyStopping does."""
+
+    def on_epoch_end(self, net, **kwargs):
+        if net.step.name == "linear" and len(net.history) == 2:
+            raise KeyboardInterrupt
+
+
+class FailInStep(Callback):
+    """Fail at the beginning of a step of a name."""
+
+    def __init__(self, name):
+        self.name = name
+
+    def on_epoch_begin(self, net, **kwargs):
+        if net.step.name == self.name:
+            raise RuntimeError("the machine stops")
+
+
+def test_a_step_after_one_that_ended_early_begins_anew_when_resumed(digits, tmp_path):
+    X, _, y, _ = digits
+    params = {"n_stages": 1, "linear_step__epochs": 5}
+    unbroken = quick(callbacks=[EndEarly()], **params).fit(X, y)
+    cut = quick(callbacks=[EndEarly(), FailInStep("wnll")], checkpoint_dir=tmp_path, **params)
+    with pytest.raises(RuntimeError, match="the machine stops"):
+        cut.fit(X, y)
+    whole = quick(callbacks=[EndEarly()], checkpoint_dir=tmp_path, **params).fit(X, y)
+    assert numbers(whole.history_) == numbers(unbroken.history_)
+    assert torch.equal(weights(whole), weights(unbroken))

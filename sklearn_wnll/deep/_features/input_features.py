@@ -16,7 +16,7 @@ __all__ = ["InputFeatures"]
 _LONGEST, _SHORTEST = 32, 8  # sides to which images are reduced; with a shorter one, they are rows
 _MOST_FITTED = 20_000  # images from which principal components are learned
 _N_COMPONENTS, _LEAST_VARIANCE = 256, 1e-3  # the latter as a part of the largest
-_N_IMAGES, _PER_IMAGE = 5_000, 10  # from which patches are taken, and how many from each
+_N_IMAGES = 5_000  # from which patches are taken
 _MOST_NUMBERS = 2**28  # of these images
 
 

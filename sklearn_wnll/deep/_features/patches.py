@@ -8,7 +8,7 @@ from torch.nn.functional import avg_pool2d, conv2d
 
 __all__ = ["N_FILTERS", "PatchEncoder"]
 
-_N_IMAGES, _PER_IMAGE = 5_000, 10  # from which patches are taken, and how many from each
+_PER_IMAGE = 10  # patches taken from an image
 _PATCHES_ALONG, _MOST_IN_PATCH = 4, 1024  # patches along the shorter side, numbers of one
 N_FILTERS = 128
 _CONTRAST, _WHITENING = 0.05, 0.1

@@ -32,8 +32,8 @@ class TrainingContext:
     wnll : WNLLClassifier
         The graph that labels and predicts, not fitted.
     input_features : ndarray of shape (n_samples, n_features) or None
-        Features of the samples that no training changes, for the graph; None if no sample is
-        unlabelled.
+        Features of the samples that no training changes, for the graph; None if the plan has no
+        ``pseudo_step``.
     mirrored : bool
         Whether the graph sees the mean of an image and its mirror image.
     class_prior : ndarray of shape (n_classes,) or None

@@ -193,8 +193,8 @@ class PseudoLabelStep(TrainingStep):
         """Make batches of labelled and pseudo-labelled samples."""
         if context.average is None or context.input_features is None:
             raise ValueError(
-                "PseudoLabelStep needs unlabelled samples. Pass it as pseudo_step, which is used "
-                "if there are some."
+                "PseudoLabelStep needs features of unlabelled samples, which a fit computes for "
+                "its pseudo_step. Pass it as pseudo_step, with n_stages of at least 2."
             )
         features = GraphFeatures(
             context.average,

@@ -1,5 +1,6 @@
 """The training: the steps of a plan, one after the other, each begun where the last one ended."""
 
+from collections.abc import Iterator
 from copy import deepcopy
 from dataclasses import dataclass, field, replace
 from functools import partial
@@ -51,8 +52,7 @@ class Trainer:
         with InterruptWatch() as self._watch:
             for number in range(begun, len(self.plan)):
                 if number not in self.ended:
-                    self._run_step(number, optimizer_state)
-                    optimizer_state = None
+                    self._run_step(number, optimizer_state if number == begun else None)
 
     def _run_step(self, number, optimizer_state):
         """Run the rest of a step, of which some epochs may be past."""
@@ -74,7 +74,9 @@ class Trainer:
         past = self._past(number)
         net.history = History({**row, "batches": []} for row in past)
         losses = dict(net.callbacks_)["train_loss"]  # skorch's, which does not look back itself
-        losses.best_score_ = min((row["train_loss"] for row in past), default=torch.inf)
+        losses.best_score_ = min(
+            (row.get("train_loss", torch.inf) for row in past), default=torch.inf
+        )
         with network.learning(buffer_only=step.trains_buffer_only):
             try:
                 net.run(left)
@@ -121,6 +123,11 @@ class Trainer:
         _, step, repeat = self.plan[number]
         context = replace(self.context, average=self._average)
         batches = step.batches(context)
+        if isinstance(batches, Iterator):
+            raise ValueError(
+                f"{type(step).__name__}.batches returned an iterator, which is empty after one "
+                "epoch. Return what can be iterated over again, such as a list or a DataLoader."
+            )
         callbacks = [EpochSeed(context.seed, number), *step.callbacks(context, batches)]
         callbacks += [*(deepcopy(callback) for callback in self.callbacks), record]
         if context.verbose:

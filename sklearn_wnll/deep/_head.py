@@ -1,0 +1,123 @@
+"""The WNLL head: parameters of the graph on which a network labels and predicts."""
+
+from numbers import Integral
+from typing import Any, ClassVar, Literal
+
+from sklearn.base import BaseEstimator
+from sklearn.utils._param_validation import Interval, StrOptions
+
+from .._classifier import WNLLClassifier
+from .._graph.metrics import METRICS
+from .._typing import LabelWeight, Metric, NeighborsTransformer, PredictMode
+
+__all__ = ["WNLLHead"]
+
+_SCALE = 8  # neighbour whose distance is the scale, if there are so many
+_COUNT = Interval(Integral, 1, None, closed="left")
+
+
+class WNLLHead(BaseEstimator):
+    """Graph of a network's features on which samples are labelled and predicted.
+
+    It stands for the :class:`~sklearn_wnll.WNLLClassifier` with these parameters, which
+    :class:`~sklearn_wnll.DeepWNLLClassifier` fits to the features of its samples. What is
+    ``"auto"`` depends on whether a pseudo-label step is trained.
+
+    Parameters
+    ----------
+    n_neighbors : int or {"auto"}, default="auto"
+        Number of nearest other points that each point is joined with. ``"auto"`` is 30 with a
+        pseudo-label step, 15 without. Some 15 are better if nearby samples mostly share a class,
+        such as digits; 60 if they do not.
+    scale_neighbor : int, None or {"auto"}, default="auto"
+        Which neighbour's distance is the length scale of a point's weights. ``"auto"`` is 8, or
+        the last one of fewer. None is half of ``n_neighbors``, rounded up.
+    metric : str, default="auto"
+        Distance between features, as in :class:`~sklearn_wnll.WNLLClassifier`. ``"auto"`` is
+        ``"cosine"`` with a pseudo-label step, ``"euclidean"`` without.
+    label_weight : {"wnll", "laplace", "poisson"} or float, default="wnll"
+        Factor on the energy of labelled points.
+    neighbors : {"auto", "exact", "approximate"} or transformer, default="auto"
+        Search of neighbours.
+    predict_mode : {"transductive", "inductive"}, default="transductive"
+        How new samples are predicted: joined to the graph, or each alone.
+    template_size : int or None, default=5000
+        Number of fitted samples in one graph when predicting, at most; more are dealt to several
+        templates, whose distributions are averaged. None is one graph of all.
+    query_size : int or None, default=1000
+        Number of new samples that join a graph together, at most; None is all. Which come
+        together depends on the samples and on ``random_state``, not on their order.
+    tol : float, default=1e-6
+        Relative residual at which the solver ends.
+    max_iter : int, default=1000
+        Largest number of iterations of the solver.
+
+    See Also
+    --------
+    sklearn_wnll.WNLLClassifier : The parameters in detail.
+
+    Examples
+    --------
+    >>> from sklearn_wnll.deep import DeepWNLLClassifier, WNLLHead
+    >>> model = DeepWNLLClassifier(wnll=WNLLHead(n_neighbors=60))
+    >>> model.set_params(wnll__predict_mode="inductive").wnll
+    WNLLHead(n_neighbors=60, predict_mode='inductive')
+    """
+
+    _parameter_constraints: ClassVar[dict[str, Any]] = {
+        **{
+            name: WNLLClassifier._parameter_constraints[name]
+            for name in (
+                "label_weight",
+                "neighbors",
+                "predict_mode",
+                "template_size",
+                "query_size",
+                "tol",
+                "max_iter",
+            )
+        },
+        "n_neighbors": [StrOptions({"auto"}), _COUNT],
+        "scale_neighbor": [None, StrOptions({"auto"}), _COUNT],
+        "metric": [StrOptions({"auto", *METRICS})],
+    }
+
+    def __init__(
+        self,
+        n_neighbors: int | Literal["auto"] = "auto",
+        *,
+        scale_neighbor: int | Literal["auto"] | None = "auto",
+        metric: Metric | Literal["auto"] = "auto",
+        label_weight: LabelWeight = "wnll",
+        neighbors: Literal["auto", "exact", "approximate"] | NeighborsTransformer = "auto",
+        predict_mode: PredictMode = "transductive",
+        template_size: int | None = 5000,
+        query_size: int | None = 1000,
+        tol: float = 1e-6,
+        max_iter: int = 1000,
+    ) -> None:
+        self.n_neighbors = n_neighbors
+        self.scale_neighbor = scale_neighbor
+        self.metric = metric
+        self.label_weight = label_weight
+        self.neighbors = neighbors
+        self.predict_mode = predict_mode
+        self.template_size = template_size
+        self.query_size = query_size
+        self.tol = tol
+        self.max_iter = max_iter
+
+    def _make(self, learns_from_unlabeled: bool) -> WNLLClassifier:
+        """Make the classifier, with numbers for what is ``"auto"``."""
+        n_neighbors: Any = self.n_neighbors
+        metric: Any = self.metric
+        scale_neighbor: Any = self.scale_neighbor
+        if n_neighbors == "auto":
+            n_neighbors = 30 if learns_from_unlabeled else 15
+        if metric == "auto":
+            metric = "cosine" if learns_from_unlabeled else "euclidean"
+        if scale_neighbor == "auto":
+            scale_neighbor = min(_SCALE, n_neighbors)
+        params = self.get_params(deep=False)
+        params |= {"n_neighbors": n_neighbors, "scale_neighbor": scale_neighbor, "metric": metric}
+        return WNLLClassifier(**params)

@@ -123,6 +123,7 @@ sys.exit(pytest.main(["--collect-only", "-q", "-p", "no:cacheprovider"]))
 """
 
 
+@pytest.mark.slow
 def test_without_torch_all_tests_but_those_of_networks_are_collected():
     found = subprocess.run(
         [sys.executable, "-c", WITHOUT_TORCH], cwd=ROOT, capture_output=True, text=True

@@ -54,6 +54,7 @@ def test_a_template_and_a_batch_of_all_rows_change_nothing(cloud, n_new):
     assert whole.graph_ is not None
 
 
+@pytest.mark.slow
 @settings(max_examples=20)
 @given(clouds(grid=True), st.sampled_from([2, 7, 20]), st.sampled_from([1, 3, 50]), st.booleans())
 def test_templates_and_batches_keep_the_rules_for_fitted_and_for_equal_rows(

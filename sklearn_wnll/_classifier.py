@@ -396,12 +396,12 @@ class WNLLClassifier(PartlyLabeledClassifierMixin, BaseEstimator):
         check_is_fitted(self)
         if not isinstance(n, (int, Integral)) or isinstance(n, bool) or n < 1:
             raise ValueError(f"n must be an integer of at least 1, got {n!r}.")
-        if self.graph_ is None or self.point_index_ is None:
+        if self.graph_ is None:
             raise ValueError(
                 f"suggest_labels needs one graph, but the rows are dealt to {len(self.templates_)} "
                 "templates. Fit with template_size=None, perhaps to a part of the rows."
             )
-        _, row = np.unique(self.point_index_, return_index=True)
+        row = self._templates.points.first_rows
         labeled = self._templates.transductions[0].labels.labeled
         known = certainty(self.label_distributions_, self.reached_)[row]
         with show_progress(self.verbose):

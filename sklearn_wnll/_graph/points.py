@@ -32,6 +32,11 @@ class Points(ABC):
     index: np.ndarray
     n_points: int
 
+    @property
+    def first_rows(self):
+        """The first row of each point (n_points,)."""
+        return np.unique(self.index, return_index=True)[1]
+
     @abstractmethod
     def match(self, X):
         """Find the queries ``X`` among the points: a :class:`Match`."""
@@ -56,7 +61,7 @@ class FeaturePoints(Points):
         X = self._as_metric_sees(X)
         if self.n_points == len(self.index):
             return X
-        return X[np.unique(self.index, return_index=True)[1]]
+        return X[self.first_rows]
 
     def match(self, X, keys=None):
         """Find the queries among the points: a :class:`Match`; their keys may be known."""

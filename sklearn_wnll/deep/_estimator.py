@@ -259,7 +259,8 @@ class DeepWNLLClassifier(PartlyLabeledClassifierMixin, NestedParameters):
         """Set the fitted attributes."""
         X = self._validate_X(X, reset=True)
         classes, codes = self._encode(X, y)
-        stages, learns_from_unlabeled = self._stages(codes)
+        steps = {name: self._step(name) for name in STEPS}
+        stages, learns_from_unlabeled = self._stages(steps, codes)
         wnll = self._fresh_wnll(learns_from_unlabeled)
         prior = self._find_prior(classes, codes, learns_from_unlabeled)
         _check_enough_labels(codes)
@@ -267,7 +268,7 @@ class DeepWNLLClassifier(PartlyLabeledClassifierMixin, NestedParameters):
         device = find_device(self.device)
         if self.mixed_precision:
             warn_of_slow_precision(device)
-        checkpoint = self._make_checkpoint(wnll, X, codes)
+        checkpoint = self._make_checkpoint({**steps, "wnll": wnll}, X, codes)
         kept = checkpoint.load()
         drawn = int(check_random_state(self.random_state).randint(2**31 - 1))
         seed = drawn if kept is None else kept["seed"]
@@ -353,20 +354,23 @@ class DeepWNLLClassifier(PartlyLabeledClassifierMixin, NestedParameters):
         frequencies = labeled_frequencies(codes, len(classes))
         return class_prior_values(self.class_prior, classes, frequencies)
 
-    def _stages(self, codes: Indices) -> tuple[list[tuple[TrainingStep, TrainingStep]], bool]:
+    def _stages(
+        self, steps: dict[str, TrainingStep], codes: Indices
+    ) -> tuple[list[tuple[TrainingStep, TrainingStep]], bool]:
         """The steps of each stage, and whether later ones learn from unlabelled samples."""
-        linear, pseudo, wnll = (self._step(name) for name in STEPS)
+        linear, pseudo, wnll = (steps[name] for name in STEPS)
         learns_from_unlabeled = self.n_stages > 1 and pseudo.epochs > 0 and bool((codes < 0).any())
         later = (pseudo if learns_from_unlabeled else linear), wnll
         return [(linear, wnll)] + (self.n_stages - 1) * [later], learns_from_unlabeled
 
-    def _make_checkpoint(self, wnll: WNLLClassifier, X: Any, codes: Indices) -> Checkpoint:
+    def _make_checkpoint(
+        self, parts: dict[str, BaseEstimator], X: Any, codes: Indices
+    ) -> Checkpoint:
         """Make the checkpoint, which knows the training by its parameters and data."""
         if self.checkpoint_dir is None:
             return Checkpoint()
         params = self.get_params(deep=False)
-        parts: dict[str, BaseEstimator] = {name: self._step(name) for name in STEPS}
-        for name, inside in {**parts, "wnll": wnll}.items():
+        for name, inside in parts.items():
             params[name] = type(inside).__qualname__
             params |= {f"{name}__{key}": value for key, value in inside.get_params().items()}
         return Checkpoint(self.checkpoint_dir, fingerprints(params, X, codes))

@@ -109,10 +109,16 @@ class NestedParameters(BaseEstimator):
         super().set_params(**plain)
         if "module" in nested:
             self.module_params = {**self._module_params(), **nested.pop("module")}
-        for outer, inside in nested.items():
+        for outer in nested:
             if outer in self._DEFAULTS and getattr(self, outer) is None:
                 setattr(self, outer, self._DEFAULTS[outer]())
-            super().set_params(**{f"{outer}__{key}": value for key, value in inside.items()})
+        super().set_params(
+            **{
+                f"{outer}__{key}": value
+                for outer, inside in nested.items()
+                for key, value in inside.items()
+            }
+        )
         return self
 
     def _module_params(self) -> dict[str, Any]:
@@ -161,7 +167,7 @@ class NestedParameters(BaseEstimator):
 
 
 def _check_scale_neighbor(name: str, graph: WNLLStep | WNLLClassifier) -> None:
-    """Say at once what would else be said by the first graph, maybe after hours of training."""
+    """Refuse at once what the first graph would refuse, maybe after hours of training."""
     try:
         scale_neighbor_value(graph.scale_neighbor, graph.n_neighbors)
     except ValueError as error:

@@ -60,7 +60,7 @@ class Predictor:
     def fit(cls, features, Z, X, codes, wnll):
         """Fit the WNLL to the features ``Z`` (n, n_features) of samples ``X``."""
         samples = FeaturePoints(_flat(X), FeatureSpace(None).rows)
-        first = np.unique(samples.index, return_index=True)[1]
+        first = samples.first_rows
         with silenced(FewLabelsWarning):  # has been said of the samples
             # Equal samples have equal features, bit for bit, and so are one point.
             wnll.fit(Z[first][samples.index], codes)

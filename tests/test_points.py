@@ -6,7 +6,12 @@ from scipy import sparse
 from scipy.spatial.distance import cdist, pdist
 from sklearn.metrics.pairwise import cosine_distances
 
-from sklearn_wnll._graph.metrics import METRICS, FeatureSpace
+from sklearn_wnll._graph.metrics import (
+    METRICS,
+    FeatureSpace,
+    robust_shift_and_scale,
+    sampled_rows,
+)
 from sklearn_wnll._graph.rows import RowIndex, equal_rows, first_of_equal_rows, row_keys
 
 from .clouds import sparse_rows
@@ -84,6 +89,20 @@ def test_one_far_point_does_not_press_the_others_together():
     points = FeatureSpace("euclidean").fit(X).transform(X)
     assert pdist(points[:40]).min() > 1e-3
     assert np.isfinite(pdist(points)).all()
+
+
+def test_robust_statistics_are_the_median_and_the_spread_of_most_rows():
+    X = np.random.default_rng(0).normal(size=(2001, 3)) + 5
+    X[::50] = 1e200
+    sample = sampled_rows(X)
+    assert 1000 <= len(sample) <= 2000
+    shift, scale = robust_shift_and_scale(sample)
+    np.testing.assert_allclose(shift, 5, atol=0.2)
+    assert 1 < scale < 4
+    assert robust_shift_and_scale(np.ones((4, 2)))[1] == 1
+    shift, scale = robust_shift_and_scale(sparse.csr_array(3.0 * np.eye(4)))
+    assert shift is None
+    assert scale == 3
 
 
 def test_many_equal_radii_do_not_press_the_rest_beyond_reach():

@@ -5,7 +5,7 @@ from scipy import sparse
 
 from .._parallel import equal_blocks, in_threads
 
-__all__ = ["METRICS", "SPARSE_METRICS", "FeatureSpace"]
+__all__ = ["METRICS", "SPARSE_METRICS", "FeatureSpace", "robust_shift_and_scale", "sampled_rows"]
 
 # Searched as Euclidean distances, of the scaled and shifted rows or of unit vectors.
 _LENGTH_METRICS = ("euclidean", "l2", "minkowski", "sqeuclidean")
@@ -53,8 +53,7 @@ class FeatureSpace:
     def fit(self, X):
         """Learn the shift and the scale of the rows ``X`` (n_samples, n_features).
 
-        Robust statistics over at most 1,001 rows (the median for the shift, the 0.9-quantile of
-        the radii for the scale) keep one far point from pressing all others together.
+        Robust statistics of some rows keep one far point from pressing all others together.
         """
         self.unit_, self.shift_, self.scale_ = 1.0, None, 1.0
         self._rounding = 8 * np.finfo(X.dtype).eps
@@ -67,13 +66,7 @@ class FeatureSpace:
             self.unit_ = largest
         if self.metric in _RATIO_METRICS:
             return self
-        sample = X[:: max(1, X.shape[0] // 1000)] / self.unit_
-        if not sparse.issparse(sample):
-            self.shift_ = np.median(sample, axis=0)
-            sample = sample - self.shift_
-        radius = _row_maxima(sample)
-        if (radius > 0).any():
-            self.scale_ = float(np.quantile(radius[radius > 0], 0.9))
+        self.shift_, self.scale_ = robust_shift_and_scale(sampled_rows(X) / self.unit_)
         return self
 
     def rows(self, X):
@@ -122,6 +115,25 @@ class FeatureSpace:
             # Between parallel rows only rounding is left, which is no length scale.
             return np.where(searched < self._rounding, 0, searched**2 / 2)
         return searched
+
+
+def sampled_rows(X):
+    """Rows of which statistics are taken: every n-th, so that there are 1,000 to 2,000, or all."""
+    return X[:: max(1, X.shape[0] // 1000)]
+
+
+def robust_shift_and_scale(sample):
+    """The median (n_features,), None for sparse rows, and the 0.9-quantile of the positive radii.
+
+    A radius is the largest coordinate of a row after the shift; the scale is 1 if all are 0.
+    """
+    shift = None
+    if not sparse.issparse(sample):
+        shift = np.median(sample, axis=0)
+        sample = sample - shift
+    radius = _row_maxima(sample)
+    radius = radius[radius > 0]
+    return shift, float(np.quantile(radius, 0.9)) if len(radius) else 1.0
 
 
 def _row_maxima(X):

@@ -342,7 +342,7 @@ class WNLLClassifier(PartlyLabeledClassifierMixin, BaseEstimator):
         self.transduction_ = classes[self.label_distributions_.argmax(axis=1)]
         self.templates_ = rows
         self.graph_ = templates.transductions[0].graph.weights if one_graph else None
-        self.point_index_ = templates.points.index if one_graph else None
+        self.point_index_ = templates.points.index.copy() if one_graph else None
         self.n_iter_ = max(1, result.n_iter)
 
     def suggest_labels(self, n: int = 10) -> Indices:

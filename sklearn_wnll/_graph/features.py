@@ -50,8 +50,11 @@ class FeatureGraphBuilder(GraphBuilder):
 
     def points(self, X):
         """Find the points of rows, and the distinct rows (n_points, n_features)."""
-        points = FeaturePoints(X, FeatureSpace(self.metric).rows)
-        return points, points.distinct(X)
+        space = FeatureSpace(self.metric)
+        points = FeaturePoints(X, space.rows)
+        distinct = points.distinct(X)
+        # A search keeps its points, and the caller may overwrite X.
+        return points, distinct.copy() if space.keeps_rows and distinct is X else distinct
 
     def build(self, points):
         """Build the graph of distinct rows."""

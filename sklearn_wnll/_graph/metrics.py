@@ -69,6 +69,11 @@ class FeatureSpace:
         self.shift_, self.scale_ = robust_shift_and_scale(sampled_rows(X) / self.unit_)
         return self
 
+    @property
+    def keeps_rows(self):
+        """Whether :meth:`transform` returns the rows themselves."""
+        return self.metric is None or self.metric in _UNCHANGED_METRICS
+
     def rows(self, X):
         """Return the rows as the metric sees them: rows that are equal then are one point.
 
@@ -79,13 +84,13 @@ class FeatureSpace:
     def transform(self, X):
         """Compute the points of rows: (n_samples, n_features), unit vectors with one more feature.
 
-        The result is ``X`` itself if the metric needs no change, else a new array.
+        The result is ``X`` itself if the space keeps rows, else a new array.
         """
         if self.metric in _ANGULAR_METRICS:
             return _unit_vectors(X, centered=self.metric == "correlation")
         if self.metric in _BOOLEAN_METRICS:
             return X != 0
-        if self.metric is None or self.metric in _UNCHANGED_METRICS:
+        if self.keeps_rows:
             return X
         if self.metric in _RATIO_METRICS:
             return X / X.dtype.type(self.unit_)

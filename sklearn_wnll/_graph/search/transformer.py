@@ -4,6 +4,8 @@ import numpy as np
 from sklearn.base import clone
 
 from ..lists import NeighborLists, lists_from_graph, warn_if_short
+from ..metrics import sampled_rows
+from ..rows import equal_rows
 from .base import NeighborSearch
 
 __all__ = ["TransformerSearch"]
@@ -13,7 +15,7 @@ class TransformerSearch(NeighborSearch):
     """Neighbours that a user's transformer finds, such as scikit-learn's KNeighborsTransformer.
 
     Its ``fit_transform`` and ``transform`` return sparse matrices of distances. It is cloned. A
-    class, and a transformer that is set to return no distances, raise ValueError.
+    class, and a transformer that returns no distances or overwrites the rows, raise ValueError.
     """
 
     def __init__(self, transformer):
@@ -38,8 +40,13 @@ class TransformerSearch(NeighborSearch):
 
         The fitted transformer is pickled: if it draws random numbers, another fit would differ.
         """
-        transformer = self._clone()
+        transformer, some = self._clone(), sampled_rows(self.points).copy()
         graph = transformer.fit_transform(self.points)
+        if not equal_rows(some, sampled_rows(self.points)).all():
+            raise ValueError(
+                f"neighbors={self.transformer!r} changes the rows in place. Construct its parts "
+                "with copy=True, such as StandardScaler(copy=True)."
+            )
         self._fitted = transformer
         lists = lists_from_graph(graph, k, self_index=np.arange(graph.shape[0]))
         warn_if_short(lists, k)

@@ -1,24 +1,39 @@
 """Cross-validation of partly labelled data."""
 
 import numbers
-from collections.abc import Iterator
-from typing import Any
+from collections.abc import Callable, Iterator
+from functools import wraps
+from typing import Any, TypeVar, cast
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from sklearn.model_selection import BaseCrossValidator, StratifiedKFold, check_cv
+from sklearn.model_selection import BaseCrossValidator, StratifiedKFold
 from sklearn.utils import _safe_indexing, indexable
+from sklearn.utils.metadata_routing import UNUSED, MetadataRequest, get_routing_for_object
 
-from ._labels import EncodedLabels, as_label_array, encode_labels
+from ._labels import EncodedLabels, encode_labels
 from ._typing import Indices, Labels, Rows, Splitter
 
 __all__ = ["LabeledFold"]
 
 _WHOLE = int, numbers.Integral  # type checkers do not know that an int is Integral
+_Method = TypeVar("_Method", bound=Callable[..., Any])
+
+
+def _of_an_instance(method: _Method) -> _Method:
+    """Let a method say so where scikit-learn was given the class, and calls it on that."""
+
+    @wraps(method)
+    def checked(*args: Any, **kwargs: Any) -> Any:
+        if not (args and isinstance(args[0], LabeledFold)):
+            raise TypeError("cv is the class LabeledFold. Pass an instance: cv=LabeledFold().")
+        return method(*args, **kwargs)
+
+    return cast(_Method, checked)
 
 
 class LabeledFold(BaseCrossValidator):
-    """Folds of the labelled rows; every unlabelled row is in every training part.
+    """Folds of the labelled rows; unlabelled rows are in every training part.
 
     scikit-learn's own splitters take the marker of unlabelled rows for a class: they score it as
     one, and take a part of the unlabelled rows from the training. This one splits the labelled
@@ -29,9 +44,14 @@ class LabeledFold(BaseCrossValidator):
     ----------
     cv : int or splitter, default=5
         How to split the labelled rows: a number is that of stratified folds, not shuffled; else a
-        splitter of scikit-learn's kind, which sees the labelled rows, their labels and groups.
+        splitter of scikit-learn's kind, which sees the labelled rows, the positions of their
+        labels among the sorted classes, and their groups.
     unlabeled : object, default="auto"
         What marks the unlabelled rows in ``y``, as in :class:`~sklearn_wnll.WNLLClassifier`.
+    drop_test_groups : bool, default=False
+        Whether to leave unlabelled rows out of a training part if their group has rows in the
+        test part. True estimates the accuracy on groups that are new when the model is used;
+        False, on groups of which unlabelled rows are there at the fit. True needs ``groups``.
 
     See Also
     --------
@@ -41,6 +61,9 @@ class LabeledFold(BaseCrossValidator):
     -----
     A fold's score is that of an estimator that was fitted with the unlabelled rows, and the test
     rows join as new ones. Test rows have labels, so that any ``scoring`` may be used.
+
+    With metadata routing, ``groups`` are requested if ``cv`` requests them or
+    ``drop_test_groups=True``; ``set_split_request`` overrules this.
 
     Examples
     --------
@@ -56,10 +79,21 @@ class LabeledFold(BaseCrossValidator):
     np.True_
     """
 
-    def __init__(self, cv: int | Splitter = 5, *, unlabeled: object = "auto") -> None:
+    # scikit-learn offers set_split_request for what is named here.
+    __metadata_request__split = {"groups": None}  # noqa: RUF012
+
+    def __init__(
+        self,
+        cv: int | Splitter = 5,
+        *,
+        unlabeled: object = "auto",
+        drop_test_groups: bool = False,
+    ) -> None:
         self.cv = cv
         self.unlabeled = unlabeled
+        self.drop_test_groups = drop_test_groups
 
+    @_of_an_instance
     def split(
         self, X: Rows, y: Labels | None = None, groups: ArrayLike | None = None
     ) -> Iterator[tuple[Indices, Indices]]:
@@ -72,33 +106,42 @@ class LabeledFold(BaseCrossValidator):
         y : array-like of shape (n_samples,)
             Labels, with the marker ``unlabeled`` where a row has none.
         groups : array-like of shape (n_samples,), default=None
-            Groups of the rows, for a splitter that keeps groups together. Unlabelled rows of a
-            test row's group stay in the training part.
+            Groups of the rows, for a splitter that keeps groups together and for
+            ``drop_test_groups``. Where the group of an unlabelled row is not known, it may be
+            None or NaN.
 
         Yields
         ------
         train : ndarray of shape (n_train,)
-            Labelled rows of the other folds, and all unlabelled rows, in ascending order.
+            Labelled rows of the other folds, and all unlabelled rows (without those of the test
+            rows' groups, if ``drop_test_groups``), in ascending order.
         test : ndarray of shape (n_test,)
             Labelled rows.
 
         Raises
         ------
         ValueError
-            If a class has fewer labelled rows than there are folds, or none in a training part.
+            If a class has fewer labelled rows than there are folds, or none in a training part;
+            or if ``drop_test_groups`` lacks the groups, or ``cv`` does not keep them together.
+        TypeError
+            If ``cv`` is neither a number nor a splitter.
         """
         X, y, groups = indexable(X, y, groups)
         classes, codes = self._encode(y)
         labeled, unlabeled = np.flatnonzero(codes >= 0), np.flatnonzero(codes < 0)
-        known = as_label_array(y)[labeled]
-        if known.dtype == object:
-            known = as_label_array(known.tolist())
+        group = self._numbers(groups) if self.drop_test_groups else None
         groups = None if groups is None else _safe_indexing(groups, labeled)
-        splits = self._splitter(classes, codes).split(_safe_indexing(X, labeled), known, groups)
+        splitter = self._splitter(classes, codes)
+        splits = splitter.split(_safe_indexing(X, labeled), codes[labeled], groups)
         for train, test in splits:
             self._check_classes(classes, codes[labeled[train]])
-            yield np.sort(np.concatenate([labeled[train], unlabeled])), labeled[test]
+            rows = np.sort(np.concatenate([labeled[train], unlabeled]))
+            if group is not None:
+                self._check_groups(group[labeled[train]], group[labeled[test]])
+                rows = rows[~np.isin(group[rows], group[labeled[test]])]
+            yield rows, labeled[test]
 
+    @_of_an_instance
     def get_n_splits(
         self, X: Rows | None = None, y: Labels | None = None, groups: ArrayLike | None = None
     ) -> int:
@@ -117,15 +160,44 @@ class LabeledFold(BaseCrossValidator):
         -------
         int
             The number. For a splitter that asks the data for it, they must be given.
+
+        Raises
+        ------
+        ValueError
+            If ``cv`` is a splitter, and ``X`` or ``groups`` come without a ``y`` that tells
+            their labelled rows.
+        TypeError
+            If ``cv`` is neither a number nor a splitter.
         """
         if isinstance(self.cv, _WHOLE):
             return int(self.cv)
-        if X is None or y is None:
-            return self.cv.get_n_splits(X, y, groups)
+        splitter = self._given_splitter()
+        if X is None and y is None and groups is None:
+            return splitter.get_n_splits(X, y, groups)
         _, codes = self._encode(y)
         labeled = np.flatnonzero(codes >= 0)
-        groups = None if groups is None else _safe_indexing(groups, labeled)
-        return self.cv.get_n_splits(_safe_indexing(X, labeled), codes[labeled], groups)
+        X, groups = (None if a is None else _safe_indexing(a, labeled) for a in (X, groups))
+        return splitter.get_n_splits(X, codes[labeled], groups)
+
+    @_of_an_instance
+    def get_metadata_routing(self) -> MetadataRequest:
+        """Give the metadata that ``split`` requests: groups, if ``cv`` does.
+
+        Returns
+        -------
+        MetadataRequest
+            The request of ``set_split_request``, or else that of ``cv``; without either,
+            ``drop_test_groups=True`` requests groups.
+        """
+        request = super().get_metadata_routing()
+        if request.split.requests["groups"] is None:
+            # A number has no routing, and requests nothing.
+            inner = self.cv if isinstance(self.cv, _WHOLE) else self._given_splitter()
+            wanted = get_routing_for_object(inner).split.requests.get("groups", UNUSED)
+            if self.drop_test_groups and wanted in (UNUSED, None):
+                wanted = True
+            request.split.add_request(param="groups", alias=wanted)
+        return request
 
     def _encode(self, y: Labels | None) -> EncodedLabels:
         if y is None:
@@ -135,10 +207,21 @@ class LabeledFold(BaseCrossValidator):
             )
         return encode_labels(y, self.unlabeled)
 
+    def _given_splitter(self) -> Splitter:
+        """Give ``cv``, if it is a splitter."""
+        if isinstance(self.cv, type) or not hasattr(self.cv, "get_n_splits"):
+            raise TypeError(
+                "cv of LabeledFold must be a number of folds or a splitter, such as 5 or "
+                f"GroupKFold(), got {self.cv!r}."
+            )
+        return cast(Splitter, self.cv)
+
     def _splitter(self, classes: NDArray[Any], codes: Indices) -> Splitter:
         """Give what splits the labelled rows."""
         if not isinstance(self.cv, _WHOLE):
-            return check_cv(self.cv)
+            return self._given_splitter()
+        if self.cv < 2:
+            raise ValueError(f"cv of LabeledFold must be at least 2 folds, got {self.cv!r}.")
         counts = np.bincount(codes[codes >= 0])
         rare = counts.argmin()
         if counts[rare] < self.cv:
@@ -150,6 +233,27 @@ class LabeledFold(BaseCrossValidator):
                 f"rows are labelled. {cure} rows of that class."
             )
         return StratifiedKFold(int(self.cv))
+
+    @staticmethod
+    def _numbers(groups: Any) -> Indices:
+        """Number the groups (n_samples,). A NaN equals no other, and so is a group of its own."""
+        if groups is None:
+            raise ValueError(
+                "drop_test_groups=True needs groups. Pass groups=... (with metadata routing "
+                'params={"groups": ...}) to what cross-validates, or set it to False.'
+            )
+        number: dict[Any, int] = {}
+        found = (number.setdefault(group, len(number)) for group in groups)
+        return np.fromiter(found, dtype=np.intp, count=len(groups))
+
+    def _check_groups(self, train: Indices, test: Indices) -> None:
+        """Refuse groups that have labelled rows on both sides."""
+        if np.isin(train, test).any():
+            raise ValueError(
+                f"drop_test_groups=True, but cv={self.cv!r} leaves labelled rows of the test "
+                "groups in the training part. Pass a splitter of groups as cv, such as "
+                "GroupKFold(), or set drop_test_groups to False."
+            )
 
     @staticmethod
     def _check_classes(classes: NDArray[Any], codes: Indices) -> None:

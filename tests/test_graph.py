@@ -1,6 +1,7 @@
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import assume, given, settings
+from hypothesis import strategies as st
 from scipy import sparse
 from scipy.spatial.distance import cdist
 from sklearn.neighbors import KNeighborsTransformer, kneighbors_graph
@@ -12,7 +13,7 @@ from sklearn_wnll._graph.search import ExactSearch
 from sklearn_wnll._graph.weights import edge_weights
 
 from .clouds import clouds, sparse_rows
-from .reference import dense_query_weights, dense_weights
+from .reference import dense_query_weights, dense_weights, weights_of_nearest
 
 
 def feature_points_and_graph(X, k=15, scale_neighbor=8, metric="euclidean"):
@@ -56,6 +57,49 @@ def test_weights_of_queries_agree_with_dense_reference(cloud):
     weights = graph.query_weights(points.match(cloud.X[-7:]).new).toarray()
     expected = dense_query_weights(cloud.X[-7:], cloud.X[:-7])
     np.testing.assert_allclose(weights, expected, atol=1e-10)
+
+
+def float32_rows(seed, offset, exponent, kind):
+    """Distinct rows in single precision; in clusters, whose distances are small beside the rest."""
+    rng = np.random.default_rng(seed)
+    X = rng.normal(size=(60, 4))
+    if kind == "clusters":
+        X = np.repeat(rng.normal(size=(3, 4)), 20, axis=0) + 1e-3 * X
+    if kind == "far":
+        X[7] = 1e5
+    X = np.unique((X + offset).astype(np.float32), axis=0)
+    return rng.permutation(np.ldexp(X, exponent))
+
+
+def exact_weights(new, X, metric, k=8, scale_neighbor=4):
+    """The dense reference, of rows that double precision holds without an error."""
+    new, X = new.astype(np.float64), X.astype(np.float64)
+    if metric != "cosine":
+        return dense_query_weights(new, X, k, scale_neighbor, metric)
+    # One minus a cosine would lose the digits in question.
+    new, X = (rows / np.linalg.norm(rows, axis=1, keepdims=True) for rows in (new, X))
+    return weights_of_nearest(cdist(new, X) ** 2, k, scale_neighbor)
+
+
+@settings(max_examples=60)
+@given(
+    st.integers(0, 2**32 - 1),
+    st.sampled_from([0, 1, 30, 1e3, 1e6]),
+    st.sampled_from([-100, 0, 100]),
+    st.sampled_from(["cloud", "clusters", "far"]),
+    st.sampled_from(["euclidean", "manhattan", "cosine"]),
+)
+def test_single_precision_dense_and_sparse_loses_nothing(seed, offset, exponent, kind, metric):
+    if metric == "cosine":
+        offset = min(offset, 30)  # beyond it angles are as small as the rounding of the rows
+    X = float32_rows(seed, offset, exponent, kind)
+    assume(len(X) > 30)
+    expected = np.sort(exact_weights(X[-10:], X[:-10], metric), axis=1)
+    for make in (np.asarray, sparse.csr_array):
+        _, graph = feature_points_and_graph(make(X[:-10]), 8, 4, metric)
+        weights = np.sort(graph.query_weights(make(X[-10:])).toarray(), axis=1)
+        # Equally near neighbours may be any of them, so the weights are compared in order.
+        np.testing.assert_allclose(weights, expected, atol=2e-6)
 
 
 def test_weight_of_the_scale_neighbor_is_one_over_e():

@@ -84,25 +84,48 @@ def test_points_are_the_rows_scaled_and_shifted(dtype, metric, scale):
     assert 0.01 < np.abs(points).max() < 100
 
 
-def test_one_far_point_does_not_press_the_others_together():
-    X = np.vstack([np.random.default_rng(0).normal(size=(40, 3)), [[1e200, 0, 0]]])
+@pytest.mark.parametrize("n", [3, 40])
+@pytest.mark.parametrize(("dtype", "far"), [(np.float32, 3e38), (np.float64, 1.5e308)])
+def test_one_far_point_does_not_press_the_others_together(n, dtype, far):
+    X = np.vstack([np.random.default_rng(0).normal(size=(n, 3)), [[-far, far, 0]]]).astype(dtype)
     points = FeatureSpace("euclidean").fit(X).transform(X)
-    assert pdist(points[:40]).min() > 1e-3
+    expected = pdist(X[:n].astype(np.float64))
+    ratio = pdist(points[:n].astype(np.float64)) / expected
+    np.testing.assert_allclose(ratio, ratio[0], rtol=1e-6)
     assert np.isfinite(pdist(points)).all()
 
 
-def test_robust_statistics_are_the_median_and_the_spread_of_most_rows():
+@pytest.mark.parametrize("metric", ["euclidean", "manhattan", "canberra"])
+@pytest.mark.parametrize("make", [np.asarray, sparse.csr_array])
+def test_scaling_rounds_no_digit(metric, make):
+    X = (1000 + np.random.default_rng(0).normal(size=(40, 3))).astype(np.float32)
+    space = FeatureSpace(metric).fit(make(X))
+    points = space.transform(make(X))
+    points = points.toarray() if sparse.issparse(points) else points
+    shift = 0 if space.shift_ is None else space.shift_.astype(np.float64)
+    np.testing.assert_array_equal(points * np.float64(space.scale_) + shift, X.astype(np.float64))
+    assert np.log2(space.scale_) % 1 == 0
+
+
+def test_a_sparse_row_of_stored_zeros_is_a_row_of_zeros():
+    X = sparse.csr_array(np.diag([1.0, 2.0, 3.0]))
+    X.data[1] = 0
+    points = FeatureSpace("cosine").fit(X).transform(X)
+    np.testing.assert_array_equal(points.toarray()[1], [0, 0, 0, 1])
+
+
+def test_robust_statistics_are_a_median_and_the_spread_of_most_rows():
     X = np.random.default_rng(0).normal(size=(2001, 3)) + 5
     X[::50] = 1e200
     sample = sampled_rows(X)
     assert 1000 <= len(sample) <= 2000
     shift, scale = robust_shift_and_scale(sample)
     np.testing.assert_allclose(shift, 5, atol=0.2)
-    assert 1 < scale < 4
+    assert scale in (1, 2, 4)
     assert robust_shift_and_scale(np.ones((4, 2)))[1] == 1
     shift, scale = robust_shift_and_scale(sparse.csr_array(3.0 * np.eye(4)))
     assert shift is None
-    assert scale == 3
+    assert scale == 2
 
 
 def test_many_equal_radii_do_not_press_the_rest_beyond_reach():

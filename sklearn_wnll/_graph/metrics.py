@@ -28,6 +28,7 @@ SPARSE_METRICS = (*_LENGTH_METRICS, *_CITY_BLOCK_METRICS, "cosine")
 
 _NUMBERS = 2**18  # numbers that a thread scales at a time
 _FAR = 1e15  # in units of the data's scale; beyond it all distances are alike
+_NEAR = 4  # scales; a median that is no farther from 0 is no reason for a shift
 
 
 class FeatureSpace:
@@ -35,9 +36,10 @@ class FeatureSpace:
 
     The edge weights do not change when all points are scaled together, nor, for metrics that are
     invariant under it, when they are shifted. So rows of huge and of tiny numbers are first
-    brought near 1, where no square overflows or vanishes, and near the origin, where distances
-    lose the fewest digits. For ``"cosine"`` and ``"correlation"`` the points become unit vectors,
-    for which ``1 - cos = |x - y|^2 / 2``. The metric None leaves rows and distances unchanged.
+    brought near 1, where no square overflows or vanishes, and dense rows far from the origin near
+    it. Scales are powers of two, by which nothing is rounded: what float32 rows tell apart stays
+    apart. For ``"cosine"`` and ``"correlation"`` the points are unit vectors, for which
+    ``1 - cos = |x - y|^2 / 2``, in float64. The metric None leaves rows and distances unchanged.
 
     ``search_metric`` is the metric of the points that :meth:`transform` returns.
     """
@@ -56,17 +58,19 @@ class FeatureSpace:
         Robust statistics of some rows keep one far point from pressing all others together.
         """
         self.unit_, self.shift_, self.scale_ = 1.0, None, 1.0
-        self._rounding = 8 * np.finfo(X.dtype).eps
+        # Parallel rows were rounded to the type of X, and their unit vectors once more.
+        self._rounding = np.finfo(X.dtype).eps + 8 * np.finfo(np.float64).eps
         if self.metric not in _SHIFT_INVARIANT_METRICS + _RATIO_METRICS:
             return self
-        values = X.data if sparse.issparse(X) else X
-        largest = float(max(values.max(), -values.min())) if values.size else 0.0
-        limit = float(np.sqrt(np.finfo(X.dtype).max))
-        if largest > 0 and not 1 / limit < largest < limit:
-            self.unit_ = largest
+        if _largest(X) > np.finfo(X.dtype).max / 4:
+            self.unit_ = 4.0  # a difference of such numbers overflows
+        sample = sampled_rows(X).astype(np.float64) / self.unit_
         if self.metric in _RATIO_METRICS:
+            self.scale_ = _typical_scale(sample)
             return self
-        self.shift_, self.scale_ = robust_shift_and_scale(sampled_rows(X) / self.unit_)
+        shift, self.scale_ = robust_shift_and_scale(sample)
+        if shift is not None and (far := np.abs(shift) > _NEAR * self.scale_).any():
+            self.shift_ = np.where(far, shift, 0).astype(X.dtype)
         return self
 
     @property
@@ -86,31 +90,47 @@ class FeatureSpace:
 
         The result is ``X`` itself if the space keeps rows, else a new array.
         """
-        if self.metric in _ANGULAR_METRICS:
-            return _unit_vectors(X, centered=self.metric == "correlation")
         if self.metric in _BOOLEAN_METRICS:
             return X != 0
         if self.keeps_rows:
             return X
-        if self.metric in _RATIO_METRICS:
-            return X / X.dtype.type(self.unit_)
         if sparse.issparse(X):
+            if self.metric in _ANGULAR_METRICS:
+                return _sparse_unit_vectors(X)
             points = X.copy()
-            self._scale(points.data, None, points.data)
+            self._write_scaled(points.data, points.data)
             return points
-        points, shift = np.empty_like(X, order="C"), self.shift_.astype(X.dtype)
+        if self.metric in _ANGULAR_METRICS:
+            points, write = np.empty((len(X), X.shape[1] + 1)), self._write_unit_vectors
+        else:
+            points, write = np.empty_like(X, order="C"), self._write_scaled
         blocks = equal_blocks(len(X), max(1, _NUMBERS // X.shape[1]))
-        in_threads(lambda rows: self._scale(X[rows], shift, points[rows]), blocks)
+        in_threads(lambda rows: write(X[rows], points[rows]), blocks)
         return points
 
-    def _scale(self, values, shift, out):
-        """Write the shifted and scaled values to ``out``."""
+    def _write_scaled(self, X, points):
+        """Shift and scale rows, or the entries of sparse ones."""
+        np.divide(X, X.dtype.type(self.unit_), out=points)
+        if self.shift_ is not None:
+            points -= self.shift_
         with np.errstate(over="ignore"):
-            np.divide(values, values.dtype.type(self.unit_), out=out)
-            if shift is not None:
-                out -= shift
-            out /= self.scale_
-        np.clip(out, -_FAR, _FAR, out=out)
+            points /= X.dtype.type(self.scale_)
+        np.clip(points, -_FAR, _FAR, out=points)
+
+    def _write_unit_vectors(self, X, points):
+        """Scale rows to unit length, and add a feature that is 1 for rows of zeros.
+
+        Rows of zeros are then at cosine distance 1 from all others, as in scikit-learn.
+        """
+        body = points[:, :-1]
+        np.divide(X, _or_one(_row_maxima(X))[:, None], out=body, dtype=np.float64)
+        if self.metric == "correlation":
+            body -= body.mean(axis=1, keepdims=True)
+            # Only rounding is left of a constant row.
+            body[np.abs(body).max(axis=1) < self._rounding] = 0
+        length = np.sqrt(np.einsum("ij,ij->i", body, body))
+        points[:, -1] = length == 0
+        body /= _or_one(length)[:, None]
 
     def distance(self, searched):
         """Turn distances by ``search_metric`` into the metric's, up to the common scale."""
@@ -128,17 +148,32 @@ def sampled_rows(X):
 
 
 def robust_shift_and_scale(sample):
-    """The median (n_features,), None for sparse rows, and the 0.9-quantile of the positive radii.
+    """A median (n_features,), None for sparse rows, and about the 0.9-quantile of the radii.
 
-    A radius is the largest coordinate of a row after the shift; the scale is 1 if all are 0.
+    A radius is the largest coordinate of a row after the shift; those that are 0 do not count, and
+    the largest one counts only if there is no other. The scale is the power of two below the
+    quantile, by which no number is rounded; 1 if all radii are 0.
     """
     shift = None
     if not sparse.issparse(sample):
-        shift = np.median(sample, axis=0)
+        middle = (len(sample) - 1) // 2
+        shift = np.partition(sample, middle, axis=0)[middle]  # of two middle ones, no mean
         sample = sample - shift
+    return shift, _typical_scale(sample)
+
+
+def _typical_scale(sample):
+    """The power of two below the 0.9-quantile of the radii of rows, which are around 0."""
     radius = _row_maxima(sample)
     radius = radius[radius > 0]
-    return shift, float(np.quantile(radius, 0.9)) if len(radius) else 1.0
+    typical = np.quantile(radius, 0.9, method="lower") if len(radius) else 1.0
+    return float(np.ldexp(0.5, np.frexp(typical)[1]))
+
+
+def _largest(X):
+    """Largest absolute value."""
+    values = X.data if sparse.issparse(X) else X
+    return max(values.max(), -values.min()) if values.size else 0.0
 
 
 def _row_maxima(X):
@@ -148,29 +183,16 @@ def _row_maxima(X):
     return np.abs(X).max(axis=1)
 
 
-def _unit_vectors(X, *, centered):
-    """Scale rows to unit length, and add a feature that is 1 for rows of zeros.
+def _or_one(lengths):
+    """Lengths to divide by: 1 instead of 0."""
+    return np.where(lengths == 0, 1, lengths)
 
-    Rows of zeros are then at cosine distance 1 from all others, as in scikit-learn.
-    """
-    largest = _row_maxima(X)
-    largest[largest == 0] = 1
-    if sparse.issparse(X):
-        points = X.copy()
-        row = np.repeat(np.arange(X.shape[0]), np.diff(X.indptr))
-        points.data /= largest[row]
-        length = np.sqrt(points.multiply(points).sum(axis=1))
-        points.data /= length[row]
-        zero = (length == 0).astype(X.dtype)
-        return sparse.hstack([points, zero[:, None]], format="csr", dtype=X.dtype)
-    points = np.empty((X.shape[0], X.shape[1] + 1), dtype=X.dtype)
-    body = points[:, :-1]
-    np.divide(X, largest[:, None], out=body)
-    if centered:
-        body -= body.mean(axis=1, keepdims=True)
-        # Only rounding is left of a constant row.
-        body[np.abs(body).max(axis=1) < 8 * np.finfo(X.dtype).eps] = 0
-    length = np.sqrt(np.einsum("ij,ij->i", body, body, dtype=np.float64))
-    points[:, -1] = length == 0
-    body /= np.where(length == 0, 1, length)[:, None].astype(X.dtype)
-    return points
+
+def _sparse_unit_vectors(X):
+    """:meth:`FeatureSpace.transform` of sparse rows to unit vectors."""
+    points, row = X.astype(np.float64), np.repeat(np.arange(X.shape[0]), np.diff(X.indptr))
+    points.data /= _or_one(_row_maxima(points))[row]
+    length = np.sqrt(points.multiply(points).sum(axis=1))
+    points.data /= _or_one(length)[row]
+    zero = (length == 0).astype(np.float64)
+    return sparse.hstack([points, zero[:, None]], format="csr")

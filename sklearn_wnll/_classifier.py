@@ -83,8 +83,10 @@ class WNLLClassifier(PartlyLabeledClassifierMixin, BaseEstimator):
         ``"hamming"``, ``"jaccard"``, ``"dice"``, ``"rogerstanimoto"``, ``"sokalsneath"``,
         ``"yule"``, ``"haversine"``. With ``"precomputed"``, ``X`` holds distances: a full
         matrix, or a sparse graph as :class:`~sklearn.neighbors.KNeighborsTransformer` writes
-        it, in which what is stored are neighbours, zeros too. Features of different units
-        want scaling first, as with :class:`~sklearn.preprocessing.StandardScaler`.
+        it, in which what is stored are neighbours, zeros too. Similarities and weights, such as
+        those in ``graph_``, are refused where they can be told from distances: pass
+        ``sqrt(-log(w))`` instead. Features of different units want scaling first, as with
+        :class:`~sklearn.preprocessing.StandardScaler`.
     neighbors : {"auto", "exact", "approximate"} or transformer, default="auto"
         How neighbours are found. ``"exact"`` is scikit-learn's search. ``"approximate"``
         compares cells of near points for Euclidean, cosine and correlation distances of
@@ -161,6 +163,8 @@ class WNLLClassifier(PartlyLabeledClassifierMixin, BaseEstimator):
     -----
     FewLabelsWarning
         If fewer rows are labelled than it takes on average to see every class once.
+    SimilaritiesWarning
+        If a precomputed ``X`` is read as distances, but looks like similarities or weights.
     UnreachedPointsWarning
         If no label reaches some rows.
     ConvergenceWarning

@@ -5,6 +5,7 @@ __all__ = [
     "FewLabelsWarning",
     "InputRangeWarning",
     "ShortNeighborListsWarning",
+    "SimilaritiesWarning",
     "SlowPrecisionWarning",
     "TrainingInterruptedWarning",
     "UnreachedPointsWarning",
@@ -25,6 +26,10 @@ class AmbiguousLabelsWarning(UserWarning):
 
 class ShortNeighborListsWarning(UserWarning):
     """A given neighbour graph holds fewer neighbours than ``n_neighbors`` asks for."""
+
+
+class SimilaritiesWarning(UserWarning):
+    """A precomputed matrix is read as distances, and looks like similarities or weights."""
 
 
 class InputRangeWarning(UserWarning):

@@ -15,6 +15,7 @@ from .lists import (
     warn_if_short,
 )
 from .points import Match, Points
+from .similarities import check_no_similarities, check_no_weights
 from .weights import weight_matrix
 
 __all__ = ["PrecomputedGraph", "PrecomputedGraphBuilder", "PrecomputedPoints"]
@@ -35,6 +36,7 @@ class PrecomputedPoints(Points):
     def match(self, distances):
         """Find the queries among the points: a :class:`Match`, with distances to points as new."""
         _check_distances(distances)
+        check_no_weights(distances)
         n_queries = distances.shape[0]
         if n_queries == len(self.index) and _fingerprint(distances) == self._fingerprint:
             return Match(self.index, distances[:0, : self.n_points])
@@ -96,12 +98,8 @@ class PrecomputedGraphBuilder(GraphBuilder):
                 f"fitted samples, got shape {distances.shape}."
             )
         _check_distances(distances)
-        if not sparse.issparse(distances) and _looks_similar(distances):
-            raise ValueError(
-                "With metric='precomputed', X must hold distances, but every sample is farthest "
-                "from itself: X seems to hold similarities. Turn them into distances."
-            )
         merged, index = merge_zero_distances(distances)
+        check_no_similarities(distances, index)
         points = PrecomputedPoints(distances, index, merged.shape[0])
         return points, (merged, merged.shape[0] < distances.shape[0])
 
@@ -118,12 +116,6 @@ def _check_distances(distances):
             "Negative values in data passed as X, which holds distances with metric='precomputed'. "
             "Pass numpy.maximum(X, 0) if they are rounding, or turn similarities into distances."
         )
-
-
-def _looks_similar(matrix):
-    """Whether the diagonal of a full matrix holds the largest value of each row."""
-    diagonal = np.diagonal(matrix)
-    return len(matrix) > 1 and diagonal.min() > 0 and (diagonal >= matrix.max(axis=1)).all()
 
 
 def _fingerprint(distances):

@@ -47,6 +47,7 @@ def fake_pynndescent(monkeypatch, spoil=lambda indices, distances: None):
     class NNDescent:
         def __init__(self, data, *, n_neighbors, **options):
             NNDescent.options = options
+            data = data.toarray() if sparse.issparse(data) else data
             indices, distances = nearest_by_sorting(data, data, n_neighbors)
             spoil(indices, distances)
             self.neighbor_graph = indices.astype(np.int32), distances.astype(np.float32)
@@ -54,6 +55,7 @@ def fake_pynndescent(monkeypatch, spoil=lambda indices, distances: None):
 
         def query(self, queries, k):
             assert self.memory.acquire(blocking=False), "two queries share their working memory"
+            queries = queries.toarray() if sparse.issparse(queries) else queries
             indices, distances = nearest_by_sorting(self.data, queries, k)
             spoil(indices, distances)
             self.memory.release()
@@ -188,6 +190,18 @@ def test_pynndescent_finds_nearly_all_neighbors_and_repeats_itself(monkeypatch):
         again = search.fitted_like(points)
         np.testing.assert_array_equal(again.lists(10).indices, lists.indices)
         np.testing.assert_array_equal(again.query(queries, 10).indices, found.indices)
+
+
+@pytest.mark.parametrize("metric", ["euclidean", "manhattan", "chebyshev"])
+@pytest.mark.parametrize("make", [np.asarray, sparse.csr_array])
+def test_distances_of_the_approximate_search_keep_their_digits(monkeypatch, metric, make):
+    fake_pynndescent(monkeypatch)
+    X = 1e4 + np.random.default_rng(0).normal(size=(60, 4))
+    search = DescentSearch(metric, 0).fit(make(X[:50]))
+    scipy_name = {"manhattan": "cityblock"}.get(metric, metric)
+    for lists, rows in ((search.lists(5), X[:50]), (search.query(make(X[50:]), 5), X[50:])):
+        expected = np.take_along_axis(cdist(rows, X[:50], scipy_name), lists.indices, axis=1)
+        np.testing.assert_allclose(lists.distances, expected, rtol=1e-9)
 
 
 def test_pynndescent_takes_one_thread_if_it_is_to_repeat_itself(monkeypatch):
@@ -401,7 +415,8 @@ def test_cost_model_prefers_a_tree_in_few_dimensions_and_pairs_in_many():
 
 
 def test_sparse_rows_cost_what_they_store():
-    X = sparse.random_array((300, 1_000_000), density=2e-5, rng=0, format="csr")
+    entries = np.random.default_rng(0).integers([[300], [1_000_000]], size=(2, 6000))
+    X = sparse.csr_array((np.ones(6000), entries), shape=(300, 1_000_000))
     assert compared_features(X) == 4 * X.nnz / 300 < 100
     assert compared_features(sparse.csr_array(np.ones((9, 5)))) == 5
     assert compared_features(np.ones((9, 5))) == 5

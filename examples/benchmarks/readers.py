@@ -6,11 +6,13 @@ Each reader takes the folder of the files from ``data_home``, or from the enviro
 ``SKLEARN_WNLL_DATA``. It downloads nothing.
 """
 
+import codecs
 import os
 import pickle
 from io import BytesIO
 from itertools import pairwise
 from pathlib import Path
+from typing import ClassVar
 
 import numpy as np
 from scipy.io import loadmat
@@ -203,18 +205,19 @@ def _decode_jpeg(stream, offsets):
 class _ArrayUnpickler(pickle.Unpickler):
     """Unpickle arrays and plain values, and refuse everything that could run code."""
 
-    _ALLOWED = frozenset({
-        ("numpy.core.multiarray", "_reconstruct"),
-        ("numpy._core.multiarray", "_reconstruct"),
-        ("numpy", "ndarray"),
-        ("numpy", "dtype"),
-        ("_codecs", "encode"),
-    })  # fmt: skip
+    # numpy's own function for this has moved from numpy.core to numpy._core.
+    _ALLOWED: ClassVar[dict] = {
+        ("numpy.core.multiarray", "_reconstruct"): np.empty(0).__reduce__()[0],
+        ("numpy._core.multiarray", "_reconstruct"): np.empty(0).__reduce__()[0],
+        ("numpy", "ndarray"): np.ndarray,
+        ("numpy", "dtype"): np.dtype,
+        ("_codecs", "encode"): codecs.encode,
+    }
 
     def find_class(self, module, name):
         if (module, name) not in self._ALLOWED:
             raise pickle.UnpicklingError(f"The file asks for {module}.{name}, which is no data.")
-        return super().find_class(module.replace("numpy.core", "numpy._core"), name)
+        return self._ALLOWED[module, name]
 
 
 def _unpickle(path):

@@ -49,8 +49,9 @@ def test_each_step_has_a_line_of_its_losses(history):
 def test_steps_are_shaded_and_stages_named(history):
     display = StageHistoryDisplay(history).plot()
     for ax in (display.ax_, display.score_ax_):
-        spans = [(patch.get_x(), patch.get_width()) for patch in ax.patches]
-        assert spans == [(0.5, 2), (2.5, 1), (3.5, 2), (5.5, 1)]
+        to_data = ax.transData.inverted()
+        spans = [to_data.transform_bbox(p.get_window_extent()).intervalx for p in ax.patches]
+        np.testing.assert_allclose(spans, [(0.5, 2.5), (2.5, 3.5), (3.5, 5.5), (5.5, 6.5)])
     assert [patch.get_facecolor()[:3] for patch in display.ax_.patches] == [
         to_rgb(line.get_color()) for line in display.loss_lines_
     ]

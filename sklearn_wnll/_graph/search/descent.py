@@ -16,6 +16,13 @@ from .exact import ExactSearch, compared_features, exact_seconds
 __all__ = ["DescentSearch"]
 
 _PATIENCE = 40  # seconds of exact search from which pynndescent's queries are worth compiling
+_PAIRS = 2**16  # whose distances are computed at a time
+# Distances that are functions of the differences of rows, which single precision may round away.
+_OF_DIFFERENCES = {
+    "euclidean": lambda D: np.sqrt((D * D).sum(axis=1)),
+    "manhattan": lambda D: abs(D).sum(axis=1),
+    "chebyshev": lambda D: abs(D).max(axis=1),
+}
 
 
 class DescentSearch(NeighborSearch):
@@ -23,8 +30,9 @@ class DescentSearch(NeighborSearch):
 
     pynndescent compiles for 20 to 30 s before the first search in a process, and for about 40 s
     more before the first query. Queries that an exact search can answer in less time are searched
-    exactly. pynndescent's lists depend on the number of threads: if they are to be
-    ``repeatable``, it takes one.
+    exactly. pynndescent computes in single precision: Euclidean, Manhattan and Chebyshev distances
+    to the neighbours that it finds are computed again. Its lists depend on the number of threads:
+    if they are to be ``repeatable``, it takes one.
     """
 
     def __init__(self, metric, seed, *, repeatable=True):
@@ -69,6 +77,7 @@ class DescentSearch(NeighborSearch):
     def _repair(self, found, queries):
         """Search lists again, exactly, that hold a point twice or fewer than k points."""
         indices, distances = found
+        self._compute_distances(found, queries)
         ordered = np.sort(indices, axis=1)
         failed = (ordered[:, 0] < 0) | (np.diff(ordered, axis=1) == 0).any(axis=1)
         failed |= ~np.isfinite(distances).all(axis=1)
@@ -76,6 +85,17 @@ class DescentSearch(NeighborSearch):
             again = self._exact.query(queries[failed], indices.shape[1])
             indices[failed], distances[failed] = again
         return found
+
+    def _compute_distances(self, found, queries):
+        """Replace pynndescent's distances by those of the rows themselves."""
+        of_differences = _OF_DIFFERENCES.get(self.metric)
+        if of_differences is None:
+            return
+        rows, columns = np.nonzero(found.indices >= 0)
+        for start in range(0, len(rows), _PAIRS):
+            row, column = rows[start : start + _PAIRS], columns[start : start + _PAIRS]
+            difference = queries[row] - self.points[found.indices[row, column]]
+            found.distances[row, column] = of_differences(difference.astype(np.float64))
 
     @staticmethod
     def _report(progress, queries):

@@ -26,6 +26,7 @@ from ._extension.templates import Batching, fit_templates
 from ._extension.transduction import Extender
 from ._graph.builder import make_graph_builder
 from ._graph.metrics import METRICS, SPARSE_METRICS
+from ._graph.precomputed import check_no_blocks
 from ._graph.rows import canonical_rows
 from ._progress import show_progress
 from ._typing import (
@@ -443,6 +444,8 @@ class WNLLClassifier(PartlyLabeledClassifierMixin, BaseEstimator):
     def _validate_X(self, X: Rows, *, reset: bool) -> Any:
         """Check X, leaving float32 and float64 as they are."""
         precomputed = self.metric == "precomputed"
+        if precomputed:
+            check_no_blocks(X)
         X = validate_data(
             self,
             X,

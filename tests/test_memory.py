@@ -1,11 +1,13 @@
-"""A fitted model and the caller's arrays share no memory, in either direction."""
+"""A fitted model shares no memory with the caller's arrays, and takes them in any format."""
 
 import copy
 import gc
 import types
+from functools import partial
 from unittest import mock
 
 import numpy as np
+import pandas as pd
 import pytest
 from scipy import sparse
 from scipy.spatial.distance import cdist
@@ -169,3 +171,88 @@ def test_attributes_that_are_overwritten_change_no_prediction():
         getattr(model, name)[...] = 0
     model.graph_.data[...] = 0
     np.testing.assert_array_equal(answers(model, X), expected)
+
+
+class Holder:
+    """A container that hands out the array that it holds."""
+
+    def __init__(self, array):
+        self.array, self.shape = array, array.shape
+
+    def __array__(self, dtype=None, copy=None):
+        return self.array if dtype is None else self.array.astype(dtype)
+
+
+@pytest.mark.parametrize("metric", ["euclidean", "hamming"])
+@pytest.mark.parametrize("make", [pd.DataFrame, Holder, memoryview])
+def test_overwriting_what_a_container_holds_changes_no_prediction(make, metric):
+    X, y = rows(metric, "C order", np.float64), labels()
+    held = X.copy()
+    given = make(held, copy=False) if make is pd.DataFrame else make(held)
+    model = WNLLClassifier(metric=metric, n_neighbors=8).fit(given, y)
+    names = getattr(given, "columns", None)
+    queries = X * 1.25 if names is None else pd.DataFrame(X * 1.25, columns=names)
+    expected = answers(model, queries)
+    np.testing.assert_array_equal(held, X)
+    held[...] = held[::-1].copy()
+    np.testing.assert_array_equal(answers(model, queries), expected)
+
+
+def doubled(X):
+    """Each entry in two halves."""
+    part = X.tocoo()
+    places = np.tile(part.row, 2), np.tile(part.col, 2)
+    return sparse.coo_array((np.tile(part.data / 2, 2), places), shape=X.shape)
+
+
+FORMATS = {
+    **{name: partial(sparse.csr_array.asformat, format=name) for name in ("csc", "coo", "dia")},
+    **{name: partial(sparse.csr_array.asformat, format=name) for name in ("dok", "lil", "bsr")},
+    "matrix": sparse.csr_matrix,
+    "halves": doubled,
+    "integers": lambda X: X.astype(np.int64),
+    "longdouble": lambda X: X.astype(np.longdouble),
+    "zeros stored": lambda X: sparse.csr_array(X.tobsr((3, 3))),
+    "dense": lambda X: X.toarray(),
+    "float16": lambda X: X.toarray().astype(np.float16),
+    "other byte order": lambda X: X.toarray().astype(">f4"),
+    "objects": lambda X: X.toarray().astype(object),
+}
+
+
+@pytest.mark.parametrize("metric", ["euclidean", "cosine"])
+@pytest.mark.parametrize("kind", FORMATS)
+def test_rows_are_the_same_in_any_format(kind, metric):
+    X, y = sparse.csr_array(np.round(2000 * rows(metric, "C order", np.float64))), labels()
+    expected = WNLLClassifier(metric=metric, n_neighbors=8).fit(X, y)
+    model = WNLLClassifier(metric=metric, n_neighbors=8).fit(FORMATS[kind](X), y)
+    np.testing.assert_allclose(
+        model.label_distributions_, expected.label_distributions_, atol=1e-12
+    )
+    np.testing.assert_array_equal(model.predict(FORMATS[kind](X)), model.transduction_)
+
+
+@pytest.mark.parametrize("kind", ["csc", "coo", "dok", "lil", "matrix", "longdouble"])
+def test_a_graph_of_distances_is_the_same_in_any_format(kind):
+    X, y = sparse.csr_array(rows("precomputed", "sparse", np.float64)), labels()
+    expected = WNLLClassifier(metric="precomputed", n_neighbors=8).fit(X, y)
+    model = WNLLClassifier(metric="precomputed", n_neighbors=8).fit(FORMATS[kind](X), y)
+    np.testing.assert_array_equal(model.label_distributions_, expected.label_distributions_)
+
+
+def test_blocks_of_distances_are_refused_since_they_store_zeros_that_are_none():
+    X, y = sparse.csr_array(rows("precomputed", "sparse", np.float64)), labels()
+    model = WNLLClassifier(metric="precomputed", n_neighbors=8)
+    with pytest.raises(ValueError, match=r"BSR.*eliminate_zeros"):
+        model.fit(X.tobsr((2, 2)), y)
+    model.fit(X, y)
+    with pytest.raises(ValueError, match=r"BSR.*eliminate_zeros"):
+        model.predict(X.tobsr((2, 2)))
+
+
+@pytest.mark.parametrize("metric", ["euclidean", "precomputed"])
+def test_nan_that_is_stored_in_a_sparse_x_is_refused(metric):
+    X, y = rows(metric, "sparse", np.float64), labels()
+    X.data[3] = np.nan
+    with pytest.raises(ValueError, match="Input X contains NaN"):
+        WNLLClassifier(metric=metric, n_neighbors=8).fit(X, y)

@@ -18,7 +18,7 @@ from .points import Match, Points
 from .similarities import check_no_similarities, check_no_weights
 from .weights import weight_matrix
 
-__all__ = ["PrecomputedGraph", "PrecomputedGraphBuilder", "PrecomputedPoints"]
+__all__ = ["PrecomputedGraph", "PrecomputedGraphBuilder", "PrecomputedPoints", "check_no_blocks"]
 
 
 class PrecomputedPoints(Points):
@@ -107,6 +107,15 @@ class PrecomputedGraphBuilder(GraphBuilder):
         """Build the graph of all points."""
         distances, merged = points
         return PrecomputedGraph(distances, self.n_neighbors, self.scale_neighbor, merged=merged)
+
+
+def check_no_blocks(X):
+    """Refuse a sparse matrix of blocks: it stores zeros where nobody gave a distance."""
+    if sparse.issparse(X) and X.format == "bsr":
+        raise ValueError(
+            "With metric='precomputed', what a sparse X stores are neighbors, and blocks (BSR) "
+            "store zeros beside them. Pass X.tocsr() after its eliminate_zeros()."
+        )
 
 
 def _check_distances(distances):

@@ -76,20 +76,22 @@ def answers(model, queries):
     return [copy.copy(model).set_params(predict_mode=mode).predict_proba(queries) for mode in MODES]
 
 
-DENSE = "C order", "F order"
+DENSE = ("C order", np.float64), ("F order", np.float32)
+SPARSE = ("sparse", np.float64), ("sparse", np.float32)
 CASES = [
-    *((metric, "exact", kind) for metric in METRICS for kind in DENSE),
-    *((metric, "exact", "sparse") for metric in SPARSE_METRICS),
-    *((metric, "approximate", kind) for metric in APPROXIMATE for kind in DENSE),
-    *(("euclidean", TRANSFORMER, kind) for kind in (*DENSE, "sparse")),
-    *(("precomputed", "exact", kind) for kind in (*DENSE, "sparse")),
+    *((metric, "exact", *kind) for metric in METRICS for kind in DENSE),
+    *((metric, "exact", *kind) for metric in SPARSE_METRICS for kind in SPARSE),
+    *((metric, "approximate", *kind) for metric in APPROXIMATE for kind in DENSE),
+    *(("euclidean", TRANSFORMER, *kind) for kind in (*DENSE, *SPARSE)),
+    *(("precomputed", "exact", *kind) for kind in (*DENSE, *SPARSE)),
 ]
 
 
-@pytest.mark.parametrize("dtype", [np.float32, np.float64])
-@pytest.mark.parametrize(
-    ("metric", "neighbors", "kind"), CASES, ids=lambda part: str(part).split("(")[0]
-)
+def name_of(part):
+    return part.__name__ if isinstance(part, type) else str(part).split("(")[0]
+
+
+@pytest.mark.parametrize(("metric", "neighbors", "kind", "dtype"), CASES, ids=name_of)
 def test_overwriting_x_after_fit_changes_no_prediction(metric, neighbors, kind, dtype):
     X, y = rows(metric, kind, dtype), labels()
     queries = X[::3] if metric == "precomputed" else X[::3] * dtype(1.25)

@@ -11,18 +11,13 @@ from sklearn.metrics import accuracy_score
 from sklearn.utils import check_consistent_length
 
 from ._certainty import certainty
-from ._labels import (
-    as_label_array,
-    check_no_missing,
-    encode_labels,
-    is_unlabeled,
-    required_labels,
-)
+from ._label_types import read_labels
+from ._labels import are_right, encode_labels, is_unlabeled, required_labels
 from ._typing import Floats, Indices, Labels, Rows
 from ._warnings import warn_user
 from .exceptions import FewLabelsWarning
 
-__all__ = ["PartlyLabeledClassifierMixin", "checks_parameters"]
+__all__ = ["PartlyLabeledClassifierMixin", "check_not_masked", "checks_parameters"]
 
 _Method = TypeVar("_Method", bound=Callable[..., Any])
 
@@ -33,6 +28,20 @@ def checks_parameters(fit: _Method) -> _Method:
 
 
 class PartlyLabeledClassifierMixin(ClassifierMixin):
+def check_not_masked(X: Any) -> None:
+    """Refuse a masked X, whose mask scikit-learn would drop and take what lies beneath."""
+    arrays = X if isinstance(X, (list, tuple)) else [X]
+    n_masked = sum(
+        int(np.ma.count_masked(rows)) for rows in arrays if isinstance(rows, np.ma.MaskedArray)
+    )
+    if n_masked:
+        raise ValueError(
+            f"X is masked in {n_masked} entries, which have no distance to others. Fill them, for "
+            "instance with sklearn.impute.SimpleImputer().fit_transform(X.astype(float).filled("
+            "numpy.nan)); or pass X.data if the mask means nothing."
+        )
+
+
     """A classifier whose ``y`` marks rows as unlabelled.
 
     Its ``_fit(X, y)`` sets the fitted attributes, and ``_distributions(X)`` returns the
@@ -123,16 +132,15 @@ class PartlyLabeledClassifierMixin(ClassifierMixin):
             If no row is labelled.
         """
         fitted = copy(self)  # another thread may fit meanwhile
-        predicted, y = fitted.predict(X), as_label_array(y)
-        check_consistent_length(predicted, y, sample_weight)
-        labeled = ~is_unlabeled(y, self.unlabeled, fitted.classes_)
+        predicted, column = fitted.predict(X), read_labels(y)
+        check_consistent_length(predicted, column.values, sample_weight)
+        labeled = ~is_unlabeled(column, self.unlabeled, fitted.classes_)
         if not labeled.any():
             raise ValueError("Every row of y is unlabelled: there is nothing to score.")
         if sample_weight is not None:
             sample_weight = np.asarray(sample_weight)[labeled]
-        truth = as_label_array(y[labeled])
-        check_no_missing(truth, self.unlabeled)
-        return accuracy_score(truth, predicted[labeled], sample_weight=sample_weight)
+        right = are_right(predicted, column, labeled, self.unlabeled)
+        return accuracy_score(np.ones_like(right), right, sample_weight=sample_weight)
 
     def _encode(self, X: Any, y: Labels | None) -> tuple[NDArray[Any], Indices]:
         """The classes in ``y``, and the code of each row, -1 where it has no label."""
@@ -141,14 +149,14 @@ class PartlyLabeledClassifierMixin(ClassifierMixin):
                 f"This {type(self).__name__} estimator requires y to be passed, but the target y "
                 "is None."
             )
-        y = as_label_array(y)
-        if len(y) != X.shape[0]:
+        column = read_labels(y)
+        if len(column) != X.shape[0]:
             raise ValueError(
-                f"Inconsistent numbers of samples: X has {X.shape[0]} rows and y {len(y)} "
+                f"Inconsistent numbers of samples: X has {X.shape[0]} rows and y {len(column)} "
                 "entries. y needs an entry for every row of X; the marker `unlabeled` (-1 among "
                 "numbers, None among strings) says that a row has no label."
             )
-        classes, codes = encode_labels(y, self.unlabeled)
+        classes, codes = encode_labels(column, self.unlabeled)
         self._warn_if_few(int(np.count_nonzero(codes >= 0)), len(classes))
         return classes, codes
 

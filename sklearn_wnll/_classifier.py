@@ -13,7 +13,7 @@ from sklearn.utils._param_validation import HasMethods, Interval, StrOptions
 from sklearn.utils.validation import check_is_fitted, validate_data
 
 from ._active import most_useful_points
-from ._base import PartlyLabeledClassifierMixin, checks_parameters
+from ._base import PartlyLabeledClassifierMixin, check_not_masked, checks_parameters
 from ._certainty import certainty
 from ._extension.class_prior import (
     apply_class_factors,
@@ -104,10 +104,11 @@ class WNLLClassifier(PartlyLabeledClassifierMixin, BaseEstimator):
         mean of the distributions of the fitted neighbours that a label reaches, for each row
         alone. In both, a row that equals a fitted row takes that row's fitted value.
     unlabeled : object, default="auto"
-        What marks the unlabelled rows in ``y``. ``"auto"``: -1 or NaN in numeric labels;
-        None, NaN or ``"-1"`` in strings and other objects; but a ``y`` of exactly -1 and 1 is
-        two classes, which a warning says. Any other value is the marker itself (NaN stands
-        for all missing values); None says that every row is labelled.
+        Marker of the unlabelled rows in ``y``. ``"auto"`` is a missing value (None, NaN, NaT,
+        NA) or -1, which is ``"-1"`` among strings; but a ``y`` of exactly -1 and 1 is
+        two classes, which a warning says. Any other single value is the marker itself (NaN stands
+        for all missing values); None says that every row is labelled. Masked rows of a
+        ``numpy.ma`` array are always unlabelled.
     template_size : int, default=None
         Number of distinct rows that make one graph, at most; None is all. If there are more,
         they are dealt to several templates (the paper's Algorithm 2): labelled rows are in
@@ -137,7 +138,7 @@ class WNLLClassifier(PartlyLabeledClassifierMixin, BaseEstimator):
     Attributes
     ----------
     classes_ : ndarray of shape (n_classes,)
-        The distinct labels, sorted.
+        The distinct labels, sorted, of the type that they have in ``y``.
     transduction_ : ndarray of shape (n_samples,)
         Label of each fitted row, labelled and unlabelled ones.
     label_distributions_ : ndarray of shape (n_samples, n_classes)
@@ -163,6 +164,8 @@ class WNLLClassifier(PartlyLabeledClassifierMixin, BaseEstimator):
     Warns
     -----
     FewLabelsWarning
+    AmbiguousLabelsWarning
+        If a class in ``y`` may be a marker of unlabelled rows.
         If fewer rows are labelled than it takes on average to see every class once.
     SimilaritiesWarning
         If a precomputed ``X`` is read as distances, but looks like similarities or weights.
@@ -290,7 +293,8 @@ class WNLLClassifier(PartlyLabeledClassifierMixin, BaseEstimator):
             Rows of finite numbers, labelled and unlabelled; of shape (n_samples, n_samples)
             with ``metric="precomputed"``. float32 stays float32.
         y : array-like of shape (n_samples,)
-            Labels, with the marker ``unlabeled`` where a row has none.
+            Labels, with the marker ``unlabeled`` where a row has none: numbers without a
+            fractional part, strings, or other objects that can be hashed and sorted.
 
         Returns
         -------
@@ -445,6 +449,7 @@ class WNLLClassifier(PartlyLabeledClassifierMixin, BaseEstimator):
         """Check X, leaving float32 and float64 as they are."""
         precomputed = self.metric == "precomputed"
         if precomputed:
+        check_not_masked(X)
             check_no_blocks(X)
         X = validate_data(
             self,

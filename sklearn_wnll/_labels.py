@@ -1,29 +1,33 @@
 """Labels of any type, some of them missing: markers, classes and codes."""
 
 import numbers
-import warnings
+from collections.abc import Collection
 from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from sklearn.utils import assert_all_finite, column_or_1d
-from sklearn.utils.multiclass import check_classification_targets
 
+from ._label_doubts import warn_of_doubts
+from ._label_types import (
+    LabelColumn,
+    are_strings,
+    equal_rows,
+    is_missing,
+    label_text,
+    read_labels,
+    sorted_classes,
+)
 from ._typing import Indices, Labels, Mask
 from ._warnings import warn_user
 from .exceptions import AmbiguousLabelsWarning
 
 __all__ = [
     "EncodedLabels",
-    "as_label_array",
-    "check_no_missing",
+    "are_right",
     "encode_labels",
     "is_unlabeled",
     "required_labels",
 ]
-
-_MARKER_LIKE = ("", "?", "nan", "none", "na", "n/a", "<na>", "null",
-                "unknown", "unlabeled", "unlabelled")  # fmt: skip
 
 
 def required_labels(n_classes: int) -> int:
@@ -71,61 +75,47 @@ class EncodedLabels(NamedTuple):
     codes: Indices
 
 
-def encode_labels(y: Labels, unlabeled: object = "auto") -> EncodedLabels:
+def encode_labels(y: Labels | LabelColumn, unlabeled: object = "auto") -> EncodedLabels:
     """Find the classes in ``y``, and the rows that have no label: :class:`EncodedLabels`.
 
-    Warns with an AmbiguousLabelsWarning if there is a doubt: ``y`` is exactly -1 and 1; or no row
-    is unlabelled and a class is called "", "nan", "none" or the like, is what -1 becomes in
-    unsigned integers, or is -1 where another marker is asked for. Raises ValueError if no row is
-    labelled, if ``y`` holds infinity or continuous targets, or if its labels cannot be sorted.
+    Classes are of the type of the labels in ``y``. Warns with an AmbiguousLabelsWarning if there is
+    a doubt: ``y`` is exactly -1 and 1; or a class is called "", "nan", "none" or the like, is what
+    -1 becomes in unsigned integers, is -1 where another marker is asked for, or is as frequent as
+    only unlabelled rows are. Raises ValueError if no row is labelled, or if ``y`` holds what
+    cannot be a class.
 
     >>> encode_labels(["cat", None, "dog", "cat"])
     EncodedLabels(classes=array(['cat', 'dog'], dtype=object), codes=array([ 0, -1,  1,  0]))
     """
-    y = as_label_array(y)
-    labeled = ~_unlabeled_mask(y, unlabeled)
+    column = read_labels(y)
+    labeled = ~_unlabeled_mask(column, unlabeled)
     if not labeled.any():
         raise ValueError(
             f"Every row of y is unlabelled (unlabeled={unlabeled!r}). Give at least one row a "
             "label, or pass unlabeled=None if the marker is a class."
         )
-    known = as_label_array(y[labeled])
-    check_no_missing(known, unlabeled)
-    if known.dtype.kind == "f":
-        assert_all_finite(known, input_name="y")
-    try:
-        classes, known_codes = np.unique(known, return_inverse=True)
-    except TypeError as error:
-        types = sorted({type(label).__name__ for label in known})
-        raise ValueError(
-            f"y mixes labels of the types {', '.join(types)}, which cannot be sorted. Convert "
-            "them to one type, for instance with y.astype(str); among strings, None or '-1' marks "
-            "an unlabelled row."
-        ) from error
-    if classes.dtype == object:
-        # A list made of an array of strings holds numpy's strings.
-        plain = (label.item() if isinstance(label, np.generic) else label for label in classes)
-        classes = np.fromiter(plain, dtype=object, count=len(classes))
-    with warnings.catch_warnings():
-        # Few labels of many classes are this package's business, not a mistake.
-        warnings.filterwarnings("ignore", "The number of unique classes is greater than 50%")
-        check_classification_targets(known)
-    if labeled.all():
-        _warn_of_marker_like(classes, unlabeled)
-    codes = np.full(len(y), -1, dtype=np.intp)
-    codes[labeled] = known_codes
+    _check_no_missing(column, labeled, unlabeled)
+    codes = np.full(len(column), -1, dtype=np.intp)
+    classes, codes[labeled] = sorted_classes(column.known(labeled))
+    if unlabeled is not None:
+        if labeled.all():
+            _check_type_of_marker(unlabeled, classes)
+        marker = "float('nan')" if column.missing.any() else repr(_minus_one(column))
+        warn_of_doubts(classes, codes, unlabeled, marker)
     return EncodedLabels(classes, codes)
 
 
-def is_unlabeled(y: Labels, unlabeled: object = "auto", classes: ArrayLike | None = None) -> Mask:
+def is_unlabeled(
+    y: Labels | LabelColumn, unlabeled: object = "auto", classes: ArrayLike | None = None
+) -> Mask:
     """Which rows of ``y`` have no label (n_samples,).
 
-    With ``unlabeled="auto"`` the marker is -1 or NaN among numbers, and None, NaN or ``"-1"`` among
-    strings and other objects; but exactly the values -1 and 1 are two classes, with a warning.
-    A missing value (None, NaN) inside ``unlabeled`` stands for all missing values, any other value
-    for itself; None says that every row is labelled. Of known ``classes``, with ``"auto"``, what is
-    among them is a label. Raises ValueError if ``y`` holds both missing values and -1, or -1 beside
-    other negative numbers.
+    With ``unlabeled="auto"`` the marker is a missing value (None, NaN, NaT, NA), or -1, which is
+    ``"-1"`` among strings; but exactly the values -1 and 1 are two classes, with a warning.
+    A missing value as ``unlabeled`` stands for all missing values, any other value for itself; None
+    says that every row is labelled. Masked rows of a ``numpy.ma`` array are unlabelled, always. Of
+    known ``classes``, with ``"auto"``, what is among them is a label. Raises ValueError if ``y``
+    holds both missing values and -1, or -1 beside other negative numbers.
 
     >>> is_unlabeled([0, 1, -1])
     array([False, False,  True])
@@ -134,29 +124,61 @@ def is_unlabeled(y: Labels, unlabeled: object = "auto", classes: ArrayLike | Non
     >>> is_unlabeled([1, -1, 1], classes=[-1, 1])
     array([False, False, False])
     """
-    y = as_label_array(y)
+    column = read_labels(y)
     if classes is None or not _is_auto(unlabeled):
-        return _unlabeled_mask(y, unlabeled)
-    minus_one = "-1" if _holds_strings(y) else -1
-    if _equals(as_label_array(classes), minus_one).any():
-        return _missing(y)
-    return _missing(y) | _equals(y, minus_one)
+        return _unlabeled_mask(column, unlabeled)
+    minus_one = _minus_one(column)
+    if read_labels(classes).equals(minus_one).any():
+        return column.missing
+    return column.missing | column.equals(minus_one)
 
 
-def _unlabeled_mask(y: NDArray[Any], unlabeled: object) -> Mask:
-    """:func:`is_unlabeled` of an array that :func:`as_label_array` has made."""
+def are_right(predicted: NDArray[Any], y: LabelColumn, labeled: Mask, unlabeled: object) -> Mask:
+    """Which of the predicted labels equal those of the labelled rows of ``y``.
+
+    Raises ValueError if a labelled row has none, or if ``y`` holds strings and the predicted
+    labels are numbers, or the other way round.
+    """
+    _check_no_missing(y, labeled, unlabeled)
+    truth, predicted = y.known(labeled), predicted[labeled]
+    if are_strings(truth) != are_strings(predicted):
+        other, fitted = "strings", "are none"
+        if not are_strings(truth):
+            other, fitted = "no strings", "are"
+        raise ValueError(
+            f"The labels in y are {other}, but those that were fitted {fitted}. Pass labels of the "
+            "type of classes_."
+        )
+    return equal_rows(truth, predicted)
+
+
+def _unlabeled_mask(y: LabelColumn, unlabeled: object) -> Mask:
+    """:func:`is_unlabeled` where the classes are not known."""
     if unlabeled is None:
+        if y.masked.any():
+            raise ValueError(
+                f"y is masked in {np.count_nonzero(y.masked)} rows, but unlabeled=None says that "
+                "every row is labelled. Pass unlabeled='auto', or y.data if the mask means nothing."
+            )
         return np.zeros(len(y), dtype=bool)
     if _is_auto(unlabeled):
         return _auto_mask(y)
-    if _is_missing_scalar(unlabeled):
-        return _missing(y)
-    if isinstance(unlabeled, numbers.Number) and _holds_strings(y):
+    if isinstance(unlabeled, Collection) and not isinstance(unlabeled, (str, bytes)):
+        raise ValueError(_several_markers(unlabeled))
+    if is_missing(unlabeled):
+        return y.missing
+    equal = y.equals(unlabeled)
+    if not equal.any() and isinstance(unlabeled, numbers.Number) and are_strings(y.values):
         raise ValueError(
             f"unlabeled={unlabeled!r} is a number but the labels in y are strings. Pass the "
             f"marker as it stands in y, for instance unlabeled={str(unlabeled)!r}."
         )
-    return _equals(y, unlabeled)
+    if isinstance(unlabeled, (bool, np.bool_)) and not _hold_truth_values(y):
+        raise ValueError(
+            f"unlabeled={unlabeled!r} is a truth value, but the labels in y are none. Pass the "
+            "marker as it stands in y, or unlabeled=None if every row is labelled."
+        )
+    return y.masked | equal
 
 
 def _is_auto(unlabeled: object) -> bool:
@@ -164,27 +186,31 @@ def _is_auto(unlabeled: object) -> bool:
     return isinstance(unlabeled, str) and unlabeled == "auto"
 
 
-def _auto_mask(y: NDArray[Any]) -> Mask:
+def _minus_one(y: LabelColumn) -> str | int:
+    """The marker -1 as it is among labels of this type."""
+    return "-1" if are_strings(y.values) else -1
+
+
+def _auto_mask(y: LabelColumn) -> Mask:
     """Rows that the automatic markers mark; see :func:`is_unlabeled`."""
-    strings = _holds_strings(y)
-    missing = _missing(y)
-    minus_one = _equals(y, "-1" if strings else -1)
-    if y.dtype.kind == "b" or not minus_one.any():
+    missing, marker = y.missing, _minus_one(y)
+    minus_one = y.equals(marker)
+    if y.values.dtype.kind == "b" or not minus_one.any():
         return missing
-    name = '"-1"' if strings else "-1"
+    name = '"-1"' if marker == "-1" else "-1"
     if missing.any():
         raise ValueError(
             f"y holds both missing values and {name}, and unlabeled='auto' cannot tell which of "
             f"them marks the unlabelled rows. Pass unlabeled=float('nan') if {name} is a class, "
             "or make all unlabelled rows alike."
         )
-    if not strings and (y < -1).any():
+    if _hold_less_than_minus_one(y.values):
         raise ValueError(
             "y holds -1, the marker of unlabelled rows, beside other negative labels. Pass "
             "unlabeled=None if -1 is a class here, or unlabeled=-1 if it marks unlabelled rows."
         )
-    others = y[~minus_one]
-    if len(others) and (others == ("1" if strings else 1)).all():
+    one = y.equals("1" if marker == "-1" else 1)
+    if not minus_one.all() and (minus_one | one).all() and not _hold_truth_values(y):
         warn_user(
             f"y holds exactly the values {name} and 1, which are read as two classes. Pass "
             f"unlabeled={name} if {name} marks unlabelled rows, or unlabeled=None to silence "
@@ -195,98 +221,51 @@ def _auto_mask(y: NDArray[Any]) -> Mask:
     return minus_one
 
 
-def _warn_of_marker_like(classes: NDArray[Any], unlabeled: object) -> None:
-    """Warn of a class that looks like a missing label, where no label is missing."""
-    if unlabeled is None:
+def _hold_truth_values(y: LabelColumn) -> bool:
+    """Whether some labels are True or False."""
+    kind = y.values.dtype.kind
+    return kind == "b" or (kind == "O" and bool({bool, np.bool_} & set(map(type, y.values))))
+
+
+def _hold_less_than_minus_one(labels: NDArray[Any]) -> bool:
+    """Whether numbers below -1 are among labels."""
+    if labels.dtype.kind == "O":
+        return any(isinstance(label, numbers.Real) and label < -1 for label in labels)
+    return labels.dtype.kind in "if" and bool((labels < -1).any())
+
+
+def _several_markers(unlabeled: Any) -> str:
+    """Why a list is no marker, and how its markers become one."""
+    listed = unlabeled.tolist() if hasattr(unlabeled, "tolist") else list(unlabeled)
+    markers = listed if isinstance(listed, list) else [listed]
+    named = [marker for marker in markers if not is_missing(marker)]
+    written, marker = ("None", "float('nan')") if len(named) < len(markers) else ("", "None")
+    if named and not written:
+        written = marker = repr(named[0])
+    cure = f"Pass unlabeled={marker}."
+    if len(markers) > 1:
+        cure = (
+            f"Write one marker for all of them, y = numpy.where(numpy.isin(y, {named!r}), "
+            f"{written}, y), and pass unlabeled={marker}."
+        )
+    return f"unlabeled must be one value, got {unlabeled!r}. {cure}"
+
+
+def _check_type_of_marker(unlabeled: object, classes: NDArray[Any]) -> None:
+    """Refuse a marker that occurs but as a value of another type: "99" among numbers."""
+    if _is_auto(unlabeled) or is_missing(unlabeled):
         return
-    for label in classes.tolist():
-        if _is_marker_like(label, classes, _is_auto(unlabeled)):
-            warn_user(
-                f"No row of y is unlabelled by unlabeled={unlabeled!r}, and {label!r} is read as "
-                f"a class. Pass unlabeled={label!r} if it marks unlabelled rows, or "
-                "unlabeled=None to silence this warning.",
-                AmbiguousLabelsWarning,
+    for code in range(len(classes)):
+        if str(classes[code]) == str(unlabeled):
+            raise ValueError(
+                f"unlabeled={unlabeled!r} is no label in y, but {label_text(classes, code)} is. "
+                "Pass the marker as it stands in y, or unlabeled=None if it is a class."
             )
 
 
-def _is_marker_like(label: object, classes: NDArray[Any], auto: bool) -> bool:
-    """Whether a class looks like what marks a missing label elsewhere."""
-    if not auto:
-        return label in (-1, "-1") and len(classes) > 2
-    if classes.dtype.kind == "u":  # where -1 is the largest number
-        largest = np.iinfo(classes.dtype).max
-        return label == largest and len(classes) > 2 and largest - 1 not in classes
-    return isinstance(label, str) and label.strip().lower() in _MARKER_LIKE
-
-
-def as_label_array(y: Labels) -> NDArray[Any]:
-    """Make labels an array (n_samples,), of numbers if all of them are numbers.
-
-    >>> as_label_array([1, 2])
-    array([1, 2])
-    >>> as_label_array([1, None])
-    array([1, None], dtype=object)
-    """
-    labels: Any = y
-    if hasattr(labels, "detach"):  # a tensor of torch
-        labels = labels.detach().cpu().numpy()
-    if isinstance(labels, (list, tuple)):
-        # np.asarray would turn the NaN of ["a", nan] into the string "nan".
-        labels = np.array(labels, dtype=object)
-    elif not isinstance(getattr(labels, "dtype", np.dtype(object)), np.dtype):
-        # A type of pandas, which np.asarray may turn into floats to hold NaN.
-        labels = np.array(list(labels), dtype=object)
-    labels = column_or_1d(np.asarray(labels), warn=True)
-    if labels.dtype.kind == "O" and len(labels) and all(map(_is_number, labels)):
-        return np.array(labels.tolist())
-    return labels
-
-
-def _is_number(label: object) -> bool:
-    """Whether a label is a real number or a truth value."""
-    return isinstance(label, (numbers.Real, np.bool_))
-
-
-def _holds_strings(y: NDArray[Any]) -> bool:
-    """Whether the labels are strings."""
-    return y.dtype.kind in "US" or (
-        y.dtype.kind == "O" and any(isinstance(label, str) for label in y)
-    )
-
-
-def _is_missing_scalar(value: object) -> bool:
-    """Whether a value is None, NaN, or pandas' NA (which equals nothing, itself included)."""
-    if value is None or type(value).__name__ in ("NAType", "NaTType"):
-        return True
-    return isinstance(value, numbers.Real) and value != value
-
-
-def _missing(y: NDArray[Any]) -> Mask:
-    """Where an array holds None, NaN or NA."""
-    if y.dtype.kind == "f":
-        return np.isnan(y)
-    if y.dtype.kind in "mM":
-        return np.isnat(y)
-    if y.dtype.kind != "O":
-        return np.zeros(len(y), dtype=bool)
-    return np.fromiter((_is_missing_scalar(label) for label in y), dtype=bool, count=len(y))
-
-
-def _equals(y: NDArray[Any], value: object) -> Mask:
-    """Where an array holds a value, whatever the types."""
-    if y.dtype.kind == "O":
-        return np.fromiter(
-            (not _is_missing_scalar(label) and bool(label == value) for label in y),
-            dtype=bool,
-            count=len(y),
-        )
-    equal = y == value
-    return np.full(len(y), False) if np.isscalar(equal) else np.asarray(equal, dtype=bool)
-
-
-def check_no_missing(known: NDArray[Any], unlabeled: object) -> None:
+def _check_no_missing(y: LabelColumn, labeled: Mask, unlabeled: object) -> None:
     """Refuse NaN or None among labels that ``unlabeled`` does not mark."""
-    if _missing(known).any():
+    if (y.missing & labeled).any():
         raise ValueError(
             f"y contains NaN or None, which unlabeled={unlabeled!r} does not mark. Pass "
             "unlabeled='auto' or unlabeled=float('nan') if missing values are unlabelled rows."

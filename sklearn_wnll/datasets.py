@@ -1,14 +1,15 @@
 """Make partly labelled data from labelled data."""
 
-import warnings
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 from sklearn.utils import check_random_state
 
-from ._labels import as_label_array, encode_labels
+from ._label_types import are_strings, label_text
+from ._labels import encode_labels
 from ._typing import Labels, RandomState
+from ._warnings import silenced
 from .exceptions import AmbiguousLabelsWarning
 
 __all__ = ["hide_labels"]
@@ -20,7 +21,8 @@ def hide_labels(y: Labels, n_per_class: int, random_state: RandomState = None) -
     Parameters
     ----------
     y : array-like of shape (n_samples,)
-        Labels. Rows that are already unlabelled (-1, None, NaN or ``"-1"``) stay so.
+        Labels of any type that :class:`~sklearn_wnll.WNLLClassifier` takes. Rows that are already
+        unlabelled (-1, ``"-1"``, missing or masked) stay so.
     n_per_class : int
         Number of labels to keep in each class.
     random_state : int, RandomState instance or None, default=None
@@ -29,7 +31,9 @@ def hide_labels(y: Labels, n_per_class: int, random_state: RandomState = None) -
     Returns
     -------
     ndarray of shape (n_samples,)
-        A copy of the labels, with -1 (or ``"-1"`` among strings) in place of the hidden ones.
+        A copy of the labels, which keep their type, with a marker in place of the hidden ones: -1
+        among numbers (unsigned integers become signed ones), ``"-1"`` among strings, NaT among
+        NumPy's dates and durations, None among truth values and other objects.
 
     Raises
     ------
@@ -46,30 +50,44 @@ def hide_labels(y: Labels, n_per_class: int, random_state: RandomState = None) -
     """
     if n_per_class < 1:
         raise ValueError(f"n_per_class must be at least 1, got {n_per_class!r}.")
-    y = as_label_array(y)
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", AmbiguousLabelsWarning)
+    with silenced(AmbiguousLabelsWarning):
         classes, codes = encode_labels(y)
-    strings = classes.dtype.kind in "OUS"
-    marker = "-1" if strings else -1
-    if (classes == marker).any():
-        raise ValueError(
-            f"y holds {marker!r} as a class, which is the marker of hidden labels. Rename the "
-            f"class first, for instance with numpy.where(y == {marker!r}, ..., y)."
-        )
+    marked = _marked_classes(classes)
     counts = np.bincount(codes[codes >= 0])
     if counts.min() < n_per_class:
         raise ValueError(
-            f"Class {classes[counts.argmin()]} has {counts.min()} labels, fewer than "
-            f"n_per_class={n_per_class}. Lower n_per_class."
+            f"Class {label_text(classes, int(counts.argmin()))} has {counts.min()} labels, fewer "
+            f"than n_per_class={n_per_class}. Lower n_per_class."
         )
     rng = check_random_state(random_state)
     keep = np.concatenate(
         [rng.choice(np.flatnonzero(codes == c), n_per_class, replace=False)
          for c in range(len(classes))]
     )  # fmt: skip
-    holds_marker = classes.dtype.kind in "if"
-    dtype = object if strings else classes.dtype if holds_marker else np.int64
-    kept = np.full(len(y), marker, dtype=dtype)
-    kept[keep] = classes[codes[keep]]
-    return kept
+    kept = np.full(len(codes), -1)
+    kept[keep] = codes[keep]
+    return marked[kept]
+
+
+def _marked_classes(classes: NDArray[Any]) -> NDArray[Any]:
+    """The classes, and in the last place the marker, of a type that holds all of them."""
+    kind, dtype = classes.dtype.kind, classes.dtype
+    marker: Any = None
+    if are_strings(classes):
+        marker, dtype = "-1", np.dtype(object)
+    elif kind in "mM":
+        marker = np.array("NaT", dtype=dtype)
+    elif kind in "iuf":
+        marker = -1
+    if kind == "u":
+        dtype = np.dtype(np.int64 if classes[-1] <= np.iinfo(np.int64).max else object)
+    elif kind == "b":
+        dtype = np.dtype(object)
+    if marker is not None and kind not in "mM" and (classes == marker).any():
+        raise ValueError(
+            f"y holds {marker!r} as a class, which is the marker of hidden labels. Rename the "
+            f"class first, for instance with numpy.where(y == {marker!r}, ..., y)."
+        )
+    marked = np.empty(len(classes) + 1, dtype=dtype)
+    marked[:-1], marked[-1] = classes, marker
+    return marked

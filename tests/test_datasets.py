@@ -1,6 +1,10 @@
+import datetime
+
 import numpy as np
+import pandas as pd
 import pytest
 
+from sklearn_wnll._labels import encode_labels
 from sklearn_wnll.datasets import hide_labels
 
 
@@ -35,8 +39,30 @@ def test_hide_labels_refuses_a_class_that_is_its_marker():
 
 
 def test_hide_labels_keeps_the_type_where_the_marker_fits():
-    for dtype, kept in ((np.int8, np.int8), (float, float), (bool, int), (np.uint64, np.int64)):
-        assert hide_labels(np.array([0, 1] * 5, dtype=dtype), 2).dtype == kept
+    for dtype, kept in ((np.int8, np.int8), (float, float), ("M8[D]", "M8[D]"), ("m8[s]", "m8[s]")):
+        assert hide_labels(np.array([0, 1] * 5).astype(dtype), 2).dtype == kept
+
+
+@pytest.mark.parametrize(
+    ("y", "marker", "dtype"),
+    [
+        (np.array([0, 1] * 5, dtype=np.uint64), -1, np.int64),
+        (np.array([2**64 - 2, 2**64 - 1] * 5, dtype=np.uint64), -1, object),
+        ([False, True] * 5, None, object),
+        ([datetime.date(2020, 1, 1), datetime.date(2021, 1, 1)] * 5, None, object),
+        (pd.Categorical([1, 2, None] * 5), -1, np.int64),
+        (pd.Series(["a", "b", None] * 5, dtype="string"), "-1", object),
+        (np.ma.array([3, 4, -1] * 5, mask=[0, 0, 1] * 5), -1, np.int64),
+    ],
+)
+def test_hide_labels_keeps_the_labels_where_another_type_holds_the_marker(y, marker, dtype):
+    kept = hide_labels(y, 2, random_state=0)
+    assert kept.dtype == dtype
+    classes = encode_labels(y).classes.tolist()
+    for label in classes:
+        assert [type(found) for found in kept.tolist() if found == label] == 2 * [type(label)]
+    assert sum(found is marker or found == marker for found in kept.tolist()) == len(kept) - 4
+    assert encode_labels(kept).classes.tolist() == classes
 
 
 def test_hide_labels_never_uncovers_a_row_that_was_unlabelled():

@@ -1,3 +1,4 @@
+import datetime
 import re
 import warnings
 
@@ -6,6 +7,7 @@ import pandas as pd
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from sklearn.preprocessing import LabelEncoder
 
 from sklearn_wnll._labels import encode_labels, is_unlabeled, required_labels
 from sklearn_wnll.exceptions import AmbiguousLabelsWarning
@@ -80,7 +82,19 @@ def test_a_class_that_looks_like_a_marker_is_told(marker):
         warnings.simplefilter("error")
         encode_labels(["a", marker, "b"], unlabeled=None)
         encode_labels(["a", marker, "b"], unlabeled=marker)
-        encode_labels(["a", marker, "-1"])
+
+
+@pytest.mark.parametrize("marker", ["", "nan", "None", "?", "Unknown", "missing"])
+@pytest.mark.parametrize(("other", "name"), [(None, "float('nan')"), ("-1", "'-1'")])
+def test_a_class_that_looks_like_a_marker_is_told_beside_another_marker(marker, other, name):
+    y = ["a", marker, other, "b"]
+    expected = f"y holds {marker!r}, which is read as a class.*unlabeled={name} to silence"
+    with pytest.warns(AmbiguousLabelsWarning, match=re.escape(expected).replace(r"\.\*", ".*")):
+        classes, _ = encode_labels(y)
+    assert marker in classes
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        encode_labels(y, unlabeled=NAN if other is None else other)
 
 
 @pytest.mark.parametrize(
@@ -179,6 +193,10 @@ def test_a_marker_that_marks_nothing_beside_the_usual_one_is_told():
         encode_labels([0, 1, -1, -1], unlabeled=99)
     with pytest.warns(AmbiguousLabelsWarning, match="'-1' is read as a class"):
         encode_labels(["a", "b", "-1"], unlabeled="?")
+    with pytest.warns(
+        AmbiguousLabelsWarning, match="by unlabeled='\\?', and '' is read as a class"
+    ):
+        encode_labels(["a", "b", ""], unlabeled="?")
     with pytest.warns(AmbiguousLabelsWarning, match="and 255 is read as a class"):
         _, codes = encode_labels(np.array([0, 1, 255], dtype=np.uint8))
     assert codes.tolist() == [0, 1, 2]
@@ -188,3 +206,136 @@ def test_a_marker_that_marks_nothing_beside_the_usual_one_is_told():
     encode_labels(np.arange(256, dtype=np.uint8))
     encode_labels([-1, 1, 1], unlabeled=99)  # two classes
     encode_labels([0, 1, -1], unlabeled=None)
+
+
+@pytest.mark.parametrize(
+    ("y", "marker", "message"),
+    [
+        ([0, 1, 99], "99", "unlabeled='99' is no label in y, but 99 is"),
+        ([0, 1, -1], "-1", "unlabeled='-1' is no label in y, but -1 is"),
+        ([datetime.date(1900, 1, 1), datetime.date(2020, 1, 1)], "1900-01-01", "is no label in y"),
+        ([0, 1, 0], False, "unlabeled=False is a truth value.*unlabeled=None if every row is"),
+        (["a", "b"], True, "unlabeled=True is a number but the labels in y are strings"),
+    ],
+)
+def test_a_marker_of_another_type_than_what_it_may_mean_is_refused(y, marker, message):
+    with pytest.raises(ValueError, match=message):
+        encode_labels(y, marker)
+
+
+def test_a_marker_may_be_of_another_type_than_the_labels():
+    mixed = np.array(["a", 0, "b"], dtype=object)
+    assert encode_labels(mixed, unlabeled=0).codes.tolist() == [0, -1, 1]
+    dates = np.array(["1900-01-01", "2020-01-01"], dtype="M8[D]")
+    for marker in ("1900-01-01", datetime.date(1900, 1, 1), pd.Timestamp(1900, 1, 1), dates[0]):
+        assert is_unlabeled(dates, marker).tolist() == [True, False]
+    assert is_unlabeled([True, False, True], False).tolist() == [False, True, False]
+    durations = np.array([-1, 5], dtype="m8[s]")
+    for y in (durations, list(durations)):
+        assert not is_unlabeled(y).any()
+        assert is_unlabeled(y, durations[0]).tolist() == [True, False]
+
+
+@pytest.mark.parametrize(
+    ("y", "markers", "hidden"),
+    [
+        ([0, 1, -1, -2], [-1, -2], [0, 0, 1, 1]),
+        ([0, 1, -1, -2], (-1, -2), [0, 0, 1, 1]),
+        ([0, 1, -1, -2], {-1, -2}, [0, 0, 1, 1]),
+        ([0, 1, -1, -2], np.array([-1, -2]), [0, 0, 1, 1]),
+        ([0, 1, -1, -2], pd.Series([-1, -2]), [0, 0, 1, 1]),
+        ([0, 1, 99, 1], [99], [0, 0, 1, 0]),
+        ([0, 1, 99, 1], np.array(99), [0, 0, 1, 0]),
+        (["a", "", "?", "b"], ["", "?"], [0, 1, 1, 0]),
+        (["a", None, "?", "b"], ["?", None], [0, 1, 1, 0]),
+        ([0.0, 1.0, NAN, -9.0], [NAN, -9], [0, 0, 1, 1]),
+        ([0, 1, 2], [], [0, 0, 0]),
+        (["a", None, "b"], [None], [0, 1, 0]),
+    ],
+)
+def test_several_markers_are_refused_with_a_cure_that_works(y, markers, hidden):
+    with pytest.raises(ValueError, match="unlabeled must be one value") as refusal:
+        encode_labels(y, markers)
+    message = str(refusal.value)
+    names = {"numpy": np, "y": y, "float": float}
+    if "numpy.where" in message:
+        names["y"] = eval(re.search(r"y = (numpy\.where.*), and pass", message)[1], names)
+    marker = eval(re.search(r"pass unlabeled=(.*)\.$", message, re.IGNORECASE)[1], names)
+    assert is_unlabeled(names["y"], marker).tolist() == [bool(h) for h in hidden]
+
+
+def column_of(counts):
+    """Labels of classes that are so frequent."""
+    return np.repeat(np.arange(len(counts)), counts)
+
+
+FEW_LABELS = [
+    [900, *[10] * 9],
+    [10, 5, 985],
+    [5, 1747, *[5] * 9],  # digits
+    [135, 5, 5, 5],  # irises
+    [1597, *[20] * 10],
+    [99_000, *[10] * 100],
+    [56, 2, 2],
+    [950, 2, 17, 9, 6],
+]
+ORDINARY = [
+    [9500, 500],
+    [99_000, 1000],
+    [49, 1],
+    [999, 1],  # a single other class would be nothing to learn
+    [9_700, 200, 100],
+    [99_000, 400, 350, 250],
+    [3648, 46, 38, 30],
+    [82, 10, 8],
+    [185, 10, 5],
+    [1000, 30, 2],
+    [47, 1, 1],
+    [10] * 10,
+    [1] * 60,
+    [500, *[10] * 30],
+    [200],
+]
+
+
+@pytest.mark.parametrize("counts", FEW_LABELS)
+@pytest.mark.parametrize("dtype", [np.int64, np.uint8, float, "U3", object])
+def test_a_class_as_frequent_as_unlabelled_rows_are_is_told_whatever_its_name(counts, dtype):
+    y = column_of(counts).astype(dtype)
+    label = repr(y.tolist()[np.argmax(column_of(counts) == np.argmax(counts))])
+    expected = (
+        f"the class {label} holds {max(counts)} of {sum(counts)} rows.*Pass unlabeled={label}"
+    )
+    with pytest.warns(AmbiguousLabelsWarning, match=expected) as told:
+        encode_labels(y)
+    assert len(told) == 1
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        encode_labels(y, unlabeled=None)
+        codes = encode_labels(y, unlabeled=eval(label)).codes
+    assert np.count_nonzero(codes < 0) == max(counts)
+
+
+@pytest.mark.parametrize("counts", ORDINARY)
+def test_ordinary_classes_of_different_frequency_are_not_told(counts):
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        encode_labels(column_of(counts))
+
+
+def test_a_frequent_class_beside_unlabelled_rows_is_not_told_and_an_absent_marker_is_no_excuse():
+    y = column_of([900, 10, 10])
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        encode_labels([*y.tolist(), None])
+    with pytest.warns(AmbiguousLabelsWarning, match="by unlabeled=99, but the class 0 holds 900"):
+        encode_labels(y, unlabeled=99)
+
+
+def test_what_an_encoder_makes_of_the_empty_string_is_told():
+    names = np.array(["", "cat", "dog"])[column_of([200, 5, 5])]
+    with pytest.warns(AmbiguousLabelsWarning, match="the class 0 holds 200 of 210 rows"):
+        encode_labels(LabelEncoder().fit_transform(names))
+    with pytest.warns(AmbiguousLabelsWarning, match="'' is read as a class") as told:
+        encode_labels(names)
+    assert len(told) == 1

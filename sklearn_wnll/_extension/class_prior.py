@@ -32,7 +32,8 @@ def class_prior_values(class_prior, classes, frequencies):
     if hasattr(class_prior, "index") and hasattr(class_prior, "to_dict"):  # a Series
         class_prior = class_prior.to_dict()
     if isinstance(class_prior, Mapping):
-        names = classes.tolist()
+        # Of dates in nanoseconds, tolist would make numbers.
+        names = list(classes) if classes.dtype.kind in "mM" else classes.tolist()
         if set(class_prior) != set(names):
             raise ValueError(
                 f"class_prior has the classes {sorted(class_prior, key=str)}, but y has {names}. "

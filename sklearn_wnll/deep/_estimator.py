@@ -14,7 +14,7 @@ from sklearn.utils.validation import check_is_fitted, validate_data
 from skorch.callbacks import Callback
 from torch import Tensor, nn
 
-from .._base import PartlyLabeledClassifierMixin, checks_parameters
+from .._base import PartlyLabeledClassifierMixin, check_not_masked, checks_parameters
 from .._classifier import WNLLClassifier
 from .._extension.class_prior import class_prior_values, labeled_frequencies
 from .._progress import show_progress
@@ -101,7 +101,8 @@ class DeepWNLLClassifier(PartlyLabeledClassifierMixin, NestedParameters):
         labelled samples for a fair sample of all; pass None, or the frequencies, if they
         are not.
     unlabeled : object, default="auto"
-        Marker of the unlabelled samples in ``y``, as in :class:`~sklearn_wnll.WNLLClassifier`.
+        Marker of the unlabelled samples in ``y``: missing values or -1 with ``"auto"``, else one
+        value of your own, or None, as in :class:`~sklearn_wnll.WNLLClassifier`.
     device : str, default="auto"
         Where to train and predict, such as ``"cpu"`` or ``"cuda"``. ``"auto"`` is CUDA where
         there is a device.
@@ -116,7 +117,7 @@ class DeepWNLLClassifier(PartlyLabeledClassifierMixin, NestedParameters):
     Attributes
     ----------
     classes_ : ndarray of shape (n_classes,)
-        The distinct labels, sorted.
+        The distinct labels, sorted, of the type that they have in ``y``.
     network_ : WNLLNetwork
         The trained network, on the CPU.
     history_ : list of dict
@@ -147,6 +148,8 @@ class DeepWNLLClassifier(PartlyLabeledClassifierMixin, NestedParameters):
         If the training was interrupted: the estimator is fitted with the weights so far.
 
     See Also
+    AmbiguousLabelsWarning
+        If a class in ``y`` may be a marker of unlabelled samples.
     --------
     sklearn_wnll.WNLLClassifier : The WNLL on any features.
     sklearn_wnll.deep.TrainingStep : Base class of steps of your own.
@@ -348,6 +351,7 @@ class DeepWNLLClassifier(PartlyLabeledClassifierMixin, NestedParameters):
         self, classes: NDArray[Any], codes: Indices, learns_from_unlabeled: bool
     ) -> Floats | None:
         """The class frequencies to correct by; None where there is nothing to correct."""
+        check_not_masked(X)
         fair = isinstance(self.class_prior, str) and not learns_from_unlabeled
         if self.class_prior is None or fair:
             return None

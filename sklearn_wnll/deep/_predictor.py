@@ -10,7 +10,7 @@ from .._graph.metrics import FeatureSpace
 from .._graph.points import FeaturePoints
 from .._graph.rows import row_keys
 from .._warnings import silenced
-from ..exceptions import FewLabelsWarning
+from ..exceptions import AmbiguousLabelsWarning, FewLabelsWarning
 from ._features.graph_features import GraphFeatures
 from ._features.input_features import InputFeatures
 from ._inputs import Standardizer
@@ -61,7 +61,7 @@ class Predictor:
         """Fit the WNLL to the features ``Z`` (n, n_features) of samples ``X``."""
         samples = FeaturePoints(_flat(X), FeatureSpace(None).rows)
         first = samples.first_rows
-        with silenced(FewLabelsWarning):  # has been said of the samples
+        with silenced(AmbiguousLabelsWarning, FewLabelsWarning):  # has been said of the samples
             # Equal samples have equal features, bit for bit, and so are one point.
             wnll.fit(Z[first][samples.index], codes)
         u, reached = wnll.label_distributions_, wnll.reached_

@@ -10,7 +10,8 @@ from numpy.typing import ArrayLike, NDArray
 from sklearn.base import clone
 from sklearn.utils import _safe_indexing, check_random_state, indexable
 
-from .._labels import as_label_array, encode_labels
+from .._label_types import equal_rows
+from .._labels import encode_labels, is_unlabeled
 from .._typing import Indices, Labels, RandomState, Rows
 from .._warnings import silenced
 from ..datasets import hide_labels
@@ -159,9 +160,9 @@ class LabelBudgetDisplay:
         True
         """
         import_pyplot(f"{cls.__name__}.from_estimators")
-        X, y = indexable(X, as_label_array(y))
         with silenced(AmbiguousLabelsWarning):
             classes, codes = encode_labels(y)
+        X, codes = indexable(X, codes)
         budgets = _check_budgets(labels_per_class, classes, codes)
         estimators = _check_estimators(estimators, supervised)
         if not _is_count(n_draws):
@@ -172,9 +173,9 @@ class LabelBudgetDisplay:
             delayed(_hidden_accuracy)(
                 estimator,
                 X,
-                y,
+                classes[codes],
                 few,
-                np.flatnonzero((few == _marker(few)) & (codes >= 0)),
+                np.flatnonzero(is_unlabeled(few) & (codes >= 0)),
                 name=name,
                 supervised=name in supervised,
             )
@@ -306,24 +307,20 @@ def _hidden_accuracy(
     model = clone(estimator)
     with silenced(FewLabelsWarning, AmbiguousLabelsWarning):
         if supervised:
-            labeled = np.flatnonzero(few != _marker(few))
+            labeled = np.flatnonzero(~is_unlabeled(few))
             model.fit(_safe_indexing(X, labeled), few[labeled])
         else:
             model.fit(X, few)
-            _check_knows_marker(model, few, name)
-        return np.mean(_predicted(model, X, hidden) == y[hidden])
+            _check_knows_marker(model, few[hidden[0]], name)
+        return np.mean(equal_rows(_predicted(model, X, hidden), y[hidden]))
 
 
-def _marker(few: NDArray[Any]) -> str | int:
-    """What :func:`hide_labels` puts in the place of a label."""
-    return "-1" if few.dtype == object else -1
-
-
-def _check_knows_marker(model: Any, few: NDArray[Any], name: str) -> None:
+def _check_knows_marker(model: Any, marker: Any, name: str) -> None:
     """Refuse an estimator that took the marker of unlabelled rows for a class."""
-    if _marker(few) in np.asarray(getattr(model, "classes_", [])).tolist():
+    marker = marker.item() if isinstance(marker, np.generic) else marker
+    if marker in np.asarray(getattr(model, "classes_", [])).tolist():
         raise ValueError(
-            f"Estimator {name!r} takes the marker {_marker(few)!r} for a class. If it learns from "
+            f"Estimator {name!r} takes the marker {marker!r} for a class. If it learns from "
             f"labelled rows alone, pass supervised=[{name!r}]; if it knows unlabelled rows as -1 "
             "among numbers, make y numbers, with sklearn.preprocessing.LabelEncoder."
         )

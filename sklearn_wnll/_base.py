@@ -27,7 +27,6 @@ def checks_parameters(fit: _Method) -> _Method:
     return _fit_context(prefer_skip_nested_validation=True)(fit)
 
 
-class PartlyLabeledClassifierMixin(ClassifierMixin):
 def check_not_masked(X: Any) -> None:
     """Refuse a masked X, whose mask scikit-learn would drop and take what lies beneath."""
     arrays = X if isinstance(X, (list, tuple)) else [X]
@@ -42,6 +41,7 @@ def check_not_masked(X: Any) -> None:
         )
 
 
+class PartlyLabeledClassifierMixin(ClassifierMixin):
     """A classifier whose ``y`` marks rows as unlabelled.
 
     Its ``_fit(X, y)`` sets the fitted attributes, and ``_distributions(X)`` returns the

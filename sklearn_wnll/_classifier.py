@@ -163,9 +163,9 @@ class WNLLClassifier(PartlyLabeledClassifierMixin, BaseEstimator):
 
     Warns
     -----
-    FewLabelsWarning
     AmbiguousLabelsWarning
         If a class in ``y`` may be a marker of unlabelled rows.
+    FewLabelsWarning
         If fewer rows are labelled than it takes on average to see every class once.
     SimilaritiesWarning
         If a precomputed ``X`` is read as distances, but looks like similarities or weights.
@@ -447,9 +447,9 @@ class WNLLClassifier(PartlyLabeledClassifierMixin, BaseEstimator):
 
     def _validate_X(self, X: Rows, *, reset: bool) -> Any:
         """Check X, leaving float32 and float64 as they are."""
+        check_not_masked(X)
         precomputed = self.metric == "precomputed"
         if precomputed:
-        check_not_masked(X)
             check_no_blocks(X)
         X = validate_data(
             self,

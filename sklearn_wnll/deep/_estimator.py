@@ -138,6 +138,8 @@ class DeepWNLLClassifier(PartlyLabeledClassifierMixin, NestedParameters):
 
     Warns
     -----
+    AmbiguousLabelsWarning
+        If a class in ``y`` may be a marker of unlabelled samples.
     FewLabelsWarning
         If fewer samples are labelled than it takes on average to see every class once.
     InputRangeWarning
@@ -148,8 +150,6 @@ class DeepWNLLClassifier(PartlyLabeledClassifierMixin, NestedParameters):
         If the training was interrupted: the estimator is fitted with the weights so far.
 
     See Also
-    AmbiguousLabelsWarning
-        If a class in ``y`` may be a marker of unlabelled samples.
     --------
     sklearn_wnll.WNLLClassifier : The WNLL on any features.
     sklearn_wnll.deep.TrainingStep : Base class of steps of your own.
@@ -329,6 +329,7 @@ class DeepWNLLClassifier(PartlyLabeledClassifierMixin, NestedParameters):
 
     def _validate_X(self, X: Any, *, reset: bool) -> NDArray[Any]:
         """Check X: images become (n, c, h, w), all but uint8 becomes float32."""
+        check_not_masked(X)
         X = as_samples(X)
         shape = X.shape[1:] if getattr(X, "ndim", 2) == 4 else None
         if reset:
@@ -351,7 +352,6 @@ class DeepWNLLClassifier(PartlyLabeledClassifierMixin, NestedParameters):
         self, classes: NDArray[Any], codes: Indices, learns_from_unlabeled: bool
     ) -> Floats | None:
         """The class frequencies to correct by; None where there is nothing to correct."""
-        check_not_masked(X)
         fair = isinstance(self.class_prior, str) and not learns_from_unlabeled
         if self.class_prior is None or fair:
             return None

@@ -241,7 +241,9 @@ class DeepWNLLClassifier(PartlyLabeledClassifierMixin, NestedParameters):
                 (n_samples, h, w, c)
             Rows of features or images, of any type of number; what is not uint8 becomes float32.
             The last axis holds the channels of images if it has 1, 3 or 4 entries, fewer than the
-            two before it.
+            two before it. A list, a Series or a torch Dataset of single images, Pillow's
+            among them, is stacked; of a Dataset of pairs pass ``skorch.helper.SliceDataset(X)``,
+            and the labels as ``y``.
         y : array-like of shape (n_samples,)
             Labels, with the marker ``unlabeled`` where a sample has none. At least two
             samples are labelled.
@@ -340,7 +342,8 @@ class DeepWNLLClassifier(PartlyLabeledClassifierMixin, NestedParameters):
                 f"{_shape_name(self._image_shape)}. Pass samples of that shape."
             )
         rows = X if shape is None else X.reshape(len(X), -1)
-        rows = validate_data(self, rows, reset=reset, dtype=[np.float32, np.uint8])
+        with np.errstate(over="ignore"):  # what is too large for float32 is refused
+            rows = validate_data(self, rows, reset=reset, dtype=[np.float32, np.uint8])
         X = np.ascontiguousarray(rows).reshape(len(rows), *(shape or rows.shape[1:]))
         if reset:
             self._spread = spread(X)

@@ -4,9 +4,11 @@ import warnings
 
 import numpy as np
 import torch
+from scipy import sparse
 
 from .._warnings import warn_user
 from ..exceptions import InputRangeWarning
+from ._containers import gather, is_list_of_pil, listed, pil_images
 
 __all__ = ["Standardizer", "as_samples", "as_tensor", "memory_format", "spread", "warn_of_range"]
 
@@ -15,42 +17,80 @@ _MANY, _MOST_RATIO = 10, 10  # images, and spreads, from which a range is surely
 
 
 def as_samples(X):
-    """Bring images to an ndarray (n, c, h, w); leave everything else as it is.
+    """Bring images to an ndarray (n, c, h, w) of uint8 or float32; rows stay as they are.
 
     The last axis holds the channels if it has 1, 3 or 4 entries, fewer than the two before it.
-    Raises ValueError for three dimensions, more than four, or images of different shapes.
+    Raises ValueError for what is neither rows of numbers nor images of one shape.
 
     >>> as_samples(np.zeros((10, 32, 32, 3))).shape
     (10, 3, 32, 32)
     """
-    if isinstance(X, torch.Tensor):
-        X = X.detach().cpu().numpy()
-    elif _is_list_of_images(X):
-        X = [np.asarray(image) for image in X]
-        shapes = sorted({image.shape for image in X})
-        if len(shapes) > 1:
-            raise ValueError(
-                f"X holds images of different shapes, such as {shapes[0]} and {shapes[-1]}. Resize "
-                "or crop them to one."
-            )
-        X = np.stack(X)
-    if getattr(X, "ndim", 2) == 3 or getattr(X, "ndim", 2) > 4:
+    X = listed(X)
+    if is_list_of_pil(X):
+        return _checked_images(pil_images(X))
+    X = gather(X)
+    n_dimensions = getattr(X, "ndim", 2)
+    if n_dimensions == 3 or n_dimensions > 4:
+        cure = (
+            "X[:, None] makes grey images of (n, height, width), and X[None] a batch of one image"
+            if n_dimensions == 3
+            else "X.reshape(len(X), -1, *X.shape[-2:]) makes channels of all axes but two"
+        )
         raise ValueError(
             f"X has shape {np.shape(X)}. Pass rows of features, (n, n_features), or images, "
-            "(n, channels, height, width) or (n, height, width, channels); X[:, None] makes grey "
-            "images of (n, height, width)."
+            "(n, channels, height, width) or (n, height, width, channels). Of an array, "
+            f"{cure}; of a list, np.stack(X) makes an array."
         )
-    if getattr(X, "ndim", 2) != 4:
+    X = _as_numbers(X)
+    if n_dimensions != 4:
         return X
     last = X.shape[3] in _CHANNELS and X.shape[3] < min(X.shape[1:3])
-    return X.transpose(0, 3, 1, 2) if last else X
+    return _checked_images(X.transpose(0, 3, 1, 2) if last else X)
 
 
-def _is_list_of_images(X):
-    is_list = isinstance(X, list | tuple) or (
-        isinstance(X, np.ndarray) and X.dtype == object and X.ndim == 1
-    )
-    return is_list and len(X) > 0 and np.ndim(X[0]) > 1
+def _as_numbers(X):
+    """Refuse arrays of what is no number; scikit-learn says so of frames."""
+    kind = getattr(getattr(X, "dtype", None), "kind", None)
+    cures = {
+        "c": "Complex data not supported: {}. Pass real numbers, such as np.abs(X), or real and "
+        "imaginary parts as channels or features.",
+        "m": "{}. Pass numbers, such as X / np.timedelta64(1, 's').",
+        "M": "{}. Pass numbers, such as (X - X.min()) / np.timedelta64(1, 's').",
+        "V": "{}. Pass numbers, such as numpy.lib.recfunctions.structured_to_unstructured(X).",
+    }
+    if kind in cures:
+        raise ValueError(cures[kind].format(f"X has dtype {X.dtype}"))
+    if kind not in ("O", "S", "U") or sparse.issparse(X):
+        return X
+    try:
+        with np.errstate(over="ignore"):  # infinity is refused with its place
+            return X.astype(np.float32)
+    except (TypeError, ValueError, OverflowError) as error:
+        kind = TypeError if isinstance(error, TypeError) else ValueError
+        raise kind(
+            f"X has dtype {X.dtype} and holds what is no number: {error}. Pass numbers, and leave "
+            "out samples that lack some."
+        ) from error
+
+
+def _checked_images(X):
+    """Images as uint8 or float32, refused if there are none or some numbers are not finite."""
+    if not X.size:
+        raise ValueError(f"X has shape {X.shape}: it holds no images, or images without pixels.")
+    if X.dtype == np.uint8:
+        return X
+    with np.errstate(over="ignore"):
+        images = X.astype(np.float32, order="C", copy=False)
+    if not np.isfinite(images.sum(dtype=np.float64)):
+        wrong, what = np.isnan(images), "NaN"
+        if not wrong.any():
+            wrong, what = np.isinf(images), "infinity or numbers beyond the range of float32"
+        bad = np.flatnonzero(wrong.reshape(len(X), -1).any(axis=1))
+        raise ValueError(
+            f"X contains {what} in {len(bad)} of {len(X)} images, such as X[{bad[0]}]. Leave them "
+            "out, scale X, or replace what is not finite by np.nan_to_num(X)."
+        )
+    return images
 
 
 def spread(X):
@@ -104,6 +144,17 @@ class Standardizer:
         shape = (1, -1, 1, 1) if X.ndim == 4 else (1, -1)
         self.mean = torch.tensor(mean, dtype=torch.float32).reshape(shape)
         self.scale = torch.tensor(scale, dtype=torch.float32).reshape(shape)
+
+    def state(self):
+        """The tensors of which :meth:`from_state` makes the same."""
+        return {"mean": self.mean, "scale": self.scale}
+
+    @classmethod
+    def from_state(cls, state):
+        """The standardizer whose state is given."""
+        standardizer = cls.__new__(cls)
+        standardizer.mean, standardizer.scale = state["mean"], state["scale"]
+        return standardizer
 
     def __call__(self, samples):
         """What a network takes of samples (n, ...): float32, in units of their spread.

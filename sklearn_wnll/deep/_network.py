@@ -118,7 +118,7 @@ def count_features(backbone, sample):
     try:
         with torch.no_grad():
             features = backbone(sample)
-    except RuntimeError as error:
+    except Exception as error:  # a network may raise anything
         raise ValueError(
             f"module fails on inputs of shape {tuple(sample.shape)}: {error}. Pass inputs of the "
             "shape that it takes, or another module or module_params."

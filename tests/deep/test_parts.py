@@ -48,9 +48,11 @@ def test_images_get_their_channels_first(shape, expected):
     assert np.shape(as_samples(list(X))) == expected
 
 
-@pytest.mark.parametrize("shape", [(5, 8, 8), (5, 1, 3, 8, 8)])
-def test_other_shapes_are_refused_with_the_cure(shape):
-    with pytest.raises(ValueError, match=r"X has shape .*X\[:, None\] makes grey images"):
+@pytest.mark.parametrize(
+    ("shape", "cure"), [((5, 8, 8), "grey images"), ((5, 1, 3, 8, 8), "channels of all axes")]
+)
+def test_other_shapes_are_refused_with_the_cure(shape, cure):
+    with pytest.raises(ValueError, match=rf"X has shape .* makes {cure}"):
         as_samples(np.zeros(shape))
 
 

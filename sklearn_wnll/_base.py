@@ -13,6 +13,7 @@ from sklearn.utils import check_consistent_length
 from ._certainty import certainty
 from ._label_types import read_labels
 from ._labels import are_right, encode_labels, is_unlabeled, required_labels
+from ._pickling import warn_if_unportable
 from ._typing import Floats, Indices, Labels, Rows
 from ._warnings import warn_user
 from .exceptions import FewLabelsWarning
@@ -49,6 +50,12 @@ class PartlyLabeledClassifierMixin(ClassifierMixin):
     """
 
     classes_: NDArray[Any]
+
+    def __getstate__(self) -> Any:
+        state: Any = super().__getstate__()
+        if hasattr(self, "classes_"):
+            warn_if_unportable(self, state)
+        return state
 
     def _fit_whole(self, X: Any, y: Labels) -> Self:
         """Fit a copy, and take all its attributes at the end: a fit that fails changes nothing."""

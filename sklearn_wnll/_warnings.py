@@ -9,7 +9,7 @@ from types import FrameType
 __all__ = ["silenced", "warn_user"]
 
 
-def warn_user(message: str, category: type[Warning]) -> None:
+def warn_user(message: str, category: type[Warning], through: tuple[str, ...] = ()) -> None:
     """Warn at the line outside this package and scikit-learn that called in.
 
     Parameters
@@ -18,9 +18,11 @@ def warn_user(message: str, category: type[Warning]) -> None:
         What to say.
     category : type
         Class of the warning.
+    through : tuple of str, default=()
+        Other packages through which the call came.
     """
     level, frame = 1, sys._getframe()
-    while frame.f_back is not None and _is_library(frame):
+    while frame.f_back is not None and _is_library(frame, through):
         level, frame = level + 1, frame.f_back
     warnings.warn(message, category, stacklevel=level)
 
@@ -40,5 +42,6 @@ def silenced(*categories: type[Warning]) -> Iterator[None]:
         yield
 
 
-def _is_library(frame: FrameType) -> bool:
-    return frame.f_globals.get("__name__", "").partition(".")[0] in ("sklearn_wnll", "sklearn")
+def _is_library(frame: FrameType, through: tuple[str, ...]) -> bool:
+    package = frame.f_globals.get("__name__", "").partition(".")[0]
+    return package in ("sklearn_wnll", "sklearn", *through)

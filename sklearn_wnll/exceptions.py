@@ -8,6 +8,7 @@ __all__ = [
     "SimilaritiesWarning",
     "SlowPrecisionWarning",
     "TrainingInterruptedWarning",
+    "UnportableModelWarning",
     "UnreachedPointsWarning",
 ]
 
@@ -42,3 +43,7 @@ class SlowPrecisionWarning(UserWarning):
 
 class TrainingInterruptedWarning(UserWarning):
     """A training was interrupted; what it had reached is kept."""
+
+
+class UnportableModelWarning(UserWarning):
+    """A model that is saved refers to a class or function that only ``__main__`` defines."""

@@ -56,6 +56,18 @@ class FeaturePoints(Points):
         first, self.index = first_of_equal_rows(X, keys)
         self.n_points, self._rows = len(first), RowIndex(keys[first])
 
+    @classmethod
+    def from_keys(cls, keys, index, as_metric_sees):
+        """The points of dense float32 rows again, from their :attr:`keys` and ``index``."""
+        points = cls(np.empty((0, 1), dtype=np.float32), as_metric_sees)
+        points.n_points, points.index, points._rows = len(keys), index, RowIndex(keys)
+        return points
+
+    @property
+    def keys(self):
+        """The keys of the points (n_points, 2)."""
+        return self._rows.keys
+
     def distinct(self, X):
         """The distinct rows of the matrix that the points are of (n_points, n_features)."""
         X = self._as_metric_sees(X)

@@ -23,6 +23,13 @@ class RowIndex:
         self._order = np.argsort(keys[:, 0], kind="stable")
         self._keys = keys[self._order]
 
+    @property
+    def keys(self):
+        """The keys of the rows (n_rows, 2)."""
+        keys = np.empty_like(self._keys)
+        keys[self._order] = self._keys
+        return keys
+
     def find(self, keys):
         """Number of the row that has each key, -1 where there is none (n_queries,)."""
         place = np.searchsorted(self._keys[:, 0], keys[:, 0]).clip(max=len(self._keys) - 1)

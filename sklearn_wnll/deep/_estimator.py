@@ -25,8 +25,9 @@ from ._devices import find_device, warn_of_slow_precision
 from ._head import WNLLHead
 from ._inputs import as_samples, spread, warn_of_range
 from ._network import WNLLNetwork
-from ._parameters import CONSTRAINTS, STEPS, NestedParameters
+from ._parameters import CONSTRAINTS, STEPS
 from ._predictor import Predictor
+from ._saving import SavesWeights
 from ._setup import FitSetup
 from ._training.base import TrainingStep
 from ._training.checkpoint import Checkpoint
@@ -37,7 +38,7 @@ from ._training.trainer import Trainer, check_callbacks
 __all__ = ["DeepWNLLClassifier"]
 
 
-class DeepWNLLClassifier(PartlyLabeledClassifierMixin, NestedParameters):
+class DeepWNLLClassifier(PartlyLabeledClassifierMixin, SavesWeights):
     """Neural network with the weighted nonlocal Laplacian (WNLL) as its output layer.
 
     A backbone, a buffer block and two heads: a linear one, and the WNLL, which interpolates the

@@ -2,8 +2,10 @@
 
 from copy import copy
 from dataclasses import dataclass
+from numbers import Integral
 
 import numpy as np
+from sklearn.utils import check_random_state
 
 from .._classifier import WNLLClassifier
 from .._graph.metrics import FeatureSpace
@@ -17,6 +19,8 @@ from ._inputs import Standardizer
 from ._network import WNLLNetwork, in_blocks, inference_network
 
 __all__ = ["NetworkFeatures", "Predictor"]
+
+_AS_IS = FeatureSpace(None).rows  # samples are compared by all their numbers
 
 
 @dataclass(frozen=True)
@@ -44,7 +48,7 @@ class NetworkFeatures:
 
 @dataclass(frozen=True)
 class Predictor:
-    """The WNLL, fitted to the features of the training samples.
+    """The WNLL, fitted to the features ``Z`` (n_points, n_features) of the training samples.
 
     A query that is a training sample, by its bytes as float32, keeps that sample's value, and
     does not go through the network.
@@ -52,6 +56,8 @@ class Predictor:
 
     features: NetworkFeatures
     samples: FeaturePoints
+    Z: np.ndarray
+    codes: np.ndarray
     wnll: WNLLClassifier
     label_distributions: np.ndarray
     reached: np.ndarray
@@ -59,13 +65,27 @@ class Predictor:
     @classmethod
     def fit(cls, features, Z, X, codes, wnll):
         """Fit the WNLL to the features ``Z`` (n, n_features) of samples ``X``."""
-        samples = FeaturePoints(_flat(X), FeatureSpace(None).rows)
+        samples = FeaturePoints(_flat(X), _AS_IS)
+        return cls.of_points(features, samples, Z[samples.first_rows], codes, wnll)
+
+    @classmethod
+    def restore(cls, features, keys, index, Z, codes, wnll):
+        """Fit again to features of points (n_points, ...), by the keys and index of its samples."""
+        samples = FeaturePoints.from_keys(keys, index, _AS_IS)
+        return cls.of_points(features, samples, Z, codes, wnll)
+
+    @classmethod
+    def of_points(cls, features, samples, Z, codes, wnll):
+        """Fit the WNLL to the features ``Z`` (n_points, n_features) of distinct samples."""
+        if not isinstance(wnll.random_state, Integral):  # so that another fit draws the same
+            drawn = check_random_state(wnll.random_state).randint(2**31 - 1)
+            wnll.set_params(random_state=int(drawn))
         first = samples.first_rows
         with silenced(AmbiguousLabelsWarning, FewLabelsWarning):  # has been said of the samples
             # Equal samples have equal features, bit for bit, and so are one point.
-            wnll.fit(Z[first][samples.index], codes)
+            wnll.fit(Z[samples.index], codes)
         u, reached = wnll.label_distributions_, wnll.reached_
-        return cls(features, samples, wnll, u[first], reached[first])
+        return cls(features, samples, Z, codes, wnll, u[first], reached[first])
 
     def fitted(self):
         """Distributions of the training samples (n, n_classes), and whether a label reaches."""

@@ -19,6 +19,10 @@ _N_COMPONENTS, _LEAST_VARIANCE = 256, 1e-3  # the latter as a part of the larges
 _N_IMAGES = 5_000  # from which patches are taken
 _MOST_NUMBERS = 2**28  # of these images
 
+# Fitted attributes that scikit-learn's transformers read.
+_SCALER = "mean_", "scale_", "var_"
+_PCA = "components_", "mean_", "explained_variance_"
+
 
 class InputFeatures:
     """Features of samples for a graph that no training changes.
@@ -71,6 +75,29 @@ class InputFeatures:
         progress.finish(f"{len(X):,} samples")
         return np.concatenate(parts)
 
+    def state(self):
+        """The tensors and numbers of which :meth:`from_state` makes the same features."""
+        given = {
+            "encoder": self._encoder and self._encoder.state(),
+            "scaler": self._scaler and _tensors(self._scaler, _SCALER),
+            "pca": self._pca and _tensors(self._pca, _PCA),
+            "spread": None if self._pca is None else torch.from_numpy(self._spread),
+        }
+        return {"mirrored": self.mirrored, "standardize": self._standardize.state(), **given}
+
+    @classmethod
+    def from_state(cls, state):
+        """The fitted features whose state is given."""
+        features = cls(mirrored=state["mirrored"], seed=None)
+        features._standardize = Standardizer.from_state(state["standardize"])
+        encoder, scaler, pca = (state[name] for name in ("encoder", "scaler", "pca"))
+        features._encoder = encoder and PatchEncoder.from_state(encoder)
+        features._scaler = scaler and _with_tensors(StandardScaler(), scaler)
+        features._pca = pca and _with_tensors(PCA(), pca)
+        if pca:
+            features._spread = state["spread"].numpy()
+        return features
+
     def _block(self, X, device):
         if self._encoder is None:
             found = self._standardize(as_tensor(_as_rows(X))).numpy()
@@ -91,6 +118,16 @@ class InputFeatures:
         if part >= 1:
             return images
         return interpolate(images, [round(part * side) for side in sides], mode="area")
+
+
+def _tensors(transformer, names):
+    return {name: torch.from_numpy(getattr(transformer, name)) for name in names}
+
+
+def _with_tensors(transformer, tensors):
+    """The same transformer, fitted."""
+    vars(transformer).update({name: tensor.numpy() for name, tensor in tensors.items()})
+    return transformer
 
 
 def _as_rows(X):

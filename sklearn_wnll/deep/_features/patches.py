@@ -51,6 +51,18 @@ class PatchEncoder:
         filters = filters.reshape(-1, self.size, self.size, n_channels)
         self._filters = filters.permute(0, 3, 1, 2).contiguous()
 
+    def state(self):
+        """The tensors of which :meth:`from_state` makes the same encoder."""
+        return {"filters": self._filters, "shift": self._shift}
+
+    @classmethod
+    def from_state(cls, state):
+        """The encoder whose state is given."""
+        encoder = cls.__new__(cls)
+        encoder._filters, encoder._shift = state["filters"], state["shift"]
+        encoder.size = encoder._filters.shape[-1]
+        return encoder
+
     @torch.no_grad()
     def __call__(self, images, mirrored):
         """Encode images: means over the quarters of each (n, 8 n_filters), as float32.

@@ -1,0 +1,82 @@
+"""Files of tensors and plain values: written whole or not at all, checked when they are read."""
+
+import hashlib
+import io
+import os
+from pathlib import Path
+
+import torch
+
+__all__ = ["read_state", "write_state"]
+
+_OURS = b"sklearn-wnll "
+_DIGEST = hashlib.sha256
+_PLAIN = bool, int, float, str, type(None)
+
+
+def write_state(path, state, kind):
+    """Write a dict of tensors, numbers, strings and None, in dicts and lists, with a digest.
+
+    ``kind`` names what it is of, and its version. A process that dies meanwhile leaves what was at
+    ``path``. Raises ValueError for anything that a safe loader would refuse.
+    """
+    path = Path(path)
+    if path.is_dir():
+        raise IsADirectoryError(f"{path} is a folder. Pass the name of a file in it.")
+    if not path.parent.is_dir():
+        raise FileNotFoundError(f"The folder {path.parent} does not exist. Make it first.")
+    for name, value in state.items():
+        _check_plain(value, name)
+    content = io.BytesIO()
+    torch.save(state, content)
+    partial = path.with_name(f"{path.name}.{os.getpid()}.partial")
+    try:
+        with open(partial, "wb") as file:
+            file.writelines((_head(kind), _DIGEST(content.getbuffer()).digest()))
+            file.write(content.getbuffer())
+            file.flush()
+            os.fsync(file.fileno())
+        os.replace(partial, path)
+    finally:
+        partial.unlink(missing_ok=True)
+
+
+def read_state(path, kind):
+    """Read what :func:`write_state` has written, bit for bit; no code in the file is run.
+
+    Raises ValueError for a file that is damaged, of another kind, or that something else wrote.
+    """
+    content, head = memoryview(Path(path).read_bytes()), _head(kind)
+    start = len(head) + _DIGEST().digest_size
+    if bytes(content[: len(head)]) != head:
+        first = bytes(content[:80]).partition(b"\n")[0]
+        what = first.decode(errors="replace") if first.startswith(_OURS) else "something else"
+        raise ValueError(f"{path} cannot be read: it is {what}, not {head.decode().strip()}.")
+    if bytes(content[len(head) : start]) != _DIGEST(content[start:]).digest():
+        raise ValueError(f"{path} is damaged: its contents are not what was written.")
+    try:
+        return torch.load(io.BytesIO(content[start:]), map_location="cpu", weights_only=True)
+    except Exception as error:  # such as of a file that was made to run code
+        raise ValueError(f"{path} holds what is not safe to load, and was not loaded.") from error
+
+
+def _head(kind):
+    return _OURS + kind.encode() + b"\n"
+
+
+def _check_plain(value, name):
+    """Refuse what a safe loader would refuse; ``name`` is where it stands."""
+    parts = {}
+    if isinstance(value, dict):
+        parts = {f"{name}[{key!r}]": part for key, part in value.items()}
+    elif isinstance(value, list | tuple):
+        parts = {f"{name}[{i}]": part for i, part in enumerate(value)}
+    elif not (
+        isinstance(value, torch.Tensor) or type(value) in (type(None), bool, int, float, str)
+    ):
+        raise ValueError(
+            f"{name} is of type {type(value).__name__}, which a file that is safe to load cannot "
+            "hold: only tensors, numbers, strings, None, and lists and dicts of them."
+        )
+    for place, part in parts.items():
+        _check_plain(part, place)

@@ -16,6 +16,7 @@ import sklearn_wnll
 ROOT = Path(__file__).parents[1]
 PUBLIC = {
     "sklearn_wnll",
+    "sklearn_wnll.compose",
     "sklearn_wnll.datasets",
     "sklearn_wnll.deep",
     "sklearn_wnll.deep.backbones",

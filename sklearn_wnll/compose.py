@@ -1,0 +1,324 @@
+"""Bring unlabelled rows to a classifier through estimators that pass labelled rows only."""
+
+from collections.abc import Callable
+from copy import copy
+from typing import Any, ClassVar, Self, TypeVar, cast
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy import sparse
+from sklearn.base import BaseEstimator, MetaEstimatorMixin, clone, is_classifier
+from sklearn.utils import Tags, check_consistent_length, get_tags
+from sklearn.utils._param_validation import HasMethods
+from sklearn.utils.metaestimators import available_if
+from sklearn.utils.validation import _num_samples, check_is_fitted
+
+from ._base import PartlyLabeledClassifierMixin
+from ._labels import encode_labels
+from ._typing import Floats, Labels, Rows
+
+__all__ = ["WithUnlabeled"]
+
+_Method = TypeVar("_Method", bound=Callable[..., Any])
+
+
+def _if_the_estimator_has_it(method: _Method) -> _Method:
+    """Offer a method only where the wrapped estimator does."""
+
+    def has(model: "WithUnlabeled") -> bool:
+        return hasattr(getattr(model, "estimator_", model.estimator), method.__name__)
+
+    return cast(_Method, available_if(has)(method))
+
+
+class WithUnlabeled(MetaEstimatorMixin, PartlyLabeledClassifierMixin, BaseEstimator):
+    """Classifier that holds a pool of unlabelled rows, and joins them to those that it fits.
+
+    scikit-learn's ensembles and meta-estimators take the marker of unlabelled rows for a class.
+    Fit them with labelled rows only, and wrap those of their members that learn from unlabelled
+    rows: each fits the rows that it is given, and the pool.
+
+    Parameters
+    ----------
+    estimator : estimator
+        Classifier that takes unlabelled rows: :class:`~sklearn_wnll.WNLLClassifier`,
+        :class:`~sklearn_wnll.DeepWNLLClassifier`, those of ``sklearn.semi_supervised``, or a
+        pipeline or search around one of them. It sees the classes as 0, 1, ..., in sorted
+        order, as the members of scikit-learn's ensembles do; give a ``class_prior`` in that order.
+    X_unlabeled : array-like, sparse matrix, DataFrame or sequence of shape (n_unlabeled, ...)
+        Rows, images or texts without labels, of the kind, columns and scale that ``fit`` is called
+        with. Where labelled rows are among them, these count twice. Clones share the pool.
+
+    Attributes
+    ----------
+    classes_ : ndarray of shape (n_classes,)
+        The distinct labels, sorted.
+    estimator_ : estimator
+        The fitted copy of ``estimator``. Its rows are those of ``X``, and then the pool's.
+    n_features_in_ : int
+        Number of features seen in ``fit``, where ``estimator_`` has it.
+    feature_names_in_ : ndarray of shape (n_features_in_,)
+        Names of the features, where ``estimator_`` has them.
+
+    See Also
+    --------
+    sklearn_wnll.model_selection.LabeledFold : For searches and cross-validation, which need no
+        pool.
+
+    Notes
+    -----
+    The pool is joined to what ``fit`` is called with, so no step before the wrapper may
+    change the rows: wrap a pipeline as a whole, ``WithUnlabeled(make_pipeline(...), X_unlabeled)``.
+
+    Examples
+    --------
+    >>> from sklearn.datasets import load_digits
+    >>> from sklearn.ensemble import VotingClassifier
+    >>> from sklearn.linear_model import LogisticRegression
+    >>> from sklearn_wnll import WNLLClassifier
+    >>> from sklearn_wnll.compose import WithUnlabeled
+    >>> from sklearn_wnll.datasets import hide_labels
+    >>> X, y = load_digits(return_X_y=True)
+    >>> labeled = hide_labels(y, 10, random_state=0) != -1
+    >>> wnll = WithUnlabeled(WNLLClassifier(), X[~labeled])
+    >>> members = [("wnll", wnll), ("linear", LogisticRegression(max_iter=1000))]
+    >>> vote = VotingClassifier(members, voting="soft").fit(X[labeled], y[labeled])
+    >>> vote.score(X[~labeled], y[~labeled]) > 0.9
+    True
+    """
+
+    estimator_: Any
+
+    _parameter_constraints: ClassVar[dict[str, Any]] = {
+        "estimator": [HasMethods(["fit", "predict"])],
+        "X_unlabeled": "no_validation",
+    }
+
+    def __init__(self, estimator: Any, X_unlabeled: Rows | list[Any]) -> None:
+        self.estimator = estimator
+        self.X_unlabeled = X_unlabeled
+
+    @property
+    def unlabeled(self) -> object:
+        """What marks unlabelled rows in ``y``, as the estimator inside says."""
+        name = _marker_name(self.estimator)
+        return "auto" if name is None else self.estimator.get_params()[name]
+
+    def fit(self, X: Rows, y: Labels) -> Self:
+        """Fit a copy of the estimator to the rows and the pool.
+
+        Parameters
+        ----------
+        X : array-like, sparse matrix, DataFrame or sequence of shape (n_samples, ...)
+            Rows, images or texts.
+        y : array-like of shape (n_samples,)
+            Labels. Rows may be marked as unlabelled here too, as the estimator inside says.
+
+        Returns
+        -------
+        WithUnlabeled
+            The fitted estimator.
+
+        Raises
+        ------
+        ValueError
+            If ``X`` and the pool have not the same columns, if the estimator needs distances
+            in place of rows, or if it takes the marker for a class.
+        TypeError
+            If ``X_unlabeled`` is no rows.
+        """
+        return self._fit_whole(X, y)
+
+    def _fit(self, X: Any, y: Labels) -> None:
+        """Set the fitted attributes."""
+        self._validate_params()
+        self._check_estimator()
+        if y is None:
+            raise ValueError(
+                "This WithUnlabeled estimator requires y to be passed, but the target y is None."
+            )
+        check_consistent_length(X, y)
+        classes, codes = encode_labels(y, self.unlabeled)
+        rows = _stack(X, self.X_unlabeled)
+        estimator = self._with_plain_marker()
+        missing = np.full(_num_samples(rows) - len(codes), -1)
+        estimator.fit(rows, np.concatenate([codes, missing]))
+        _check_no_marker(estimator, len(classes))
+
+        self.classes_, self.estimator_ = classes, estimator
+        for name in ("n_features_in_", "feature_names_in_"):
+            self.__dict__.pop(name, None)
+            if hasattr(estimator, name):
+                setattr(self, name, getattr(estimator, name))
+
+    def predict(self, X: Rows) -> NDArray[Any]:
+        """Predict the class of each row.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_queries, ...)
+            Rows, images or texts, as for the estimator inside.
+
+        Returns
+        -------
+        ndarray of shape (n_queries,)
+            Labels.
+        """
+        fitted = self._fitted()
+        return fitted.classes_[fitted.estimator_.predict(X)]
+
+    @_if_the_estimator_has_it
+    def predict_proba(self, X: Rows) -> Floats:
+        """Predict the distribution over the classes of each row.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_queries, ...)
+            Rows, images or texts, as for the estimator inside.
+
+        Returns
+        -------
+        ndarray of shape (n_queries, n_classes)
+            Probabilities, in the order of ``classes_``.
+        """
+        return self._fitted().estimator_.predict_proba(X)
+
+    @_if_the_estimator_has_it
+    def certainty(self, X: Rows) -> Floats:
+        """Compute how certain the prediction of each row is, if the estimator inside can.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_queries, ...)
+            Rows or images, as for the estimator inside.
+
+        Returns
+        -------
+        ndarray of shape (n_queries,)
+            From 0 to 1; see :meth:`sklearn_wnll.WNLLClassifier.certainty`.
+        """
+        return self._fitted().estimator_.certainty(X)
+
+    def __sklearn_clone__(self) -> Self:
+        # The default copies all parameters, and ensembles clone their members many times.
+        without_pool = copy(self)
+        without_pool.X_unlabeled = []
+        cloned = super(WithUnlabeled, without_pool).__sklearn_clone__()
+        cloned.X_unlabeled = self.X_unlabeled
+        return cloned
+
+    def __sklearn_tags__(self) -> Tags:
+        tags, inner = super().__sklearn_tags__(), get_tags(self.estimator)
+        tags.input_tags, tags.classifier_tags = inner.input_tags, inner.classifier_tags
+        tags.non_deterministic = inner.non_deterministic
+        return tags
+
+    def _fitted(self) -> Self:
+        """A copy that no other thread fits meanwhile."""
+        fitted = copy(self)
+        check_is_fitted(fitted)
+        return fitted
+
+    def _check_estimator(self) -> None:
+        """Refuse an estimator that cannot be joined by the pool."""
+        name = type(self.estimator).__name__
+        if not is_classifier(self.estimator):
+            raise ValueError(f"estimator must be a classifier, and {name} is none.")
+        if get_tags(self.estimator).input_tags.pairwise:
+            raise ValueError(
+                f"estimator={name} takes distances between the fitted rows, and WithUnlabeled has "
+                "none of those to X_unlabeled. Pass rows, with another metric."
+            )
+
+    def _with_plain_marker(self) -> Any:
+        """A copy of the estimator, which takes -1 for the marker."""
+        estimator = clone(self.estimator)
+        name = _marker_name(estimator)
+        return estimator if name is None else estimator.set_params(**{name: -1})
+
+
+def _marker_name(estimator: Any) -> str | None:
+    """Name of the outermost parameter ``unlabeled``, perhaps inside a pipeline or a search."""
+    names = [name for name in estimator.get_params() if name.split("__")[-1] == "unlabeled"]
+    return min(names, key=lambda name: name.count("__"), default=None)
+
+
+def _check_no_marker(estimator: Any, n_classes: int) -> None:
+    """Refuse an estimator that has learned the marker as a class."""
+    found = getattr(estimator, "classes_", None)
+    if found is None or not np.array_equal(found, np.arange(n_classes)):
+        raise ValueError(
+            f"estimator={type(estimator).__name__} has the classes {found} of labels in "
+            f"0, ..., {n_classes - 1} and the marker -1: it takes no unlabelled rows. Wrap one "
+            "that does, such as WNLLClassifier(); in an ensemble, wrap its members one by one."
+        )
+
+
+def _stack(X: Any, pool: Any) -> Any:
+    """The rows of X, and then those of the pool."""
+    if not any(hasattr(pool, name) for name in ("__len__", "shape", "__array__")):
+        raise TypeError(
+            f"X_unlabeled must be rows, images or texts, such as X[y == -1], got {pool!r}."
+        )
+    if _num_samples(pool) == 0:
+        return X
+    if sparse.issparse(X) or sparse.issparse(pool):
+        blocks = [part if sparse.issparse(part) else np.asarray(part) for part in (X, pool)]
+        _check_columns(*blocks)
+        return sparse.vstack([sparse.csr_array(block) for block in blocks], format="csr")
+    if hasattr(X, "columns"):
+        return _stack_frames(X, pool)
+    if _is_sequence(X):
+        return _stack_sequences(X, pool)
+    X, pool = np.asanyarray(X), np.asanyarray(pool)
+    _check_columns(X, pool)
+    masked = isinstance(X, np.ma.MaskedArray) or isinstance(pool, np.ma.MaskedArray)
+    # numpy would drop the mask before the estimator sees it.
+    return np.ma.concatenate([X, pool]) if masked else np.concatenate([X, pool])
+
+
+def _is_sequence(X: Any) -> bool:
+    """Whether samples are objects side by side, such as texts, and not rows of numbers."""
+    if isinstance(X, (list, tuple)):
+        return len(X) > 0 and np.ndim(X[0]) != 1
+    return len(getattr(X, "shape", ())) == 1
+
+
+def _stack_sequences(X: Any, pool: Any) -> list[Any]:
+    """A list of samples, which may be texts, dicts or images."""
+    dimensions = [np.ndim(next(iter(samples))) for samples in (X, pool)]
+    if dimensions[0] != dimensions[1]:
+        raise ValueError(
+            "The samples of X have {} dimensions, but those of X_unlabeled {}. The pool must be "
+            "like the X of fit: both texts, or both images.".format(*dimensions)
+        )
+    return [*X, *pool]
+
+
+def _stack_frames(X: Any, pool: Any) -> Any:
+    """A DataFrame of the kind of X. The pool may be of another kind, or an array."""
+    names, of_pandas = list(X.columns), hasattr(X, "iloc")
+    if hasattr(pool, "columns") and list(pool.columns) != names:
+        raise ValueError(
+            f"X and X_unlabeled must have the same columns in the same order, got {names} and "
+            f"{list(pool.columns)}. Pass X_unlabeled[list(X.columns)]."
+        )
+    if type(pool) is not type(X):
+        pool = np.asarray(pool)
+        _check_columns(X, pool)
+        pool = type(X)(pool, **{"columns" if of_pandas else "schema": names})
+    if not of_pandas:  # polars
+        return X.vstack(pool)
+    import pandas as pd  # which is there: X is one of its DataFrames
+
+    return pd.concat([X, pool], ignore_index=True)
+
+
+def _check_columns(X: Any, pool: Any) -> None:
+    """Refuse a pool whose rows are of another shape."""
+    if X.shape[1:] != pool.shape[1:]:
+        raise ValueError(
+            f"The rows of X are of shape {X.shape[1:]}, but those of X_unlabeled of "
+            f"{pool.shape[1:]}. The pool must be like the X of fit. Where a step before "
+            "WithUnlabeled changes or selects columns, put WithUnlabeled around that step too."
+        )

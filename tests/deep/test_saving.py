@@ -344,6 +344,14 @@ def test_what_stays_in_this_program_is_not_warned_of(of_main, way):
         KEPT_HERE[way](of_main)
 
 
+def test_any_estimator_that_refers_to_main_is_warned_of(monkeypatch):
+    of_main = type("Mine", (KNeighborsTransformer,), {"__module__": "__main__"})
+    monkeypatch.setattr(sys.modules["__main__"], "Mine", of_main, raising=False)
+    model = WNLLClassifier(5, neighbors=of_main(n_neighbors=5)).fit(ROWS, CODES)
+    with pytest.warns(UnportableModelWarning, match=r"refers to Mine of .* both import\.$"):
+        pickle.dumps(model)
+
+
 def test_what_another_program_can_import_is_not_warned_of(fitted):
     with warnings.catch_warnings():
         warnings.simplefilter("error")

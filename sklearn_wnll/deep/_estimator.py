@@ -1,12 +1,11 @@
 """The estimator: checks its input, trains the network, asks the WNLL on its features."""
 
 import os
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
+from functools import partial
 from typing import Any, ClassVar, Literal, Self
 
 import numpy as np
-import torch
 from numpy.typing import ArrayLike, NDArray
 from sklearn.base import BaseEstimator
 from sklearn.utils import check_random_state
@@ -19,21 +18,21 @@ from .._classifier import WNLLClassifier
 from .._extension.class_prior import class_prior_values, labeled_frequencies
 from .._progress import show_progress
 from .._typing import ClassPrior, Floats, Indices, Labels, Mask, RandomState, Rows
-from .._warnings import warn_user
-from ..exceptions import TrainingInterruptedWarning
 from ._devices import find_device, warn_of_slow_precision
 from ._head import WNLLHead
+from ._held_out import LabeledSamples, check_validation, hold_out
 from ._inputs import as_samples, spread, warn_of_range
 from ._network import WNLLNetwork
-from ._parameters import CONSTRAINTS, STEPS
+from ._parameters import CONSTRAINTS, STEPS, check_slots
 from ._predictor import Predictor
 from ._saving import SavesWeights
 from ._setup import FitSetup
 from ._training.base import TrainingStep
 from ._training.checkpoint import Checkpoint
 from ._training.fingerprints import fingerprints
-from ._training.plan import make_plan
-from ._training.trainer import Trainer, check_callbacks
+from ._training.monitors import check_callbacks, check_monitors
+from ._training.plan import make_plan, passes
+from ._training.trainer import Trainer, forked_random_numbers, train
 
 __all__ = ["DeepWNLLClassifier"]
 
@@ -91,7 +90,14 @@ class DeepWNLLClassifier(PartlyLabeledClassifierMixin, SavesWeights):
     head : {"wnll", "linear"}, default="wnll"
         Head that predicts. ``"linear"`` is the network's softmax, also on fitted samples.
     callbacks : list of skorch.callbacks.Callback, default=None
-        Copied for each step. What a callback remembers is not part of a checkpoint.
+        Copied for each step. Once one sets the learning rate, as ``LRScheduler`` does, the step's
+        own schedule ends. A checkpoint keeps the state of ``LRScheduler``, and nothing else that
+        a callback remembers.
+    validation : float, tuple (X, y) or None, default=None
+        Samples on which each epoch is tried, for ``history_`` and for callbacks that monitor
+        ``valid_loss``: a fraction of the labelled samples, the classes in proportion, drawn by
+        ``random_state``; or samples of your own. The training does not see them. The samples of a
+        fraction join the graph after the training, with their labels.
     checkpoint_dir : str or path, default=None
         Folder to which the training is saved after each epoch. The same call goes on from there,
         and on the CPU, with as many threads, ends with the weights of an unbroken training.
@@ -125,7 +131,10 @@ class DeepWNLLClassifier(PartlyLabeledClassifierMixin, SavesWeights):
         The numbers of every epoch of every step: its ``stage``, ``step`` ("linear", "pseudo",
         "wnll", or the name of your own), ``epoch``, ``train_loss``, ``lr``, ``dur`` (seconds), in
         pseudo-label steps ``pseudo_weight`` (mean weight of the unlabelled samples), and what
-        callbacks record.
+        callbacks record. The rate ``lr`` is that of the first batch. With ``validation`` also
+        ``valid_loss`` and ``valid_linear_accuracy`` of the linear head, ``valid_wnll_accuracy``
+        (the WNLL's, on a graph of labelled and held-out samples), and for each of them a
+        ``valid_..._best``: whether it is the best of the step so far.
     transduction_ : ndarray of shape (n_samples,)
         WNLL's label of each fitted sample, labelled and unlabelled ones.
     label_distributions_ : ndarray of shape (n_samples, n_classes)
@@ -203,6 +212,7 @@ class DeepWNLLClassifier(PartlyLabeledClassifierMixin, SavesWeights):
         mixed_precision: bool = False,
         head: Literal["wnll", "linear"] = "wnll",
         callbacks: list[Callback] | None = None,
+        validation: float | tuple[Any, Labels] | None = None,
         checkpoint_dir: str | os.PathLike[str] | None = None,
         class_prior: ClassPrior | None = "labeled",
         unlabeled: object = "auto",
@@ -224,6 +234,7 @@ class DeepWNLLClassifier(PartlyLabeledClassifierMixin, SavesWeights):
         self.mixed_precision = mixed_precision
         self.head = head
         self.callbacks = callbacks
+        self.validation = validation
         self.checkpoint_dir = checkpoint_dir
         self.class_prior = class_prior
         self.unlabeled = unlabeled
@@ -271,38 +282,46 @@ class DeepWNLLClassifier(PartlyLabeledClassifierMixin, SavesWeights):
         prior = self._find_prior(classes, codes, learns_from_unlabeled)
         _check_enough_labels(codes)
         callbacks = check_callbacks(self.callbacks or [])
+        if self.validation is None:
+            check_monitors(callbacks)
+        validate = partial(self._validate_X, reset=False)
+        given = check_validation(self.validation, classes, self.unlabeled, validate)
         device = find_device(self.device)
         if self.mixed_precision:
             warn_of_slow_precision(device)
-        checkpoint = self._make_checkpoint({**steps, "wnll": wnll}, X, codes)
-        kept = checkpoint.load()
-        drawn = int(check_random_state(self.random_state).randint(2**31 - 1))
-        seed = drawn if kept is None else kept["seed"]
-        wnll.set_params(unlabeled=-1, **self._execution(wnll))
-        if wnll.random_state is None:
-            wnll.set_params(random_state=seed)
-        with show_progress(self.verbose), _forked_random_numbers(device, seed):
-            setup = FitSetup.make(
-                X,
-                codes,
-                len(classes),
-                module=self.module,
-                module_params=self.module_params,
-                buffer=self.buffer,
-                augment=self.augment,
-                standardize=self.standardize,
-                mixed_precision=self.mixed_precision,
-                learns_from_unlabeled=learns_from_unlabeled,
-                class_prior=prior,
-                wnll=wnll,
-                device=device,
-                seed=seed,
-                verbose=self.verbose,
-            )
-            trainer = Trainer(make_plan(stages), setup.context, callbacks, checkpoint)
-            _train(trainer, kept)
-            features = setup.network_features()
-            Z = features(X, device, known=setup.context.input_features)
+        plan = make_plan(stages)
+        with self._make_checkpoint({**steps, "wnll": wnll}, X, codes, given) as checkpoint:
+            kept = checkpoint.load(partial(passes, plan, steps))
+            drawn = int(check_random_state(self.random_state).randint(2**31 - 1))
+            seed = drawn if kept is None else kept["seed"]
+            wnll.set_params(unlabeled=-1, **self._execution(wnll))
+            if wnll.random_state is None:
+                wnll.set_params(random_state=seed)
+            samples = LabeledSamples(X, codes)
+            training, held_out = hold_out(samples, self.validation, given, seed)
+            with show_progress(self.verbose), forked_random_numbers(device, seed):
+                setup = FitSetup.make(
+                    *training,
+                    len(classes),
+                    validation=held_out,
+                    module=self.module,
+                    module_params=self.module_params,
+                    buffer=self.buffer,
+                    augment=self.augment,
+                    standardize=self.standardize,
+                    mixed_precision=self.mixed_precision,
+                    learns_from_unlabeled=learns_from_unlabeled,
+                    class_prior=prior,
+                    wnll=wnll,
+                    device=device,
+                    seed=seed,
+                    verbose=self.verbose,
+                )
+                trainer = Trainer(plan, setup.context, callbacks, checkpoint, setup.validation)
+                train(trainer, kept)
+                features = setup.network_features()
+                known = setup.context.input_features if training is samples else None
+                Z = features(X, device, known=known)
         features.network.cpu()
         wnll.set_params(class_prior=prior)
         predictor = Predictor.fit(features, Z, X, codes, wnll)
@@ -368,16 +387,23 @@ class DeepWNLLClassifier(PartlyLabeledClassifierMixin, SavesWeights):
         """The steps of each stage, and whether later ones learn from unlabelled samples."""
         linear, pseudo, wnll = (steps[name] for name in STEPS)
         learns_from_unlabeled = self.n_stages > 1 and pseudo.epochs > 0 and bool((codes < 0).any())
+        check_slots({"linear_step": linear, "wnll_step": wnll}, learns_from_unlabeled)
         later = (pseudo if learns_from_unlabeled else linear), wnll
         return [(linear, wnll)] + (self.n_stages - 1) * [later], learns_from_unlabeled
 
     def _make_checkpoint(
-        self, parts: dict[str, BaseEstimator], X: Any, codes: Indices
+        self,
+        parts: dict[str, BaseEstimator],
+        X: Any,
+        codes: Indices,
+        validation: LabeledSamples | None,
     ) -> Checkpoint:
         """Make the checkpoint, which knows the training by its parameters and data."""
         if self.checkpoint_dir is None:
             return Checkpoint()
         params = self.get_params(deep=False)
+        if validation is not None:
+            params["validation"] = validation
         for name, inside in parts.items():
             params[name] = type(inside).__qualname__
             params |= {f"{name}__{key}": value for key, value in inside.get_params().items()}
@@ -390,26 +416,6 @@ class DeepWNLLClassifier(PartlyLabeledClassifierMixin, SavesWeights):
             "n_jobs": self.n_jobs if n_jobs is None else n_jobs,
             "verbose": max(self.verbose, getattr(wnll, "verbose", 0)),
         }
-
-
-def _train(trainer: Trainer, state: dict[str, Any] | None) -> None:
-    """Run a training; an interrupt ends it early."""
-    try:
-        trainer.run(state)
-    except KeyboardInterrupt:
-        warn_user(
-            f"The training was interrupted after {len(trainer.history)} whole epochs. The "
-            "estimator is fitted with the weights so far.",
-            TrainingInterruptedWarning,
-        )
-
-
-@contextmanager
-def _forked_random_numbers(device: torch.device, seed: int) -> Iterator[None]:
-    """Seed torch's random numbers for a while; afterwards they go on as before."""
-    with torch.random.fork_rng([device] if device.type == "cuda" else []):
-        torch.manual_seed(seed)
-        yield
 
 
 def _check_enough_labels(codes: Indices) -> None:

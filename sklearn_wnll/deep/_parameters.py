@@ -1,11 +1,11 @@
 """The parameters of the estimator: what they may be, and how double underscores reach inside."""
 
 import os
-from numbers import Integral
+from numbers import Integral, Real
 from typing import Any, ClassVar, Self
 
 from sklearn.base import BaseEstimator, clone
-from sklearn.utils._param_validation import Interval, StrOptions
+from sklearn.utils._param_validation import Interval, InvalidParameterError, StrOptions
 
 from .._classifier import WNLLClassifier
 from .._graph.weights import scale_neighbor_value
@@ -13,7 +13,7 @@ from ._head import WNLLHead
 from ._training.base import TrainingStep
 from ._training.steps import LinearStep, PseudoLabelStep, WNLLStep
 
-__all__ = ["CONSTRAINTS", "STEPS", "NestedParameters"]
+__all__ = ["CONSTRAINTS", "STEPS", "NestedParameters", "check_slots"]
 
 STEPS = "linear_step", "pseudo_step", "wnll_step"
 
@@ -22,15 +22,16 @@ CONSTRAINTS: dict[str, Any] = {
     "module_params": [None, dict],
     "buffer": [None, callable],
     "n_stages": [Interval(Integral, 1, None, closed="left")],
-    "linear_step": [None, TrainingStep],
-    "pseudo_step": [None, TrainingStep],
-    "wnll_step": [None, TrainingStep],
-    "wnll": [None, WNLLHead, WNLLClassifier],
+    "linear_step": "no_validation",
+    "pseudo_step": "no_validation",
+    "wnll_step": "no_validation",
+    "wnll": "no_validation",
     "augment": [StrOptions({"auto"}), callable, None],
     "standardize": ["boolean"],
     "mixed_precision": ["boolean"],
     "head": [StrOptions({"wnll", "linear"})],
     "callbacks": [None, list],
+    "validation": [None, Interval(Real, 0, 1, closed="neither"), tuple],
     "checkpoint_dir": [None, str, os.PathLike],
     "class_prior": [None, StrOptions({"labeled"}), dict, "array-like"],
     "unlabeled": "no_validation",
@@ -38,6 +39,12 @@ CONSTRAINTS: dict[str, Any] = {
     "random_state": ["random_state"],
     "n_jobs": [None, Integral],
     "verbose": ["verbose"],
+}
+
+# Classes that scikit-learn's message would call by the files that they are in.
+_OBJECTS: dict[str, tuple[tuple[type, ...], str]] = {
+    **dict.fromkeys(STEPS, ((TrainingStep,), "a TrainingStep, such as LinearStep()")),
+    "wnll": ((WNLLHead, WNLLClassifier), "a WNLLHead or a WNLLClassifier"),
 }
 
 # Owned by the estimator around it, which would have to ignore them.
@@ -121,6 +128,18 @@ class NestedParameters(BaseEstimator):
         )
         return self
 
+    def _validate_params(self) -> None:
+        """Check the parameters, also those that are objects of this package."""
+        super()._validate_params()
+        for name, (kinds, wanted) in _OBJECTS.items():
+            value = getattr(self, name)
+            if not (value is None or isinstance(value, kinds)):
+                got = f"the class {value.__name__}" if isinstance(value, type) else repr(value)
+                raise InvalidParameterError(
+                    f"The {name!r} parameter of {type(self).__name__} must be {wanted}, or None. "
+                    f"Got {got} instead."
+                )
+
     def _module_params(self) -> dict[str, Any]:
         """The arguments of the module; what is no dict will be refused by fit."""
         return self.module_params if isinstance(self.module_params, dict) else {}
@@ -172,3 +191,14 @@ def _check_scale_neighbor(name: str, graph: WNLLStep | WNLLClassifier) -> None:
         scale_neighbor_value(graph.scale_neighbor, graph.n_neighbors)
     except ValueError as error:
         raise ValueError(f"In {name}, {error}") from error
+
+
+def check_slots(steps: dict[str, TrainingStep], learns_from_unlabeled: bool) -> None:
+    """Refuse a step that needs unlabelled samples in the place of one that has none."""
+    for name, step in steps.items():
+        if step.needs_unlabeled and step.epochs and not learns_from_unlabeled:
+            raise ValueError(
+                f"{name} is a {type(step).__name__}, which needs features of unlabelled samples. A "
+                "fit computes them if some samples are unlabelled, n_stages is 2 or more and the "
+                "pseudo_step has epochs. Pass it as pseudo_step."
+            )

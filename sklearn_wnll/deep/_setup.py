@@ -9,16 +9,18 @@ from ._network import WNLLNetwork, make_backbone
 from ._predictor import NetworkFeatures
 from ._training.batches import Samples
 from ._training.context import TrainingContext
+from ._training.validation import Validation
 
 __all__ = ["FitSetup"]
 
 
 @dataclass(frozen=True)
 class FitSetup:
-    """The context of a training, and the features of samples for a graph, if one sees them."""
+    """The context of a training, the features that a graph sees of samples, what is held out."""
 
     context: TrainingContext
     input_features: InputFeatures | None
+    validation: Validation | None
 
     def network_features(self):
         """The features that the network, as it is trained now, computes."""
@@ -32,6 +34,7 @@ class FitSetup:
         codes,
         n_classes,
         *,
+        validation,
         module,
         module_params,
         buffer,
@@ -45,7 +48,10 @@ class FitSetup:
         seed,
         verbose,
     ):
-        """Make network, features and augmentation, by the names of the estimator's parameters."""
+        """Make network, features and augmentation, by the names of the estimator's parameters.
+
+        ``validation`` are samples and codes that are held out, or None.
+        """
         prepare = Standardizer(X, standardize)
         network = WNLLNetwork(
             make_backbone(module, module_params, X),
@@ -77,4 +83,6 @@ class FitSetup:
             seed=seed,
             verbose=verbose,
         )
-        return cls(context, input_features)
+        if validation is not None:
+            validation = Validation.make(*validation, context, input_features)
+        return cls(context, input_features, validation)

@@ -61,9 +61,10 @@ class StageHistoryDisplay:
     linear head on labelled samples; the pseudo-label step's, on all samples by their weight;
     the WNLL step's is that of the interpolation. Compare a loss with others of its kind.
 
-    The estimator itself records no accuracy: on the samples that it trains with, it would say
-    little. A callback in ``callbacks=[...]`` can, with ``net.history.record("linear_acc", ...)`` in
-    its ``on_epoch_end``, as the example ``plot_displays.py`` shows.
+    The estimator records accuracies if it has ``validation`` samples: on those that it trains with,
+    they would say little. A callback in ``callbacks=[...]`` can record others, with
+    ``net.history.record("linear_acc", ...)`` in its ``on_epoch_end``, as the example
+    ``plot_displays.py`` shows.
 
     Examples
     --------

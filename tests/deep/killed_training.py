@@ -8,7 +8,6 @@ import json
 import os
 import signal
 import sys
-from pathlib import Path
 
 import torch
 import torch._dynamo
@@ -17,6 +16,7 @@ from skorch.callbacks import Callback
 
 from sklearn_wnll import DeepWNLLClassifier, WNLLClassifier
 from sklearn_wnll.deep import LinearStep, PseudoLabelStep, WNLLStep
+from sklearn_wnll.deep._training.checkpoint import Checkpoint
 
 RATES = {
     (1, "linear"): 0.1, (1, "wnll"): 0.01,
@@ -85,6 +85,6 @@ if __name__ == "__main__":
     histories = []
     for place in json.loads(places):
         train_until_killed(folder, int(threads), int(pseudo_epochs), place)
-        state = torch.load(Path(folder) / "training.pt", weights_only=True)
+        state = Checkpoint(folder).load(lambda state, names: True)
         histories.append(state["history"])
     print(json.dumps(histories))

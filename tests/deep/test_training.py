@@ -22,7 +22,6 @@ from torch import nn
 from sklearn_wnll import DeepWNLLClassifier
 from sklearn_wnll.deep import LinearStep, PseudoLabelStep, WNLLStep, wnll_interpolate
 from sklearn_wnll.deep._network import WNLLNetwork
-from sklearn_wnll.deep._training.checkpoint import Checkpoint
 from sklearn_wnll.deep._training.fingerprints import fingerprints
 from sklearn_wnll.deep._training.interrupts import InterruptWatch
 from sklearn_wnll.deep._training.net import StepNet
@@ -174,21 +173,6 @@ def test_automatic_batches_and_rates_of_numpy_go_on(tmp_path):
     with pytest.warns(TrainingInterruptedWarning, match="after 2 whole epochs"):
         cut.fit(X, y)
     assert torch.equal(weights(whole.fit(X, y)), weights(unbroken.fit(X, y)))
-
-
-def test_a_checkpoint_that_is_half_written_does_not_count(tmp_path, monkeypatch):
-    checkpoint = Checkpoint(tmp_path, {"X": "this"})
-    assert checkpoint.load() is None
-    checkpoint.save(epoch=1)
-
-    def fail(state, file):
-        file.write(b"half")
-        raise OSError("disk full")
-
-    monkeypatch.setattr(torch, "save", fail)
-    with pytest.raises(OSError, match="disk full"):
-        checkpoint.save(epoch=2)
-    assert checkpoint.load()["epoch"] == 1
 
 
 @pytest.mark.parametrize("count", [1, 2, 5, 6, 7, 9])

@@ -9,7 +9,7 @@ from torch.nn.functional import normalize
 
 from .._network import WNLLNetwork, in_blocks
 
-__all__ = ["GraphFeatures"]
+__all__ = ["GraphFeatures", "beside"]
 
 
 @dataclass(frozen=True)
@@ -34,8 +34,7 @@ class GraphFeatures:
 
     def __call__(self, X):
         """The features of samples, side by side (n, n_features), as float32."""
-        buffer = normalize(self._of_network(X, self._late)).numpy()
-        return np.concatenate([self.input_features, buffer], axis=1)
+        return beside(self.input_features, self._of_network(X, self._late))
 
     def distributions(self, X):
         """The linear head's softmax (n, n_classes)."""
@@ -52,3 +51,8 @@ class GraphFeatures:
             return (forward(x) + forward(x.flip(-1))) / 2 if self.mirrored else forward(x)
 
         return in_blocks(mean, X, self.prepare, self.device)
+
+
+def beside(input_features, buffer):
+    """Features of the samples, and the buffer's (n, n_buffer) at unit length, side by side."""
+    return np.concatenate([input_features, normalize(buffer).numpy()], axis=1)

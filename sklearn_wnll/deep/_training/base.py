@@ -37,6 +37,11 @@ class TrainingStep(BaseEstimator):
     averages_weights : bool
         Whether the step ends with the moving average of the network's weights,
         ``context.average``, which its callbacks keep.
+    extensible : bool
+        Whether a finished training may go on with more epochs of this step: its rates and
+        batches must not depend on ``epochs``.
+    needs_unlabeled : bool
+        Whether the step needs unlabelled samples, and ``context.input_features``.
 
     See Also
     --------
@@ -70,6 +75,8 @@ class TrainingStep(BaseEstimator):
     name: ClassVar[str]
     trains_buffer_only: ClassVar[bool] = False
     averages_weights: ClassVar[bool] = False
+    extensible: ClassVar[bool] = False
+    needs_unlabeled: ClassVar[bool] = False
 
     epochs: int
     lr: float
@@ -180,6 +187,6 @@ class TrainingStep(BaseEstimator):
         Returns
         -------
         list of skorch.callbacks.Callback
-            They are called before the estimator's ``callbacks``.
+            They are called before the estimator's ``callbacks``, which have the last word.
         """
         return []

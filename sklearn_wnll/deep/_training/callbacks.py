@@ -1,11 +1,13 @@
 """Callbacks around an epoch: its seed, the average of the weights, its record."""
 
+import math
+
 import numpy as np
 import torch
 from skorch.callbacks import Callback
 from torch.optim.swa_utils import get_ema_multi_avg_fn
 
-__all__ = ["EpochSeed", "KeepRecord", "MovingAverage", "RecordPseudoWeight"]
+__all__ = ["EpochSeed", "FiniteLoss", "KeepRecord", "MovingAverage", "RecordPseudoWeight"]
 
 
 class EpochSeed(Callback):
@@ -61,6 +63,21 @@ class RecordPseudoWeight(Callback):
         net.history.record("pseudo_weight", self.batches.mean_weight)
 
 
+class FiniteLoss(Callback):
+    """End a training whose loss is NaN or infinite, which no later epoch would mend."""
+
+    def on_batch_end(self, net, **kwargs):
+        """Look at the loss of the batch that ends."""
+        loss = net.history[-1]["batches"][-1]["train_loss"]
+        if not math.isfinite(loss):
+            raise ValueError(
+                f"The loss is {loss} in epoch {len(net.history)} of the {net.step.name} step: the "
+                "training has diverged. Lower the lr of its steps (linear_step__lr, "
+                "pseudo_step__lr, wnll_step__lr), or keep standardize=True; if the step or the "
+                "network is your own, see whether its loss can be NaN."
+            )
+
+
 class KeepRecord(Callback):
     """Record the learning rate; call ``keep`` after each epoch with the net and its numbers."""
 
@@ -70,6 +87,11 @@ class KeepRecord(Callback):
     def on_epoch_begin(self, net, **kwargs):
         """Record the rate of the epoch that begins."""
         net.history.record("lr", net.optimizer_.param_groups[0]["lr"])
+
+    def on_batch_begin(self, net, **kwargs):
+        """Record it again if it has been set for the first batch."""
+        if len(net.history[-1]["batches"]) == 1:
+            self.on_epoch_begin(net)
 
     def on_epoch_end(self, net, **kwargs):
         """Hand on the epoch that ends."""

@@ -7,7 +7,7 @@ import joblib
 import numpy as np
 from torch import nn
 
-__all__ = ["fingerprints"]
+__all__ = ["fingerprints", "plain"]
 
 # What may change between a training and its resumption.
 _FREE = {
@@ -42,21 +42,23 @@ def fingerprints(params, X, codes):
     ``params`` are the estimator's, those of its steps by their names with double underscores. A
     callable goes in by its name, a module by its weights, ``random_state`` if it is a number.
     """
-    used = {name: _plain(value) for name, value in params.items() if name not in _FREE}
+    used = {name: plain(value) for name, value in params.items() if name not in _FREE}
     seed = params["random_state"]
     used["random_state"] = int(seed) if isinstance(seed, Integral) else None
     return {name: joblib.hash(value) for name, value in {**used, "X": X, "y": codes}.items()}
 
 
-def _plain(value):
-    """A value that can be hashed."""
+def plain(value):
+    """A value that can be hashed, the same for all that trains alike."""
     if isinstance(value, nn.Module):
         weights = value.state_dict().items()
         return str(value), [(name, np.asarray(tensor.cpu())) for name, tensor in weights]
     if isinstance(value, partial):
-        return _plain(value.func), [_plain(item) for item in value.args], _plain(value.keywords)
+        return plain(value.func), [plain(item) for item in value.args], plain(value.keywords)
     if callable(value):
         return getattr(value, "__qualname__", type(value).__qualname__)
     if isinstance(value, dict):
-        return sorted((name, _plain(item)) for name, item in value.items())
+        return sorted((name, plain(item)) for name, item in value.items())
+    if isinstance(value, list | tuple):
+        return [plain(item) for item in value]
     return str(value) if isinstance(value, Integral | Real) else value

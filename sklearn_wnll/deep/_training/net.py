@@ -4,8 +4,11 @@ from functools import partial
 
 import torch
 from skorch import NeuralNet
+from skorch.exceptions import SkorchException
 from skorch.utils import to_device
 from torch import nn
+
+from .monitors import explain_missing
 
 __all__ = ["StepEnded", "StepNet"]
 
@@ -83,10 +86,18 @@ class StepNet(NeuralNet):
             self.notify("on_train_end", X=samples, y=None)
 
     def notify(self, method_name, **kwargs):
-        """Call the callbacks; one that stops after an epoch, as skorch's do, ends the step."""
+        """Call the callbacks; one that stops after an epoch, as skorch's do, ends the step.
+
+        One that misses a number in the history gets a message that says where it may come from.
+        """
         try:
             super().notify(method_name, **kwargs)
         except KeyboardInterrupt:
             if method_name == "on_epoch_end" and not self.watch.seen:
                 raise StepEnded from None
             raise
+        except (KeyError, ValueError, SkorchException) as error:
+            better = explain_missing(self, error) if method_name == "on_epoch_end" else None
+            if better is None:
+                raise
+            raise better from error

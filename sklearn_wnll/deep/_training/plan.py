@@ -1,11 +1,13 @@
 """The order of the steps: the stages of Algorithm 1 of the paper."""
 
-from collections.abc import Iterable
-from typing import NamedTuple
+from collections.abc import Iterable, Sequence
+from typing import Any, NamedTuple
 
 from .base import TrainingStep
 
-__all__ = ["PlannedStep", "make_plan"]
+__all__ = ["PlannedStep", "make_plan", "passes"]
+
+_EPOCHS = {"linear_step__epochs": "linear_step", "wnll_step__epochs": "wnll_step"}
 
 
 class PlannedStep(NamedTuple):
@@ -24,3 +26,27 @@ def make_plan(stages: Iterable[tuple[TrainingStep, ...]]) -> list[PlannedStep]:
             repeat = sum(planned.step is step for planned in plan)
             plan.append(PlannedStep(stage, step, repeat))
     return plan
+
+
+def passes(
+    plan: list[PlannedStep],
+    steps: dict[str, TrainingStep],
+    state: dict[str, Any],
+    names: Sequence[str],
+) -> bool:
+    """Whether a training by a plan passes a state whose plan differs in some parameters.
+
+    These may be the number of stages, and the epochs of steps: of a step that is past, no other
+    than it has had; of the last one that has begun, more, if it does not depend on them before.
+    """
+    last, done, ended = state["step"], state["n_epochs"], state["ended"]
+    if not {*_EPOCHS, "n_stages"}.issuperset(names) or last >= len(plan):
+        return False
+    for number, (planned, n_epochs) in enumerate(zip(plan[:last], done, strict=False)):
+        epochs = planned.step.epochs
+        if epochs != n_epochs and not (number in ended and epochs > n_epochs):
+            return False
+    step = plan[last].step
+    changed = any(steps[_EPOCHS[name]] is step for name in names if name in _EPOCHS)
+    extensible = step.extensible and not step.averages_weights
+    return done[last] <= step.epochs and (extensible or not changed)

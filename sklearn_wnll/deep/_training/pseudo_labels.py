@@ -14,7 +14,7 @@ from ...exceptions import FewLabelsWarning, UnreachedPointsWarning
 from .._features.graph_features import GraphFeatures
 from .context import TrainingContext
 
-__all__ = ["PseudoLabels"]
+__all__ = ["PseudoLabels", "extended_labels"]
 
 _MAX_CLASS_WEIGHT = 3.0
 _SMALLEST = 1e-12
@@ -44,7 +44,7 @@ class PseudoLabels:
         codes = samples.codes.numpy()
         self.features.network.eval()
         if self.source == "wnll":
-            u = self._extended(self.features(samples.X), codes)
+            u = extended_labels(self.context.wnll, self.features(samples.X), codes)
         else:
             u = self.features.distributions(samples.X)
         u = u[codes < 0]
@@ -59,10 +59,11 @@ class PseudoLabels:
             weights *= np.minimum(factors, _MAX_CLASS_WEIGHT)[found]
         return found, weights
 
-    def _extended(self, features, codes):
-        """Extend the labels over one graph of all samples."""
-        graph = clone(self.context.wnll)
-        graph.set_params(template_size=None, class_prior=None, verbose=0)
-        graph.set_params(tol=max(graph.tol, _TOLERANCE))
-        with silenced(FewLabelsWarning, UnreachedPointsWarning, ConvergenceWarning):
-            return graph.fit(features, codes).label_distributions_
+
+def extended_labels(wnll, features, codes):
+    """Extend labels over one graph of all samples: distributions (n_samples, n_classes)."""
+    graph = clone(wnll)
+    graph.set_params(template_size=None, class_prior=None, verbose=0)
+    graph.set_params(tol=max(graph.tol, _TOLERANCE))
+    with silenced(FewLabelsWarning, UnreachedPointsWarning, ConvergenceWarning):
+        return graph.fit(features, codes).label_distributions_

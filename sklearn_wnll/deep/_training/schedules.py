@@ -1,13 +1,48 @@
-"""Schedules of the learning rate."""
+"""Schedules of the learning rate: a step's own, and those of the user, to which it gives way."""
 
 import math
 
-from skorch.callbacks import Callback
+import joblib
+import numpy as np
+from skorch.callbacks import Callback, LRScheduler
+from torch.optim.lr_scheduler import ReduceLROnPlateau
 
-__all__ = ["CosineDecay", "StepHalving"]
+from .fingerprints import plain
+
+__all__ = ["CosineDecay", "ResumeRates", "Schedule", "StepHalving", "rates_state", "start_anew"]
 
 
-class StepHalving(Callback):
+class Schedule(Callback):
+    """A step's own schedule, which steps back for the rest of the step once anybody sets a rate.
+
+    It is called before the user's callbacks, so that theirs have the last word.
+    """
+
+    stepped_back = False
+    _own = None
+
+    def on_train_begin(self, net, **kwargs):
+        """Step back at once before a scheduler, which may change nothing for some epochs."""
+        self.stepped_back = any(isinstance(callback, LRScheduler) for _, callback in net.callbacks_)
+        self.note_rates(net)
+
+    def note_rates(self, net):
+        """Take the rates as they are now for those that nobody else has set."""
+        self._own = [group["lr"] for group in net.optimizer_.param_groups]
+
+    def set_rate(self, net, factor):
+        """Set the learning rate to a part of the first one."""
+        groups = net.optimizer_.param_groups
+        # The same objects, not equal numbers: somebody may set what the rate is already.
+        if self._own is not None and list(map(id, self._own)) != [id(g["lr"]) for g in groups]:
+            self.stepped_back = True
+        if not self.stepped_back:
+            for group in groups:
+                group["lr"] = net.lr * factor
+            self.note_rates(net)
+
+
+class StepHalving(Schedule):
     """Halve the learning rate after every so many epochs."""
 
     def __init__(self, every):
@@ -15,10 +50,10 @@ class StepHalving(Callback):
 
     def on_epoch_begin(self, net, **kwargs):
         """Set the learning rate of the epoch that begins."""
-        _set_rate(net, 0.5 ** ((len(net.history) - 1) // self.every))
+        self.set_rate(net, 0.5 ** ((len(net.history) - 1) // self.every))
 
 
-class CosineDecay(Callback):
+class CosineDecay(Schedule):
     """Lower the learning rate with each batch, along half a cosine, to 0 after ``n_epochs``."""
 
     def __init__(self, n_epochs, n_batches):
@@ -34,10 +69,74 @@ class CosineDecay(Callback):
 
     def _set(self, net, batches):
         done = (len(net.history) - 1 + batches / self.n_batches) / self.n_epochs
-        _set_rate(net, (1 + math.cos(math.pi * done)) / 2)
+        self.set_rate(net, (1 + math.cos(math.pi * done)) / 2)
 
 
-def _set_rate(net, factor):
-    """Set the learning rate to a part of the first one."""
-    for group in net.optimizer_.param_groups:
-        group["lr"] = net.lr * factor
+class ResumeRates(Callback):
+    """Take up optimizer and rates where a checkpoint has left them; the last of the callbacks.
+
+    Schedulers other than those of the checkpoint begin anew, from the step's first rate.
+    """
+
+    def __init__(self, optimizer, rates):
+        self.optimizer, self.rates = optimizer, rates
+
+    def on_train_begin(self, net, **kwargs):
+        """Load the states, which schedulers have just set to those of a step's beginning."""
+        schedulers, kept = _schedulers(net), self.rates["schedulers"]
+        same = schedulers.keys() == kept.keys()
+        state = self.optimizer
+        if not same:
+            state = {**state, "param_groups": net.optimizer_.state_dict()["param_groups"]}
+        net.optimizer_.load_state_dict(state)
+        if same:
+            for name, scheduler in schedulers.items():
+                scheduler.load_state_dict({**scheduler.state_dict(), **kept[name]})
+        for schedule in _own_schedules(net):
+            schedule.stepped_back |= same and self.rates["stepped_back"]
+            schedule.note_rates(net)
+
+
+def rates_state(net):
+    """What a checkpoint needs to know of the schedules of a net: numbers in dicts and lists."""
+    return {
+        "stepped_back": any(schedule.stepped_back for schedule in _own_schedules(net)),
+        "schedulers": {
+            name: {key: value for key, value in scheduler.state_dict().items() if _is_plain(value)}
+            for name, scheduler in _schedulers(net).items()
+        },
+    }
+
+
+def start_anew(net):
+    """Let schedulers begin at a step's first rate; the place to go on from is a checkpoint's."""
+    for _, callback in net.callbacks_:
+        if isinstance(callback, LRScheduler) and callback.policy_ is not ReduceLROnPlateau:
+            # An argument of torch's schedulers, which skorch would take from the history.
+            vars(callback).setdefault("last_epoch", -1)
+
+
+def _own_schedules(net):
+    return [callback for _, callback in net.callbacks_ if isinstance(callback, Schedule)]
+
+
+def _schedulers(net):
+    """Schedulers of torch by a hash of what the user has asked for."""
+    return {
+        joblib.hash([name, _settings(callback)]): callback.lr_scheduler_
+        for name, callback in net.callbacks_
+        if isinstance(callback, LRScheduler)
+    }
+
+
+def _settings(callback):
+    return plain({key: value for key, value in vars(callback).items() if not key.endswith("_")})
+
+
+def _is_plain(value):
+    """Whether a value is made of numbers and strings; all else, a scheduler has from its maker."""
+    if type(value) is dict:
+        return all(map(_is_plain, value.values()))
+    if type(value) in (list, tuple):
+        return all(map(_is_plain, value))
+    return value is None or isinstance(value, bool | int | float | str | np.generic)

@@ -74,6 +74,7 @@ class LinearStep(TrainingStep):
     """
 
     name = "linear"
+    extensible = True
 
     _parameter_constraints: ClassVar[dict[str, Any]] = {
         **TrainingStep._parameter_constraints,
@@ -163,6 +164,7 @@ class PseudoLabelStep(TrainingStep):
 
     name = "pseudo"
     averages_weights = True
+    needs_unlabeled = True
 
     _parameter_constraints: ClassVar[dict[str, Any]] = {
         **TrainingStep._parameter_constraints,
@@ -193,8 +195,9 @@ class PseudoLabelStep(TrainingStep):
         """Make batches of labelled and pseudo-labelled samples."""
         if context.average is None or context.input_features is None:
             raise ValueError(
-                "PseudoLabelStep needs features of unlabelled samples, which a fit computes for "
-                "its pseudo_step. Pass it as pseudo_step, with n_stages of at least 2."
+                f"{type(self).__name__} needs the features of unlabelled samples that a fit "
+                "computes for its pseudo_step, and averages_weights and needs_unlabeled as "
+                "PseudoLabelStep has them."
             )
         features = GraphFeatures(
             context.average,
@@ -283,6 +286,7 @@ class WNLLStep(TrainingStep):
 
     name = "wnll"
     trains_buffer_only = True
+    extensible = True
 
     _parameter_constraints: ClassVar[dict[str, Any]] = {
         **TrainingStep._parameter_constraints,

@@ -1,6 +1,7 @@
 """The training: the steps of a plan, one after the other, each begun where the last one ended."""
 
 from collections.abc import Iterator
+from contextlib import contextmanager
 from copy import deepcopy
 from dataclasses import dataclass, field, replace
 from functools import partial
@@ -9,14 +10,18 @@ import torch
 from skorch.callbacks import Callback, ProgressBar
 from skorch.history import History
 
-from .callbacks import EpochSeed, KeepRecord
+from ..._warnings import warn_user
+from ...exceptions import TrainingInterruptedWarning
+from .callbacks import EpochSeed, FiniteLoss, KeepRecord
 from .checkpoint import Checkpoint, without_numpy
 from .context import TrainingContext
 from .interrupts import InterruptWatch
 from .net import StepEnded, StepNet
 from .plan import PlannedStep
+from .schedules import ResumeRates, rates_state, start_anew
+from .validation import RecordValidation, Validation
 
-__all__ = ["Trainer", "check_callbacks"]
+__all__ = ["Trainer", "forked_random_numbers", "train"]
 
 
 @dataclass
@@ -25,36 +30,37 @@ class Trainer:
 
     ``callbacks`` are the user's skorch callbacks, copied for each step. ``history`` holds the
     numbers of every epoch; ``n_epochs`` how many epochs each step has had; ``ended`` the steps
-    that a callback has ended early.
+    that a callback has ended early. ``validation`` are samples on which each epoch is tried.
     """
 
     plan: list[PlannedStep]
     context: TrainingContext
     callbacks: list[Callback]
     checkpoint: Checkpoint
+    validation: Validation | None = None
     history: list = field(default_factory=list)
     n_epochs: list = field(default_factory=list)
     ended: list = field(default_factory=list)
 
     def run(self, state=None):
         """Train, from the state of a checkpoint on if there is one."""
-        begun, optimizer_state, self._average = 0, None, None
+        begun, resume, self._average = 0, None, None
         self.n_epochs = [0] * len(self.plan)
         network = self.context.network
         if state is not None:
             network.load_state_dict(state["network"])
-            self.history, self.ended, self.n_epochs, begun, optimizer_state = (
-                state[name] for name in ("history", "ended", "n_epochs", "step", "optimizer")
-            )
+            self.history, self.ended, begun = (state[x] for x in ("history", "ended", "step"))
+            self.n_epochs = (state["n_epochs"] + self.n_epochs)[: len(self.plan)]
+            resume = ResumeRates(state["optimizer"], state["rates"])
             if state["average"] is not None:
                 self._average = deepcopy(network)
                 self._average.load_state_dict(state["average"])
         with InterruptWatch() as self._watch:
             for number in range(begun, len(self.plan)):
                 if number not in self.ended:
-                    self._run_step(number, optimizer_state if number == begun else None)
+                    self._run_step(number, resume if number == begun else None)
 
-    def _run_step(self, number, optimizer_state):
+    def _run_step(self, number, resume):
         """Run the rest of a step, of which some epochs may be past."""
         stage, step, _ = self.plan[number]
         network, done = self.context.network, self.n_epochs[number]
@@ -67,10 +73,9 @@ class Trainer:
         if step.averages_weights and self._average is None:
             self._average = deepcopy(network)
         record = KeepRecord(partial(self._keep, number))
-        net = self._make_net(number, record)
+        net = self._make_net(number, [record] if resume is None else [record, resume])
         net.initialize()
-        if optimizer_state is not None:
-            net.optimizer_.load_state_dict(optimizer_state)
+        start_anew(net)
         past = self._past(number)
         net.history = History({**row, "batches": []} for row in past)
         losses = dict(net.callbacks_)["train_loss"]  # skorch's, which does not look back itself
@@ -111,6 +116,7 @@ class Trainer:
             network=network.state_dict(),
             average=average,
             optimizer=without_numpy(net.optimizer_.state_dict()),
+            rates=without_numpy(rates_state(net)),
             history=self.history,
             n_epochs=self.n_epochs,
             step=number,
@@ -118,7 +124,7 @@ class Trainer:
             seed=self.context.seed,
         )
 
-    def _make_net(self, number, record):
+    def _make_net(self, number, last_callbacks):
         """The net of a step, with its batches and callbacks."""
         _, step, repeat = self.plan[number]
         context = replace(self.context, average=self._average)
@@ -129,7 +135,10 @@ class Trainer:
                 "epoch. Return what can be iterated over again, such as a list or a DataLoader."
             )
         callbacks = [EpochSeed(context.seed, number), *step.callbacks(context, batches)]
-        callbacks += [*(deepcopy(callback) for callback in self.callbacks), record]
+        if self.validation is not None:
+            callbacks.append(RecordValidation(self.validation, self._average))
+        callbacks += [*(deepcopy(callback) for callback in self.callbacks), FiniteLoss()]
+        callbacks += last_callbacks
         if context.verbose:
             callbacks.append(ProgressBar(batches_per_epoch=len(batches)))
         return StepNet(
@@ -149,13 +158,21 @@ class Trainer:
         )
 
 
-def check_callbacks(callbacks):
-    """Refuse what is no callback; one may be bare, or have a name as skorch takes it."""
-    for callback in callbacks:
-        bare = callback[1] if isinstance(callback, tuple) and len(callback) == 2 else callback
-        if not hasattr(bare, "on_epoch_end"):
-            raise ValueError(
-                f"callbacks holds {callback!r}, which is no callback. Pass objects of "
-                "skorch.callbacks or of classes derived from skorch.callbacks.Callback."
-            )
-    return callbacks
+def train(trainer, state):
+    """Run a training; an interrupt ends it early."""
+    try:
+        trainer.run(state)
+    except KeyboardInterrupt:
+        warn_user(
+            f"The training was interrupted after {len(trainer.history)} whole epochs. The "
+            "estimator is fitted with the weights so far.",
+            TrainingInterruptedWarning,
+        )
+
+
+@contextmanager
+def forked_random_numbers(device, seed):
+    """Seed torch's random numbers for a while; afterwards they go on as before."""
+    with torch.random.fork_rng([device] if device.type == "cuda" else []):
+        torch.manual_seed(seed)
+        yield

@@ -1,0 +1,70 @@
+"""The samples of ``validation``, which a training does not see."""
+
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+from sklearn.utils import check_consistent_length
+
+from .._label_types import read_labels
+from .._labels import is_unlabeled
+from .._typing import Indices
+from ._training.validation import held_out
+
+__all__ = ["LabeledSamples", "check_validation", "hold_out"]
+
+
+class LabeledSamples(NamedTuple):
+    """Samples (n, ...) and the codes of their classes (n,), -1 if unlabelled."""
+
+    X: NDArray[Any]
+    codes: Indices
+
+
+def check_validation(
+    validation: object,
+    classes: NDArray[Any],
+    unlabeled: object,
+    validate_X: Callable[[Any], NDArray[Any]],
+) -> LabeledSamples | None:
+    """The samples of ``validation=(X, y)``, checked; None if it is no tuple."""
+    if not isinstance(validation, tuple):
+        return None
+    if len(validation) != 2:
+        raise ValueError(
+            f"validation is a tuple of {len(validation)}. Pass (X, y), samples as for fit and "
+            "their labels, or a fraction of the labelled samples."
+        )
+    try:
+        X, y = validate_X(validation[0]), read_labels(validation[1])
+        check_consistent_length(X, y.values)
+        missing = is_unlabeled(y, unlabeled, classes)
+    except ValueError as error:
+        raise ValueError(f"validation=(X, y) does not fit: {error}") from error
+    if missing.any():
+        raise ValueError(
+            f"validation=(X, y) has {missing.sum()} samples without a label, which cannot be "
+            "scored. Leave them out, or pass them to fit."
+        )
+    code = {label: number for number, label in enumerate(classes.tolist())}
+    labels = y.known(~missing).tolist()
+    unknown = list(dict.fromkeys(repr(label) for label in labels if label not in code))
+    if unknown:
+        raise ValueError(
+            f"validation=(X, y) has the labels {', '.join(unknown[:5])}, which no sample of fit "
+            "has. Leave those samples out, or label some of each class in fit."
+        )
+    return LabeledSamples(X, np.array([code[label] for label in labels]))
+
+
+def hold_out(
+    samples: LabeledSamples, validation: object, given: LabeledSamples | None, seed: int
+) -> tuple[LabeledSamples, LabeledSamples | None]:
+    """The samples of the training, and those that are held out: ``given`` ones, or a fraction."""
+    if validation is None or given is not None:
+        return samples, given
+    places = held_out(samples.codes, validation, seed)
+    training = np.delete(np.arange(len(samples.codes)), places)
+    parts = (LabeledSamples(*(part[chosen] for part in samples)) for chosen in (training, places))
+    return next(parts), next(parts)

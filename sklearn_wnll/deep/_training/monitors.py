@@ -1,0 +1,79 @@
+"""Numbers of the history that callbacks look for, and a true message where they are not."""
+
+from skorch.callbacks import Checkpoint, EarlyStopping, LRScheduler
+from torch.optim.lr_scheduler import ReduceLROnPlateau
+
+__all__ = ["check_callbacks", "check_monitors", "explain_missing"]
+
+_RECORD_NOTHING = Checkpoint, EarlyStopping, LRScheduler
+_CURE = (
+    "Pass validation=0.1, which holds out a tenth of the labelled samples, or validation=(X, y); "
+    "or let it monitor what the training records, 'train_loss', or 'train_loss_best' for a "
+    "Checkpoint."
+)
+
+
+def check_callbacks(callbacks):
+    """Refuse what is no callback; one may be bare, or have a name as skorch takes it."""
+    for callback in callbacks:
+        if not hasattr(_bare(callback), "on_epoch_end"):
+            raise ValueError(
+                f"callbacks holds {callback!r}, which is no callback. Pass objects of "
+                "skorch.callbacks or of classes derived from skorch.callbacks.Callback."
+            )
+    return callbacks
+
+
+def check_monitors(callbacks):
+    """Refuse, where no samples are held out, a callback that waits for their numbers.
+
+    Not after a callback that may record them: whether it does, the first epoch shows.
+    """
+    for callback in map(_bare, callbacks):
+        if callback not in _RECORD_NOTHING and type(callback) not in _RECORD_NOTHING:
+            return
+        monitor = _monitor(callback)
+        if isinstance(monitor, str) and monitor.startswith("valid_"):
+            raise ValueError(
+                f"callbacks holds {_name(callback)}(monitor={monitor!r}), but no samples are held "
+                f"out. {_CURE}"
+            )
+
+
+def explain_missing(net, error):
+    """A ValueError in place of what a callback has raised that misses a number; else None."""
+    row = net.history[-1]
+    for _, callback in net.callbacks_:
+        monitor = _monitor(callback)
+        if isinstance(monitor, str) and monitor not in row:
+            cure = _CURE if monitor.startswith("valid_") else (
+                "Pass another monitor, or put a callback that records it before this one."
+            )  # fmt: skip
+            return ValueError(
+                f"callbacks holds {_name(callback)}(monitor={monitor!r}), which nothing has "
+                f"recorded. There are {', '.join(sorted(set(row) - {'batches'}))}. {cure}"
+            )
+    if isinstance(error, KeyError) and "valid_" in str(error) and "valid_loss" not in row:
+        return ValueError(f"A callback looks for held-out samples: {error}. {_CURE}")
+    return None
+
+
+def _bare(callback):
+    """A callback without its name."""
+    return callback[1] if isinstance(callback, tuple) and len(callback) == 2 else callback
+
+
+def _name(callback):
+    return callback.__name__ if isinstance(callback, type) else type(callback).__name__
+
+
+def _monitor(callback):
+    """What a callback monitors; None if it does not use that."""
+    if isinstance(callback, type):  # which skorch makes with its defaults
+        callback = callback()
+    if isinstance(callback, LRScheduler) and callback.policy not in (
+        "ReduceLROnPlateau",
+        ReduceLROnPlateau,
+    ):
+        return None
+    return getattr(callback, "monitor", None)

@@ -1,0 +1,113 @@
+"""Samples that are held out of a training, and how both heads fare on them."""
+
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from skorch.callbacks import Callback
+from torch.nn.functional import cross_entropy
+
+from ..._extension.templates import interleaved
+from .._features.graph_features import beside
+from .._network import in_blocks
+from .context import TrainingContext
+from .pseudo_labels import extended_labels
+
+__all__ = ["RecordValidation", "Validation", "held_out"]
+
+_MOST_TEMPLATES = 5000  # labelled samples from which the WNLL interpolates to those held out
+
+
+def held_out(codes, fraction, seed):
+    """Choose a fraction of the labelled samples (n,), the classes in proportion: their places.
+
+    Each class keeps one sample for the training.
+    """
+    labeled = np.flatnonzero(codes >= 0)
+    order = labeled[interleaved(codes[labeled], np.random.RandomState(seed))]
+    _, kept = np.unique(codes[order], return_index=True)
+    n = max(1, round(fraction * len(order)))
+    most = len(order) - max(len(kept), 2)
+    if n > most:
+        raise ValueError(
+            f"validation={fraction} would hold out {n} of {len(order)} labelled samples, but at "
+            f"most {max(most, 0)} can be spared: each of {len(kept)} classes keeps one for the "
+            "training, which needs two at least. Pass a smaller fraction, or samples "
+            "validation=(X, y), or label more."
+        )
+    return np.sort(np.delete(order, kept)[:n])
+
+
+@dataclass(frozen=True)
+class Validation:
+    """The samples ``X`` (n, ...): those held out, and after them labelled ones of the training.
+
+    ``codes`` (n_held_out,) are the classes of the first, ``template_codes`` those of the others.
+    """
+
+    X: np.ndarray
+    codes: torch.Tensor
+    template_codes: np.ndarray
+    input_features: np.ndarray | None
+    context: TrainingContext
+
+    @classmethod
+    def make(cls, X, codes, context, input_features):
+        """Hold out samples; ``input_features`` computes those of samples, if a graph sees any."""
+        known = context.samples.codes.numpy()
+        places = np.flatnonzero(known >= 0)
+        order = interleaved(known[places], np.random.RandomState(context.seed))
+        places = np.sort(places[order[:_MOST_TEMPLATES]])
+        X = np.concatenate([X, context.samples.X.numpy()[places]])
+        features = None if input_features is None else input_features(X, context.device)
+        return cls(X, torch.as_tensor(codes), known[places], features, context)
+
+    def __call__(self, network):
+        """Try a network: the linear head's loss, and the accuracy of each head."""
+        n, device = len(self.codes), self.context.device
+        with _evaluation(network), torch.no_grad():
+            Z = in_blocks(network.features, self.X, self.context.prepare, device)
+            logits = network.linear(Z[:n].to(device)).cpu()
+        points = Z.numpy() if self.input_features is None else beside(self.input_features, Z)
+        known = np.concatenate([np.full(n, -1), self.template_codes])
+        classes = np.unique(self.template_codes)
+        u = extended_labels(self.context.wnll, points, known)[:n]
+        codes = self.codes.numpy()
+        return {
+            "valid_loss": cross_entropy(logits, self.codes).item(),
+            "valid_linear_accuracy": float(np.mean(logits.argmax(dim=1).numpy() == codes)),
+            "valid_wnll_accuracy": float(np.mean(classes[u.argmax(axis=1)] == codes)),
+        }
+
+
+class RecordValidation(Callback):
+    """Record after each epoch how a network fares on held-out samples.
+
+    ``average`` is the network that the step keeps, if it is not the one in training.
+    """
+
+    def __init__(self, validation, average=None):
+        self.validation, self.average = validation, average
+
+    def on_epoch_end(self, net, **kwargs):
+        """Try the network; record also whether a number is the best of the step so far."""
+        network = net.module_ if self.average is None else self.average
+        past = net.history.to_list()[:-1]
+        for name, value in self.validation(network).items():
+            sign = 1 if name.endswith("loss") else -1
+            best = min((sign * row[name] for row in past), default=np.inf)
+            net.history.record(name, value)
+            net.history.record(f"{name}_best", sign * value < best)
+
+
+@contextmanager
+def _evaluation(network):
+    """Put a network in evaluation mode for a while, and each layer back in its own."""
+    training = [module for module in network.modules() if module.training]
+    network.eval()
+    try:
+        yield
+    finally:
+        for module in training:
+            module.training = True

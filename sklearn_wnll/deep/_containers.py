@@ -30,7 +30,8 @@ def listed(X):
     if isinstance(X, torch.Tensor) or hasattr(X, "columns"):
         return X
     try:
-        n_dimensions = getattr(X, "ndim", None)
+        shape = getattr(X, "shape", None)
+        n_dimensions = getattr(X, "ndim", None if shape is None else len(shape))
     except Exception as error:  # such as of a file that is closed
         raise ValueError(f"X ({_kind(X)}) cannot be read: {error}.") from error
     if n_dimensions is None and hasattr(X, "__array__"):

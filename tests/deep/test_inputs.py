@@ -73,7 +73,7 @@ class Unreadable(File):
 
 
 class Closed(File):
-    ndim = property(lambda self: _not_a_dataset(), lambda self, value: None)
+    shape = property(lambda self: _not_a_dataset(), lambda self, value: None)
 
 
 def _not_a_dataset():
@@ -85,6 +85,12 @@ def objects(items):
     array = np.empty(len(items), dtype=object)
     array[:] = items
     return array
+
+
+def without_ndim(data):
+    """Data that do not say how many axes they have."""
+    vars(data).pop("ndim", None)
+    return data
 
 
 def pil(mode, images=BYTES):
@@ -118,6 +124,7 @@ CONTAINERS = {
     "Subset": Subset(Images(), range(N)),
     "TensorDataset": TensorDataset(TENSOR),
     "SliceDataset": SliceDataset(Pairs()),
+    "SliceDataset without a number of axes": without_ndim(SliceDataset(Pairs())),
     "channels last": FLOATS.transpose(0, 2, 3, 1),
     "list of channels last": list(FLOATS.transpose(0, 2, 3, 1)),
     "RGB": pil("RGB"),

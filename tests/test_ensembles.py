@@ -161,20 +161,21 @@ def test_these_refuse_a_model_without_weights_of_rows_or_columns(make):
             make(model).fit(X, labels)
 
 
+POOLED = WithUnlabeled(WNLLClassifier(), X)
+
+
 @pytest.mark.parametrize(
-    "model",
+    ("model", "rows", "y"),
     [
-        BaggingClassifier(WithUnlabeled(WNLLClassifier(), X), max_features=0.5, random_state=0),
-        ClassifierChain(WithUnlabeled(WNLLClassifier(), X)),
-        make_pipeline(TfidfVectorizer(), WithUnlabeled(WNLLClassifier(), X)),
+        (BaggingClassifier(POOLED, max_features=0.5, random_state=0), X, Y),
+        (ClassifierChain(POOLED), X, np.column_stack([Y, Y])),
+        (make_pipeline(TfidfVectorizer(), POOLED), ["a text", "another"] * 150, Y),
     ],
     ids=["bagging", "chain", "pipeline"],
 )
-def test_a_step_that_changes_the_columns_before_the_pool_is_refused(model):
-    chain, texts = isinstance(model, ClassifierChain), not hasattr(model, "estimator")
-    rows = ["a text"] * 20 + ["another"] * 20 if texts else X[:40]
+def test_a_step_that_changes_the_columns_before_the_pool_is_refused(model, rows, y):
     with pytest.raises(ValueError, match="put WithUnlabeled around that step too"):
-        model.fit(rows, np.column_stack([Y, Y])[:40] if chain else Y[:40])
+        model.fit(rows, y)
 
 
 def test_the_page_lists_the_meta_estimators_that_are_tested():

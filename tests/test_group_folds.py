@@ -224,7 +224,7 @@ def test_dropping_test_groups_without_groups_is_refused(digits, routing):
         sklearn.config_context(enable_metadata_routing=routing),
         pytest.raises(ValueError, match="drop_test_groups=True needs groups"),
     ):
-        cross_val_score(WNLLClassifier(), *digits, cv=folds)
+        cross_val_score(WNLLClassifier(), *digits, cv=folds, params={})
 
 
 def test_dropping_test_groups_needs_a_splitter_that_keeps_them_together():

@@ -54,7 +54,7 @@ NAMES = [
 ]  # fmt: skip
 
 
-@settings(max_examples=20)
+@settings(max_examples=15)
 @given(st.integers(0, 2**32 - 1), st.sampled_from(["hidden", "all", "none"]))
 def test_the_estimator_is_fitted_as_with_markers(seed, pool):
     rng = np.random.default_rng(seed)
@@ -118,12 +118,14 @@ KINDS = {
 
 @pytest.mark.parametrize("kinds", KINDS.values(), ids=KINDS)
 def test_rows_of_any_kind_are_stacked(kinds):
-    rows, pool = kinds[0](X[LABELED]), kinds[1](X[HIDDEN])
+    # Whole numbers, of which hardly two distances are equal.
+    untied = 100 * X + np.random.default_rng(0).integers(-40, 40, X.shape)
+    rows, pool = kinds[0](untied[LABELED]), kinds[1](untied[HIDDEN])
     wnll = WNLLClassifier(tol=1e-12)
     model = WithUnlabeled(wnll, pool).fit(rows, Y[LABELED])
-    expected = WithUnlabeled(wnll, X[HIDDEN]).fit(X[LABELED], Y[LABELED])
+    expected = WithUnlabeled(wnll, untied[HIDDEN]).fit(untied[LABELED], Y[LABELED])
     np.testing.assert_allclose(
-        model.predict_proba(kinds[0](X[:50])), expected.predict_proba(X[:50]), atol=1e-3
+        model.predict_proba(kinds[0](untied[:50])), expected.predict_proba(untied[:50]), atol=1e-4
     )
     assert model.n_features_in_ == 64
     assert hasattr(model, "feature_names_in_") == isinstance(rows, pd.DataFrame)

@@ -142,7 +142,7 @@ def test_a_graph_of_ones_gives_every_edge_the_same_weight(X):
 
 
 def test_stored_zeros_are_no_weights():
-    graph = sparse_rows(30, 30, 0.3)
+    graph = sparse.csr_array(sparse_rows(30, 30, 0.3) + sparse.identity(30))
     graph.setdiag(0)
     graph.data[::7] = 0
     build(graph)

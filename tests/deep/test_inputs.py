@@ -94,7 +94,10 @@ def without_ndim(data):
 
 
 def pil(mode, images=BYTES):
-    return [Image.fromarray(image).convert(mode) for image in images]
+    made = map(Image.fromarray, images)
+    if mode == "I;16":  # which the oldest Pillow makes from greys only
+        made = (image.convert("L") for image in made)
+    return [image.convert(mode) for image in made]
 
 
 def lazily_negated(tensor):

@@ -1,34 +1,123 @@
 """Conjugate gradients on torch tensors; as in ``_extension/conjugate_gradient.py``."""
 
+import math
+from typing import NamedTuple
+
 import torch
 
-__all__ = ["conjugate_gradient"]
+__all__ = ["SolverResult", "conjugate_gradient"]
+
+_ROUNDING = 16 * torch.finfo(torch.float64).eps  # of what a residual is the sum of
+_RESTARTS = 30
+_BETTER, _ASTRAY = 0.1, 1e-4  # parts of a residual: worth keeping, and hopelessly below another
 
 
-def conjugate_gradient(off_diagonal, diagonal, right, tol, max_iter):
+class SolverResult(NamedTuple):
+    """Solutions ``x`` (n, c), ``converged`` (c,) for each column, and the iterations ``n_iter``."""
+
+    x: torch.Tensor
+    converged: torch.Tensor
+    n_iter: int
+
+
+def conjugate_gradient(
+    off_diagonal, diagonal, right, *, importance, limit, max_iter, deflation=None
+):
     """Solve ``(diag(d) - W) x = b`` by conjugate gradients with Jacobi's preconditioner.
 
-    ``W`` (n, n) is a symmetric sparse CSR tensor without negative numbers, ``d`` (n,) at least its
-    row sums, ``b`` (n, c). Where parts of the system are singular, ``b`` must be zero, and the
-    solution is. All columns end when the residual of each is at most ``tol`` times its right-hand
-    side. Returns the solution, and whether all columns reached the tolerance.
+    ``W`` (n, n) are symmetric :class:`SparseRows` without negative numbers, ``d`` (n,) at least
+    its row sums, ``b`` (n, c), all in float64. Where parts of the system are singular, ``b`` must
+    be zero, and the solution is. A column ends when no row's residual, times its ``importance``
+    (n,), is above ``limit`` (c,). The residual is then computed anew from the solution; where
+    rounding has led the iteration astray, it goes on from the best solution so far. On the groups
+    of a :class:`Deflation` the system is solved at once. Returns a :class:`SolverResult`.
     """
-    # Scaled to a unit diagonal; points without an edge keep their zeros.
-    root = torch.where(diagonal > 0, diagonal, 1).rsqrt()[:, None]
-    residual = right * root
-    direction, solution = residual.clone(), torch.zeros_like(right)
-    squares = _dot(residual, residual)
-    limit = tol**2 * squares
-    for _ in range(max_iter):
-        if not bool((squares > limit).any()):
+    system = _System(off_diagonal, diagonal, right, importance, deflation)
+    z, n_iter = torch.zeros_like(right), 0
+    x, residual, size, rounding = system.complete(z)
+    for _ in range(_RESTARTS):
+        going = size > torch.maximum(limit, rounding)
+        if n_iter >= max_iter or not bool(going.any()):
             break
-        image = direction - root * (off_diagonal @ (root * direction))
-        alpha = _ratio(squares, _dot(direction, image))
-        solution += alpha * direction
-        residual -= alpha * image
-        before, squares = squares, _dot(residual, residual)
-        direction = residual + _ratio(squares, before) * direction
-    return root * solution, not bool((squares > limit).any())
+        change, count = _iterate(system, residual, going, limit / 2, max_iter - n_iter)
+        n_iter += count
+        state = z + change
+        parts = state, *system.complete(state)
+        better = parts[3] < size
+        z, x, residual, size, rounding = (
+            torch.where(better, new, old)
+            for new, old in zip(parts, (z, x, residual, size, rounding), strict=True)
+        )
+        if not bool((better & going).any()):
+            break
+    return SolverResult(x, size <= torch.maximum(limit, rounding), n_iter)
+
+
+class _System:
+    """The equations, their preconditioner and groups.
+
+    A solution is a ``z`` plus a function that is constant on groups. This function may be so large
+    that rounding would hide all else, were the residual computed from their sum.
+    """
+
+    def __init__(self, off_diagonal, diagonal, right, importance, deflation):
+        self._off_diagonal, self._diagonal = off_diagonal, diagonal[:, None]
+        self.inverse = torch.where(diagonal > 0, 1 / diagonal, 0)[:, None]
+        self._right, self._importance, self._deflation = right, importance[:, None], deflation
+
+    def complete(self, z):
+        """The solution that a ``z`` stands for, its residual, and two sizes (c,).
+
+        They are the size of the residual, and what may be but rounding.
+        """
+        x, residual, terms = z, self._right - self._image(z), self._diagonal * z.abs()
+        if self._deflation is not None:
+            change, image, sizes = self._deflation.correction(self._right, z)
+            x, residual, terms = z + change, residual - image, terms + sizes
+        return x, residual, self.size(residual), _ROUNDING * self.size(terms)
+
+    def size(self, residual):
+        """The largest of a residual, times the importance of its row (c,)."""
+        return torch.linalg.vector_norm(residual * self._importance, math.inf, dim=0)
+
+    def image(self, p):
+        """``A p``, without what the groups account for."""
+        Ap = self._image(p)
+        return Ap if self._deflation is None else self._deflation.project(Ap, p)
+
+    def _image(self, p):
+        return torch.addcmul(-(self._off_diagonal @ p), self._diagonal, p)
+
+
+def _iterate(system, residual, going, limit, max_iter):
+    """Run the iteration for what a solution lacks; return that and the number of steps.
+
+    Far below the largest terms rounding can turn the iteration away from the solution: it then ends
+    where it was best.
+    """
+    solution, direction, squares = torch.zeros_like(residual), None, None
+    residual, best, best_size = residual.clone(), solution, math.inf
+    for iteration in range(max_iter + 1):
+        size = system.size(residual)
+        going = going & (size > limit)
+        largest = float(torch.where(going, size / limit, 0).max())
+        if largest == 0:
+            return solution, iteration
+        if largest < _BETTER * best_size:
+            best, best_size = solution.clone(), largest
+        if iteration == max_iter or largest * _ASTRAY > best_size:
+            return (solution if largest < best_size else best), iteration
+        preconditioned = residual * system.inverse
+        before, squares = squares, _dot(residual, preconditioned)
+        if direction is None:
+            direction = preconditioned
+        else:
+            direction = torch.addcmul(preconditioned, _ratio(squares, before), direction)
+        image = system.image(direction)
+        # A column that has ended stays as it is.
+        alpha = torch.where(going, _ratio(squares, _dot(direction, image)), 0)
+        solution.addcmul_(alpha, direction)
+        residual.addcmul_(alpha, image, value=-1)
 
 
 def _dot(a, b):

@@ -37,7 +37,10 @@ class _Adjoint(torch.autograd.Function):
             by_squares = weights_gradient(
                 by_weights, solved.cloud.squares, solved.weights, solved.scale_position
             )
-            by_points = differences_gradient(by_squares, solved.cloud).to(dtype)
+            by_points = differences_gradient(by_squares, solved.cloud)
+            # Points of tiny numbers may have derivatives beyond the largest number.
+            largest = torch.finfo(dtype).max
+            by_points = by_points.clamp_(-largest, largest).to(dtype)
             by_template, by_query = by_points.tensor_split([system.n_template])
         if ctx.needs_input_grad[1]:
             by_targets = system.targets_gradient(adjoint, gradient).to(dtype)

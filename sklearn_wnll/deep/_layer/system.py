@@ -4,8 +4,10 @@ import torch
 from sklearn.exceptions import ConvergenceWarning
 
 from ..._warnings import warn_user
+from .components import connected_components
 from .conjugate_gradient import conjugate_gradient
-from .sparse import csr_matrix
+from .deflation import deflation_by_groups
+from .sparse import SparseRows
 
 __all__ = ["HarmonicSystem"]
 
@@ -34,29 +36,24 @@ class HarmonicSystem:
         n_query = n - n_template
         self._diagonal = value.new_zeros(n_query).index_add_(0, row, value)
         labeled = column < n_template
-        self._entries = row[labeled], column[labeled], value[labeled]
-        self._to_template = csr_matrix(*self._entries, (n_query, n_template))
+        self._to_template = SparseRows(
+            row[labeled], column[labeled], value[labeled], (n_query, n_template)
+        )
+        excess = value.new_zeros(n_query).index_add_(0, row[labeled], value[labeled])
         row, column, value = row[~labeled], column[~labeled] - n_template, value[~labeled]
-        self._among = csr_matrix(row, column, value, (n_query, n_query))
-        self.reached = self._reached(self._entries[0])
-
-    def _reached(self, beside):
-        """Follow edges from the queries beside a template point, until there is no new one."""
-        reached = torch.zeros_like(self._diagonal, dtype=torch.bool)
-        reached[beside] = True
-        while True:
-            front = reached[:, None].to(self._diagonal)
-            more = reached | ((self._among @ front)[:, 0] > 0)
-            if bool((more == reached).all()):
-                return reached
-            reached = more
+        self._among = SparseRows(row, column, value, (n_query, n_query))
+        component = connected_components(row, column, n_query)
+        self.reached = torch.zeros_like(excess).index_add_(0, component, excess)[component] > 0
+        self._deflation = deflation_by_groups(self._among, excess, self.reached)
 
     def extend(self, targets):
         """Values of the queries (n_query, n_classes) for targets (n_template, n_classes).
 
         They are the mean of the targets where no label reaches.
         """
-        u = self._solve(self._to_template @ targets)
+        # A residual over the diagonal means an error of a value.
+        importance = torch.where(self.reached, 1 / self._diagonal, 0)
+        u = self._solve(self._to_template @ targets, importance, targets.abs().amax(dim=0))
         return torch.where(self.reached[:, None], u, targets.mean(dim=0))
 
     def adjoint(self, gradient):
@@ -64,7 +61,10 @@ class HarmonicSystem:
 
         The solution (n_points, n_classes) is zero on template points and where no label reaches.
         """
-        solution = self._solve(torch.where(self.reached[:, None], gradient, 0))
+        # Here the residual itself counts: in derivatives by weights a value meets its diagonal.
+        right = torch.where(self.reached[:, None], gradient, 0)
+        importance = torch.ones_like(self._diagonal)
+        solution = self._solve(right, importance, right.abs().amax(dim=0))
         return torch.cat([solution.new_zeros((self.n_template, solution.shape[1])), solution])
 
     def edges_gradient(self, adjoint, values):
@@ -81,20 +81,32 @@ class HarmonicSystem:
 
     def targets_gradient(self, adjoint, gradient):
         """Derivatives by the targets (n_template, n_classes), from the adjoint and ``dL/du``."""
-        query, template, weight = self._entries
-        total = gradient.new_zeros((self.n_template, gradient.shape[1]))
-        total.index_add_(0, template, weight[:, None] * adjoint[self.n_template :][query])
+        total = self._to_template.T @ adjoint[self.n_template :]
         missed = torch.where(self.reached[:, None], 0, gradient).sum(dim=0)
         return total + missed / self.n_template
 
-    def _solve(self, right):
-        solution, converged = conjugate_gradient(
-            self._among, self._diagonal, right, self._tol, self._max_iter
+    def _solve(self, right, importance, size):
+        """Solve for ``right`` (n_query, c), up to ``tol`` of a size (c,)."""
+        solved = conjugate_gradient(
+            self._among,
+            self._diagonal,
+            right,
+            importance=importance,
+            limit=self._tol * size,
+            max_iter=self._max_iter,
+            deflation=self._deflation,
         )
-        if not converged:
+        complete = self._deflation is None or self._deflation.is_complete
+        if not bool(solved.converged.all()) and solved.n_iter >= self._max_iter:
             warn_user(
                 f"The solver stopped after max_iter={self._max_iter} iterations, above tol="
                 f"{self._tol:g}. Raise max_iter or tol.",
                 ConvergenceWarning,
             )
-        return solution
+        elif not complete or not bool(solved.converged.all()):
+            warn_user(
+                "Weights that are tiny beside others leave the solver with rounding errors above "
+                f"tol={self._tol:g}. Raise scale_neighbor or n_neighbors.",
+                ConvergenceWarning,
+            )
+        return solved.x

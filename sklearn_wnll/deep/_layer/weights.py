@@ -34,4 +34,5 @@ def weights_gradient(gradient, squares, weights, scale_position):
     sigma = torch.where(flat, 1, sigma)
     by_exponent = gradient * weights / sigma
     by_scale = (by_exponent * squares / sigma).sum(dim=1, keepdim=True)
-    return (-by_exponent).scatter_add(1, scale_position, torch.where(flat, 0, by_scale))
+    places = torch.arange(squares.shape[1], device=squares.device)
+    return torch.where((places == scale_position) & ~flat, by_scale, 0) - by_exponent

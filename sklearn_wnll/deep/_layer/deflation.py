@@ -1,0 +1,124 @@
+"""Groups of points that little ties to the others; as in ``_extension/deflation.py``."""
+
+import torch
+
+from .components import connected_components
+from .sparse import SparseRows
+
+__all__ = ["Deflation", "deflation_by_groups"]
+
+_WEAK = 1e-3  # an edge, or what ties a group, is weak below this part of all edges of its ends
+_FEW_POINTS = 512  # up to here, each is a group: the system is solved at once
+_MAX_GROUPS = 2048  # bounds the memory and time of the inverse of the system summed over groups
+
+
+class Deflation:
+    """The functions that are constant on groups of points, on which the system is solved at once.
+
+    ``group`` (n,) numbers the groups from 0, and is ``n_groups`` at other points; ``P``
+    (n, n_groups) are 1 on a group. ``excess`` (n,) are the row sums of the matrix ``A``, and
+    ``among`` (n, n) minus its other entries. ``A P`` and ``P^T A P`` are computed without a
+    difference of larger numbers, of which rounding alone would be left where groups are tied by
+    little. ``is_complete`` tells whether all groups that are tied by little are there.
+    """
+
+    def __init__(self, among, excess, group, n_groups, is_complete):
+        self._group, self.is_complete = group, is_complete
+        row, column, n = among.row, among.column, len(group)
+        cut = group[row] != group[column]
+        row, column, value = row[cut], column[cut], among.value[cut]
+        own = excess.index_add(0, row, value)
+        members = (group < n_groups).nonzero().squeeze(1)
+        members = members[group[members].argsort(stable=True)]
+        self._sums = SparseRows(group[members], members, torch.ones_like(excess[members]),
+                                (n_groups, n))  # fmt: skip
+        # The image A P: from a point to its own group, and to the others.
+        to_group = (group[column] < n_groups).nonzero().squeeze(1)
+        point = torch.cat([members, row[to_group]])
+        order = point.argsort(stable=True)
+        self._image = SparseRows(
+            point[order],
+            torch.cat([group[members], group[column[to_group]]])[order],
+            torch.cat([own[members], -value[to_group]])[order],
+            (n, n_groups),
+        )
+        self._image_sizes = SparseRows(
+            self._image.row, self._image.column, self._image.value.abs(), self._image.shape
+        )
+        self._image_transposed = self._image.T
+        self._inverse = self._factorize(row, column, value, excess, n_groups)
+
+    def _factorize(self, row, column, value, excess, k):
+        """Invert the system summed over groups."""
+        group = self._group
+        inside = (group[row] < k) & (group[column] < k)
+        place = group[row[inside]] * k + group[column[inside]]
+        W = value.new_zeros(k * k).index_add_(0, place, value[inside]).reshape(k, k)
+        outside = (group[row] < k) & ~inside
+        excess = excess.index_add(0, row[outside], value[outside])
+        return _inverse(W, (self._sums @ excess[:, None])[:, 0])
+
+    def correction(self, right, z):
+        """The function constant on groups that ``z`` (n, c) lacks, and its image under ``A``.
+
+        Returned are also the sizes of what that image is the sum of.
+        """
+        y = self._inverse @ (self._sums @ right - self._image_transposed @ z)
+        function = torch.cat([y, y.new_zeros((1, y.shape[1]))])[self._group]
+        return function, self._image @ y, self._image_sizes @ y.abs()
+
+    def project(self, Ap, p):
+        """Take from ``A p`` what functions that are constant on groups account for."""
+        return Ap - self._image @ (self._inverse @ (self._image_transposed @ p))
+
+
+def deflation_by_groups(among, excess, used):
+    """A :class:`Deflation` by groups that strong edges connect; None if it is of no use.
+
+    It is of use if weak edges alone tie a group to others, or if little ties it to what is known.
+    ``among`` (n, n) are the weights among points, ``excess`` (n,) those to what is known. Points
+    that are not ``used`` (n,) are left out.
+    """
+    row, column, value = among.row, among.column, among.value
+    zeros = torch.zeros_like(excess)
+    degree = zeros.index_add(0, row, value)
+    strong = value > _WEAK * torch.maximum(degree[row], degree[column])
+    label = connected_components(row[strong], column[strong], len(degree))
+    cut_off = torch.zeros_like(used)
+    cut_off[label[row[label[row] != label[column]]]] = True
+    tie = zeros.index_add(0, label, excess)
+    volume = zeros.index_add(0, label, degree)
+    if not bool((used & (cut_off | (tie < _WEAK * volume))).any()):
+        return None
+    points = torch.arange(len(label), device=label.device)
+    if len(label) <= _FEW_POINTS:
+        label = points
+    chosen = (used & (label == points)).nonzero().squeeze(1)
+    n_groups = len(chosen)
+    if n_groups > _MAX_GROUPS:
+        chosen = chosen[volume[chosen].topk(_MAX_GROUPS).indices]
+    number = torch.full_like(label, len(chosen))
+    number[chosen] = torch.arange(len(chosen), device=label.device)
+    return Deflation(among, excess, number[label], len(chosen), len(chosen) == n_groups)
+
+
+def _inverse(W, excess):
+    """Invert ``diag(W 1 + s) - W`` for symmetric ``W`` (k, k) and ``s`` (k,), not negative.
+
+    By halves, without a subtraction, and so with all digits of each entry, however small ``s``.
+    The diagonal of ``W`` is ignored.
+    """
+    k = len(excess)
+    if k == 1:
+        return (1 / excess)[:, None]
+    h = k // 2
+    across = W[:h, h:]
+    first = _inverse(W[:h, :h], excess[:h] + across.sum(dim=1))
+    reach = first @ across
+    rest = W[h:, h:] + across.T @ reach
+    second = _inverse(rest, excess[h:] + reach.T @ excess[:h])
+    corner = reach @ second
+    return torch.cat([
+        torch.cat([first + corner @ reach.T, corner], dim=1),
+        torch.cat([corner.T, second], dim=1),
+    ])  # fmt: skip

@@ -120,8 +120,9 @@ class WNLLClassifier(PartlyLabeledClassifierMixin, BaseEstimator):
         Number of new rows that are predicted together, at most; None is all. More are shuffled
         and cut into batches, each of which joins the fitted graph alone.
     tol : float, default=1e-6
-        The conjugate gradients end for a class at this residual, relative to the norm of
-        its right-hand side.
+        The conjugate gradients end for a class when no entry would change by more than this in a
+        further averaging over its neighbours, and when no entry is known to be off by more than
+        1000 times this.
     max_iter : int, default=1000
         Largest number of iterations of the conjugate gradients.
     random_state : int, RandomState instance or None, default=None
@@ -172,7 +173,8 @@ class WNLLClassifier(PartlyLabeledClassifierMixin, BaseEstimator):
     UnreachedPointsWarning
         If no label reaches some rows.
     ConvergenceWarning
-        If ``max_iter`` is too small for ``tol``.
+        If a distribution may be off by more than 1000 ``tol``: ``max_iter`` is too small, or edges
+        of tiny weight alone tie some rows to a label.
 
     See Also
     --------
@@ -475,13 +477,18 @@ class WNLLClassifier(PartlyLabeledClassifierMixin, BaseEstimator):
         return np.where(result.reached[:, None], corrected, result.u)
 
     def _warn_if_not_converged(self, result: HarmonicExtension) -> None:
-        if not result.converged:
-            warn_user(
-                f"The solver stopped after max_iter={self.max_iter} iterations at a relative "
-                f"residual of {result.residual:.1e}, above tol={self.tol:g}. Raise max_iter or "
-                "tol.",
-                ConvergenceWarning,
-            )
+        if result.converged:
+            return
+        if result.n_iter >= self.max_iter:
+            stop, cure = f"after max_iter={self.max_iter} iterations", "Raise max_iter or tol."
+        else:
+            stop = "where rounding hides the edges of tiny weight that alone tie rows to a label"
+            cure = "Label rows among them, raise n_neighbors, or raise tol."
+        warn_user(
+            f"The solver stopped {stop}, at a residual of {result.residual:.1e}; distributions may "
+            f"be off by more than 1000 tol = {1000 * self.tol:g}. {cure}",
+            ConvergenceWarning,
+        )
 
     def _warn_if_unreached(self, count: int, what: str) -> None:
         if count:

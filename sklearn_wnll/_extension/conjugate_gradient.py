@@ -10,15 +10,19 @@ from scipy import sparse
 
 from .._parallel import n_threads
 
-__all__ = ["Deflation", "SolverResult", "conjugate_gradient"]
+__all__ = ["ConjugateGradient", "Deflation", "SolverResult", "conjugate_gradient"]
 
 # Rows that a thread takes at a time. Were they a share of the number of threads, sums over
 # rows would be rounded differently for each.
 _BLOCK_ROWS = 8192
+_FOLDED = 64  # rows side by side
+# A column that has come down to this part of the numbers that it began with, and in as many
+# iterations again, and so many more, not further, has met the rounding.
+_FLOOR, _PATIENCE = 1e-9, 50
 
 
 class Deflation(NamedTuple):
-    """A subspace in which :func:`conjugate_gradient` keeps the residual at zero.
+    """A subspace in which :class:`ConjugateGradient` keeps the residual at zero.
 
     The vectors are constant on each of some groups of rows: ``basis`` (n, k) holds the ``P`` that
     are 1 on a group, a single 1 in a row or none. ``row_sums`` (n,) are the sums of the rows of
@@ -35,7 +39,7 @@ class Deflation(NamedTuple):
 class SolverResult(NamedTuple):
     """Solutions ``x`` (n, c); for each column its ``n_iter``, ``residual`` and ``converged`` (c,).
 
-    A residual is ``||b - A x|| / ||b||``, 0 where ``b`` is zero.
+    A residual is ``max_i |b - A x|_i / A_ii``: what one Jacobi step would change.
     """
 
     x: np.ndarray
@@ -44,47 +48,90 @@ class SolverResult(NamedTuple):
     converged: np.ndarray
 
 
-def conjugate_gradient(A, B, *, x0=None, deflation=None, tol=1e-6, max_iter=1000, callback=None):
+def conjugate_gradient(A, B, *, x0=None, tol=1e-6, max_iter=1000):
     """Solve ``A X = B`` for a symmetric positive definite csr_array ``A`` (n, n) and ``B`` (n, c).
 
-    Every column of ``B`` is a problem of its own, with its own step lengths and its own end, when
-    ``||b - A x|| <= tol ||b||``; but one product with ``A`` serves all columns that have not yet
-    converged. The iteration starts at ``x0`` (n, c), or zero. ``callback`` is called after each
-    iteration with the largest relative residual. Threads share the rows, and change no bit of
-    the result.
-
-    The preconditioner is Jacobi's: the iteration runs on ``D^-1/2 A D^-1/2`` with the
-    diagonal ``D`` of ``A``. M. R. Hestenes and E. Stiefel, "Methods of conjugate gradients for
-    solving linear systems", J. Res. Natl. Bur. Stand. 49 (1952); deflation: Y. Saad, M. Yeung,
-    J. Erhel and F. Guyomarc'h, "A deflated version of the conjugate gradient algorithm", SIAM J.
-    Sci. Comput. 21 (2000).
+    The residuals of the :class:`SolverResult`, and ``tol``, are relative to the column's
+    ``max_i |b_i| / A_ii``. The iteration starts at ``x0`` (n, c), or zero.
 
     >>> A = sparse.csr_array([[4.0, -1.0], [-1.0, 3.0]])
     >>> conjugate_gradient(A, np.array([[3.0, 0.0], [2.0, 0.0]])).x.round(6)
     array([[1., 0.],
            [1., 0.]])
     """
-    norm = np.linalg.norm(B, axis=0)
-    x = np.zeros(B.shape) if x0 is None else np.array(x0, dtype=np.float64)
-    x[:, norm == 0] = 0.0
-    n_iter = np.zeros(B.shape[1], dtype=np.intp)
-    residual = np.zeros(B.shape[1])
-    active = np.flatnonzero(norm)
-    with _thread_map(n_tasks=-(-len(x) // _BLOCK_ROWS)) as thread_map:
-        iterates = _Iterates(A, B, x, active, deflation, thread_map)
-        for iteration in range(max_iter + 1):
-            n_iter[active], residual[active] = iteration, iterates.residual_norm / norm[active]
-            if callback is not None and iteration:
-                callback(residual.max())
-            # rr is 0 only when r is 0 or has underflowed: nothing is left to gain.
-            going = (residual[active] > tol) & (iterates.rr > 0) & (iteration < max_iter)
-            if not going.all():
-                iterates.finish(active, going)
-                active = active[going]
-            if not active.size:
-                break
-            iterates.step()
-    return SolverResult(x, n_iter, residual, residual <= tol)
+    size = np.abs(B / A.diagonal()[:, None]).max(axis=0, initial=0)
+    x0 = np.zeros(B.shape) if x0 is None else np.where(size > 0, x0, 0)
+    result = ConjugateGradient(A).solve(B, x0, tol=tol * size, max_iter=max_iter)
+    return result._replace(residual=result.residual / np.where(size > 0, size, 1))
+
+
+class ConjugateGradient:
+    """Conjugate gradients for a symmetric positive definite csr_array ``A`` (n, n).
+
+    Every column of a right-hand side is a problem of its own, with its own step lengths and its
+    own end; but one product with ``A`` serves all columns that have not yet converged. Threads
+    share the rows, and change no bit of the result.
+
+    The preconditioner is Jacobi's: the iteration runs on ``D^-1/2 A D^-1/2`` with the
+    diagonal ``D`` of ``A``. M. R. Hestenes and E. Stiefel, "Methods of conjugate gradients for
+    solving linear systems", J. Res. Natl. Bur. Stand. 49 (1952); deflation: Y. Saad, M. Yeung,
+    J. Erhel and F. Guyomarc'h, "A deflated version of the conjugate gradient algorithm", SIAM J.
+    Sci. Comput. 21 (2000).
+    """
+
+    def __init__(self, A, deflation=None):
+        self.root = np.sqrt(A.diagonal())
+        self.deflated = deflation is not None
+        basis = _scaled(deflation.basis, self.root) if self.deflated else None
+        inverse_root = 1 / self.root
+
+        def cut(rows):
+            block = _Block(rows, self.root, _scaled(A[rows], inverse_root[rows], inverse_root))
+            if self.deflated:
+                block.deflate(deflation, basis, self.root)
+            return block
+
+        parts = [slice(i, i + _BLOCK_ROWS) for i in range(0, len(self.root), _BLOCK_ROWS)]
+        with _thread_map(len(parts)) as thread_map:
+            self.blocks = list(thread_map(cut, parts))
+        if self.deflated:
+            self.groups = deflation.basis
+            self.group_sizes = np.maximum(deflation.basis.sum(axis=0), 1)[:, None]
+            image = sparse.vstack([block.image for block in self.blocks], format="csr")
+            self.coarse = basis.T @ image
+            self.coarse_solve = deflation.factorize(self.coarse)
+            self.group_squares = basis.power(2).sum(axis=0)[:, None]
+
+    def solve(self, B, x0, *, tol, reduction=0.0, max_iter=1000, callback=None):
+        """Solve ``A X = B`` (n, c), starting at ``x0`` (n, c): a :class:`SolverResult`.
+
+        A column has converged when its residual is at most ``tol``, a number or (c,), or the part
+        ``reduction`` of the first one. Rounding can stop a column before, and make it worse in
+        the end: of all iterates, the best is kept, within a factor of ten. ``callback`` is
+        called after each iteration with the largest ratio of a residual to its aim.
+        """
+        x, B = np.array(x0, dtype=np.float64, order="C"), np.ascontiguousarray(B)
+        n_columns = x.shape[1]
+        n_iter, residual = np.zeros(n_columns, dtype=np.intp), np.zeros(n_columns)
+        active = np.arange(n_columns)
+        with _thread_map(len(self.blocks)) as thread_map:
+            iterates = _Iterates(self, B, x, thread_map)
+            aim = np.maximum(tol, reduction * iterates.residual)
+            for iteration in range(max_iter + 1):
+                n_iter[active], residual[active] = iteration, iterates.residual
+                if callback is not None and iteration:
+                    callback((residual / np.maximum(aim, np.finfo(float).tiny)).max())
+                going = (iterates.residual > aim[active]) & iterates.can_go_on(iteration)
+                if iteration == max_iter:
+                    going[:] = False
+                if not going.all():
+                    ended = active[~going]
+                    residual[ended] = iterates.finish(active, going)
+                    active = active[going]
+                if not active.size:
+                    break
+                iterates.step()
+        return SolverResult(x, n_iter, residual, residual <= aim)
 
 
 @contextmanager
@@ -98,95 +145,13 @@ def _thread_map(n_tasks):
         yield pool.map
 
 
-class _Iterates:
-    """The state of the iteration, for the columns that have not yet converged.
-
-    The iteration solves for what ``x`` lacks, in the system scaled to a unit diagonal: its
-    preconditioned residual is the residual ``r``, and ``rr`` is ``r.r``.
-    """
-
-    def __init__(self, A, B, x, active, deflation, thread_map):
-        self.map = thread_map
-        root = np.sqrt(A.diagonal())
-        inverse_root = 1 / root
-        basis = None if deflation is None else _scaled(deflation.basis, root)
-        self.p = x.take(active, axis=1) * root[:, None]
-
-        def cut(rows):
-            scaled = _scaled(A[rows], inverse_root[rows], inverse_root)
-            block = _Block(rows, x, root, scaled, B[rows].take(active, axis=1))
-            if deflation is not None:
-                block.deflate(deflation, basis, root)
-            return block
-
-        starts = range(0, len(x), _BLOCK_ROWS)
-        self.blocks = list(self.map(cut, [slice(i, i + _BLOCK_ROWS) for i in starts]))
-        self.solve, self.n_deflated = None, 0 if basis is None else basis.shape[1]
-        _, overlap = self._moments(lambda block: block.start(self.p))
-        if deflation is not None:
-            image = sparse.vstack([block.image for block in self.blocks], format="csr")
-            self.solve = deflation.factorize(basis.T @ image)
-            change = self.solve(overlap)
-            self._each(lambda block: block.correct(change))
-        self._turn(np.zeros(len(active)), *self._moments(lambda block: block.moments()))
-
-    def step(self):
-        """Take one step of the conjugate gradients."""
-        pAp = self._sum(lambda block: block.multiply(self.p))
-        # Rounding can hide that A is positive definite; such a step is not taken.
-        alpha = np.divide(self.rr, pAp, out=np.zeros_like(pAp), where=pAp > 0)
-        alpha = self._tiled(alpha)
-        squares, overlap = self._moments(lambda block: block.advance(self.p, alpha))
-        self._turn(squares[0] / self.rr, squares, overlap)
-
-    def finish(self, active, going):
-        """Add the columns that are not ``going`` to ``x``, and leave them."""
-        self._each(lambda block: block.finish(active, going))
-        self.p, self.rr = self.p.compress(going, axis=1), self.rr[going]
-
-    def _turn(self, beta, squares, overlap):
-        """Find the next direction."""
-        self.rr, self.residual_norm = squares[0], np.sqrt(squares[1])
-        change = self.solve and self.solve(overlap)
-        beta = self._tiled(beta)
-        self._each(lambda block: block.turn(self.p, beta, change))
-
-    def _tiled(self, factors):
-        """Repeat the factors for each row of a block: one long product beats many short."""
-        return np.tile(factors, min(_BLOCK_ROWS, len(self.p)))
-
-    def _sum(self, step):
-        """Sum over the blocks, always in their order, what a step gives on each."""
-        return sum(self.map(step, self.blocks))
-
-    def _moments(self, step):
-        """Sum over the blocks the squares that a step gives, and the inner products with a basis.
-
-        A block gives these only for the vectors that it touches, of which there may be many.
-        """
-        squares, overlap = 0, np.zeros((self.n_deflated, self.p.shape[1]))
-        for block, (part, products) in zip(self.blocks, self.map(step, self.blocks), strict=True):
-            squares = squares + part
-            if self.n_deflated:
-                overlap[block.touched] += products
-        return squares, overlap
-
-    def _each(self, step):
-        """Take a step on each block."""
-        for _ in self.map(step, self.blocks):
-            pass
-
-
 class _Block:
-    """The rows of one block: of the scaled system, and of the vectors but ``p``."""
+    """Some rows of the system, scaled to a unit diagonal."""
 
-    def __init__(self, rows, x, root, A, b):
-        self.rows, self.solution = rows, x[rows]
+    def __init__(self, rows, root, A):
+        self.rows, self.A = rows, A
         self.root = root[rows, None]
-        self.diagonal = root[rows] ** 2
-        self.A = A
-        self.x = np.zeros(b.shape)
-        self.r = b / self.root
+        self.inverse_diagonal = 1 / self.root**2
         self.basis = None
 
     def deflate(self, deflation, basis, root):
@@ -206,50 +171,185 @@ class _Block:
         )
         # The image of a cluster that no edge leaves within this block is zero, and not stored.
         self.touched = np.union1d(self.basis.indices, self.image.indices)
+        self.basis_transposed = self.basis[:, self.touched].T
         self.image_transposed = self.image[:, self.touched].T
 
-    def start(self, p):
-        """Make ``r`` the residual of ``p``; give its inner products with the basis."""
-        self.r -= self.A @ p
-        return 0, None if self.basis is None else self.basis[:, self.touched].T @ self.r
+
+class _Iterates:
+    """The state of the iteration, for the columns that have not yet converged.
+
+    The iteration solves for what ``x`` lacks, in the system scaled to a unit diagonal: its
+    preconditioned residual is the residual ``r``, and ``rr`` is ``r.r``.
+    """
+
+    def __init__(self, system, B, x, thread_map):
+        self.system, self.map, self.solution = system, thread_map, x
+        means, start = None, x
+        if system.deflated:
+            # What is constant on a group has its image without rounding, and so has its sum.
+            means = system.groups.T @ x / system.group_sizes
+            start = x - system.groups @ means
+        self.p = start * system.root[:, None]
+        self.parts = [_Part(block, B, x) for block in system.blocks]
+        _, _, overlap = self._moments(lambda part: part.start(self.p, means))
+        if system.deflated:
+            change = system.coarse_solve(overlap - system.coarse @ means)
+            _, _, noise = self._moments(lambda part: part.correct(change))
+            noise /= system.group_squares
+            self._each(lambda part: part.clean(noise))
+        self.best, self.best_iteration = np.full(x.shape[1], np.inf), np.zeros(x.shape[1])
+        self._turn(np.zeros(x.shape[1]), *self._moments(lambda part: part.moments()))
+        self.size = np.maximum(self.residual, np.abs(x).max(axis=0, initial=0))
+
+    def step(self):
+        """Take one step of the conjugate gradients."""
+        pAp = sum(self.map(lambda part: part.multiply(self.p), self.parts))
+        # Rounding can hide that A is positive definite; such a step is not taken.
+        alpha = np.divide(self.rr, pAp, out=np.zeros_like(pAp), where=pAp > 0)
+        alpha = self._tiled(alpha)
+        squares, largest, overlap = self._moments(lambda part: part.advance(self.p, alpha))
+        self._turn(squares / self.rr, squares, largest, overlap)
+
+    def can_go_on(self, iteration):
+        """Keep what is better than before, near the rounding; whether a column can still gain."""
+        better = self.residual < np.minimum(0.1 * self.best, _FLOOR * self.size)
+        if better.any():
+            self._each(lambda part: part.keep(better))
+        self.best[better], self.best_iteration[better] = self.residual[better], iteration
+        waited = iteration - self.best_iteration > self.best_iteration + _PATIENCE
+        stalled = waited & np.isfinite(self.best)
+        # rr is 0 only when r is 0 or has underflowed: nothing is left to gain.
+        return (self.rr > 0) & np.isfinite(self.rr) & ~stalled
+
+    def finish(self, active, going):
+        """Add the columns that are not ``going`` to the solution; give their residuals."""
+        # Above the rounding, the error falls in the norm of ``A`` at each step.
+        worse = ~(self.residual <= self.best) & np.isfinite(self.best)
+        self._each(lambda part: part.finish(active, going, worse))
+        ended = np.where(worse, self.best, self.residual)[~going]
+        self.p = self.p.compress(going, axis=1)
+        for name in ("rr", "residual", "best", "best_iteration", "size"):
+            setattr(self, name, getattr(self, name)[going])
+        return ended
+
+    def _turn(self, beta, squares, largest, overlap):
+        """Find the next direction."""
+        self.rr, self.residual = squares, largest
+        change = self.system.coarse_solve(overlap) if self.system.deflated else None
+        beta = self._tiled(beta)
+        self._each(lambda part: part.turn(self.p, beta, change))
+
+    def _tiled(self, factors):
+        """Repeat the factors for each row of a block: one long product beats many short."""
+        return np.tile(factors, min(_BLOCK_ROWS, len(self.p)))
+
+    def _moments(self, step):
+        """Sum ``r.r`` over the parts, always in their order; take the largest residual of all.
+
+        A step gives the two on each part, and inner products with a basis: only those with the
+        vectors that its rows touch, of which there may be many.
+        """
+        squares, largest, overlap = 0, 0, None
+        if self.system.deflated:
+            overlap = np.zeros((self.system.coarse.shape[0], self.p.shape[1]))
+        for part, (square, residual, products) in zip(
+            self.parts, self.map(step, self.parts), strict=True
+        ):
+            squares, largest = squares + square, np.maximum(largest, residual)
+            if overlap is not None:
+                overlap[part.block.touched] += products
+        return squares, largest, overlap
+
+    def _each(self, step):
+        """Take a step on each part."""
+        for _ in self.map(step, self.parts):
+            pass
+
+
+class _Part:
+    """The rows of a block in the vectors of the iteration, but for ``p``."""
+
+    def __init__(self, block, B, x):
+        self.block, self.solution = block, x[block.rows]
+        self.r = B[block.rows] / block.root
+        self.x = np.zeros(self.r.shape)
+        self.best = np.zeros((0, self.r.shape[1]))  # or as large as x, where it is needed
+
+    def start(self, p, means):
+        """Make ``r`` the residual of ``p`` and of a combination of groups.
+
+        Gives the inner products of the basis with ``r``; the combination's part is not in them.
+        """
+        block, products = self.block, None
+        if block.basis is not None:
+            # Sums over groups would be rounding alone, were they taken of differences.
+            products = block.basis_transposed @ self.r
+            products -= block.image_transposed @ p[block.rows]
+            self.r -= block.image @ means
+        self.r -= block.A @ p
+        return 0, 0, products
 
     def correct(self, change):
-        """Move by a combination of the basis."""
-        self.x += self.basis @ change
-        self.r -= self.image @ change
+        """Move by a combination of the basis; give the inner products with it that are left."""
+        self.x += self.block.basis @ change
+        self.r -= self.block.image @ change
+        return 0, 0, self.block.basis_transposed @ self.r
+
+    def clean(self, noise):
+        """Take from ``r`` what rounding alone has left of a combination of the basis."""
+        self.r -= self.block.basis @ noise
 
     def multiply(self, p):
         """Compute ``A p``; give its inner products with ``p``."""
-        self.Ap = self.A @ p
-        return _dot(p[self.rows], self.Ap)
+        self.Ap = self.block.A @ p
+        return np.einsum("ij,ij->j", p[self.block.rows], self.Ap)
 
     def advance(self, p, alpha):
         """Go ``alpha`` along ``p``; give the moments of the new residual."""
         alpha = alpha[: self.x.size]
         flat_x, flat_r = self.x.reshape(-1), self.r.reshape(-1)
-        flat_x += alpha * p[self.rows].reshape(-1)
+        flat_x += alpha * p[self.block.rows].reshape(-1)
         flat_r -= alpha * self.Ap.reshape(-1)
         return self.moments()
 
     def moments(self):
-        """Give ``r.r``, the square of the unscaled residual, and the products with the image."""
+        """Give ``r.r``, the largest residual in units of the diagonal, products with the image."""
         squares = self.r * self.r
-        sums = np.array([np.einsum("ij->j", squares), np.einsum("i,ij->j", self.diagonal, squares)])
-        return sums, None if self.basis is None else self.image_transposed @ self.r
+        sums = np.einsum("ij->j", squares)
+        squares *= self.block.inverse_diagonal
+        largest = np.sqrt(_column_maxima(squares))
+        basis = self.block.basis
+        return sums, largest, None if basis is None else self.block.image_transposed @ self.r
 
     def turn(self, p, beta, change):
         """Turn ``p`` towards the residual, orthogonally to the basis in the energy of ``A``."""
-        p = p[self.rows]
+        p = p[self.block.rows]
         flat_p = p.reshape(-1)
         flat_p *= beta[: p.size]
         p += self.r
-        if self.basis is not None:
-            p -= self.basis @ change
+        if change is not None:
+            p -= self.block.basis @ change
 
-    def finish(self, active, going):
-        """Add the columns that are not ``going`` to the solution, and leave them."""
-        self.solution[:, active[~going]] += self.x.compress(~going, axis=1) / self.root
-        self.x, self.r = self.x.compress(going, axis=1), self.r.compress(going, axis=1)
+    def keep(self, columns):
+        """Keep the iterates of some columns."""
+        if not len(self.best):
+            self.best = np.zeros(self.x.shape)
+        self.best[:, columns] = self.x[:, columns]
+
+    def finish(self, active, going, worse):
+        """Add the columns that are not ``going`` to the solution, the best of those got worse."""
+        found = np.where(worse, self.best, self.x) if worse.any() else self.x
+        found = found.compress(~going, axis=1)
+        self.solution[:, active[~going]] += found / self.block.root
+        for name in ("x", "r", "best"):
+            setattr(self, name, getattr(self, name).compress(going, axis=1))
+
+
+def _column_maxima(a):
+    """Largest numbers of columns, of many rows side by side first: numpy is slow at short rows."""
+    folded = len(a) // _FOLDED * _FOLDED
+    wide = a[:folded].reshape(-1, _FOLDED * a.shape[1]).max(axis=0, initial=0)
+    return np.vstack([wide.reshape(_FOLDED, -1), a[folded:]]).max(axis=0)
 
 
 def _scaled(A, row_factor, column_factor=None):
@@ -258,8 +358,3 @@ def _scaled(A, row_factor, column_factor=None):
     if column_factor is not None:
         data *= column_factor[A.indices]
     return sparse.csr_array((data, A.indices, A.indptr), shape=A.shape)
-
-
-def _dot(a, b):
-    """Inner products of the columns of two blocks."""
-    return np.einsum("ij,ij->j", a, b)

@@ -8,7 +8,7 @@ from scipy import sparse
 from scipy.sparse.csgraph import connected_components
 
 from .._graph.weights import graph_laplacian
-from .deflation import solve_on_graph
+from .deflation import GraphSolver
 
 __all__ = ["Reweighted", "label_weight_value", "poisson_weights", "reweighted"]
 
@@ -86,12 +86,12 @@ def poisson_weights(W, labeled, **options):
     size = np.bincount(component)
     source = labeled - (np.bincount(component, labeled) / size)[component]
     A = graph_laplacian(W)
-    result = solve_on_graph(
-        A,
-        source[:, None],
-        row_sums=np.zeros(len(source)),
-        start=np.zeros((len(source), 1)),
-        **options,
+    # The scale of a component's solution is free. With sources as large as a mean degree, it is
+    # the length of walks to a label; a residual of 1 is what a walk meets at each step.
+    strength = np.bincount(component, np.abs(source)) / np.bincount(component, A.diagonal())
+    source = source / np.where(strength > 0, strength, 1)[component]
+    result = GraphSolver(A, np.zeros(len(source))).solve(
+        source[:, None], np.zeros((len(source), 1)), **options
     )
     gamma = result.x[:, 0]
     lowest = np.full(n_components, np.inf)

@@ -7,10 +7,14 @@ from scipy import sparse
 from scipy.sparse.csgraph import connected_components
 
 from .._graph.rows import with_narrow_indices
-from .deflation import solve_on_graph
+from .._parallel import equal_blocks
+from .deflation import GraphSolver
 
 __all__ = ["HarmonicExtension", "harmonic_extension", "harmonic_system", "reached_points",
            "weighted_mean"]  # fmt: skip
+
+_CLASSES = 64  # solved at a time: some six vectors of points for each are held meanwhile
+_ROWS = 4096  # normalized at a time
 
 
 def reached_points(W, labeled):
@@ -23,8 +27,8 @@ def reached_points(W, labeled):
     return np.isin(component, component[labeled])
 
 
-def harmonic_system(W, labeled, unknown, g, mu):
-    """Assemble the linear system ``A u = B`` of the weighted nonlocal Laplacian.
+def harmonic_system(W, labeled, unknown, mu):
+    """Assemble the linear system ``A u = B g`` of the weighted nonlocal Laplacian.
 
     For each unlabelled point ``x``, with the labelled points ``S``,
 
@@ -32,12 +36,12 @@ def harmonic_system(W, labeled, unknown, g, mu):
 
     and ``u = g`` on ``S``. With ``T = W + W^T`` that is
 
-    ``A = diag(T 1 + (mu - 1) (W^T)_{.,S} 1) - T``, ``B = (T + (mu - 1) W^T)_{.,S} g``,
+    ``A = diag(T 1 + (mu - 1) (W^T)_{.,S} 1) - T``, ``B = (T + (mu - 1) W^T)_{.,S}``,
 
     restricted to ``unknown`` points: unlabelled ones, and with a point all that it is connected
     with through unlabelled points. ``(T + (mu - 1) W^T)_{.,S}`` is ``(W + mu W^T)_{.,S}``; ``mu``
     is ``n / m`` for the WNLL, 1 for the graph Laplacian. ``A`` (n_unknown, n_unknown) is a
-    symmetric M-matrix; ``B`` has a column for each class of ``g`` (n_labeled, n_classes).
+    symmetric M-matrix with the row sums of ``B`` (n_unknown, n_labeled).
 
     Z. Shi, S. Osher and W. Zhu, "Weighted nonlocal Laplacian on interpolation from sparse
     data", J. Sci. Comput. 73 (2017); Wang et al., arXiv 1802.00168 (2018). Here in matrix form.
@@ -47,10 +51,9 @@ def harmonic_system(W, labeled, unknown, g, mu):
     within_transposed = out[:, unknown].T.tocsr()
     within = within_transposed.T.tocsr() + within_transposed
     # Only edges that leave a labelled point carry the extra weight.
-    to_labels = out[:, labeled] + mu * W[labeled][:, unknown].T
-    A = (sparse.diags_array(within.sum(axis=1) + to_labels.sum(axis=1)) - within).tocsr()
-    B = to_labels @ g
-    return A, B
+    B = out[:, labeled] + mu * W[labeled][:, unknown].T
+    A = (sparse.diags_array(within.sum(axis=1) + B.sum(axis=1)) - within).tocsr()
+    return A, B.tocsr()
 
 
 class HarmonicExtension(NamedTuple):
@@ -72,8 +75,9 @@ def harmonic_extension(
     """Extend values from labelled points to all points of a graph: a :class:`HarmonicExtension`.
 
     ``W`` (n_points, n_points) holds directed weights, ``g`` (n_labeled, n_classes) distributions
-    of the labelled points. Points that no label reaches get the distribution ``fallback``
-    (n_classes,). The solver starts at ``start`` (n_points, n_classes), or at ``fallback``.
+    of the labelled points, dense or sparse. Points that no label reaches get the distribution
+    ``fallback`` (n_classes,). The solver starts at ``start`` (n_points, n_classes), which becomes
+    the result, or at ``fallback``.
 
     By the maximum principle ``u`` is in [0, 1] and sums to 1 over the classes; what the solver
     leaves beyond its tolerance is cut off.
@@ -87,34 +91,41 @@ def harmonic_extension(
            [0.5, 0.5],
            [0. , 1. ]])
     """
-    W = with_narrow_indices(W)
-    u = np.tile(fallback, (W.shape[0], 1)) if start is None else np.array(start)
+    W, g = with_narrow_indices(W), sparse.csc_array(g)
+    u = np.tile(fallback, (W.shape[0], 1)) if start is None else start
     reached = reached_points(W, labeled)
-    u[labeled] = g
     u[~reached] = fallback
-    unknown = reached & ~labeled
-    if not unknown.any():
-        return HarmonicExtension(u, reached, 0, 0.0, True)
-    A, B = harmonic_system(W, labeled, unknown, g, mu)
-    result = solve_on_graph(
-        A,
-        B,
-        row_sums=B.sum(axis=1),
-        start=u[unknown],
-        tol=tol,
-        max_iter=max_iter,
-        callback=callback,
-    )
-    solved = result.x.clip(0, 1)
-    total = solved.sum(axis=1, keepdims=True)
-    u[unknown] = np.divide(solved, total, out=np.tile(fallback, (len(solved), 1)), where=total > 0)
+    given, unknown = np.flatnonzero(labeled), np.flatnonzero(reached & ~labeled)
+    results, solver = [], None
+    if len(unknown):
+        A, B = harmonic_system(W, given, unknown, mu)
+        solver = GraphSolver(A, B.sum(axis=1))
+    for classes in equal_blocks(g.shape[1], _CLASSES):
+        u[given, classes] = g[:, classes].toarray()
+        if solver is not None:
+            right = (B @ g[:, classes]).toarray()
+            result = solver.solve(
+                right, u[unknown, classes], tol=tol, max_iter=max_iter, callback=callback
+            )
+            u[unknown, classes] = result.x
+            results.append(result._replace(x=None))
+    _normalize(u, unknown, fallback)
     return HarmonicExtension(
         u=u,
         reached=reached,
-        n_iter=int(result.n_iter.max()),
-        residual=float(result.residual.max()),
-        converged=bool(result.converged.all()),
+        n_iter=max((int(result.n_iter.max()) for result in results), default=0),
+        residual=max((float(result.residual.max()) for result in results), default=0.0),
+        converged=all(result.converged.all() for result in results),
     )
+
+
+def _normalize(u, points, fallback):
+    """Cut off what a solution leaves beyond a distribution, at some points."""
+    for part in equal_blocks(len(points), _ROWS):
+        solved = u[points[part]].clip(0, 1)
+        total = solved.sum(axis=1, keepdims=True)
+        u[points[part]] = np.divide(solved, total, out=np.tile(fallback, (len(solved), 1)),
+                                    where=total > 0)  # fmt: skip
 
 
 def weighted_mean(W, point_weights, reached, u, fallback):

@@ -20,6 +20,9 @@ from .transduction import Extender, PointLabels, Transduction
 __all__ = ["Batching", "Templates", "deal_templates", "fit_templates", "interleaved"]
 
 
+_ROWS = 4096  # added at a time
+
+
 def deal_templates(codes, template_size, rng):
     """Deal points of some classes (n_points,), -1 if unknown, to templates: a list of arrays.
 
@@ -106,13 +109,13 @@ class Templates:
 
     def fitted(self):
         """The labels' extension to all fitted rows, and how it was found."""
-        mean = _TemplateMean(self.points.n_points, self.extender.fallback)
+        index, n_rows = self.points.index, len(self.points.index)
+        mean = _TemplateMean(n_rows, self.extender.fallback)
         for number, transduction in enumerate(self.transductions):
-            mine = np.flatnonzero(self.template == number)
-            values = transduction.values_at(self.position[mine])
-            mean.add(mine, *values, transduction.extension)
-        points, index = mean.result(), self.points.index
-        return points._replace(u=points.u[index], reached=points.reached[index])
+            mine = np.flatnonzero(self.template[index] == number)
+            mean.add(mine, transduction.extension, self.position[index[mine]])
+            mean.note(transduction.extension)
+        return mean.result()
 
     def predict(self, X, *, inductive, batching, tol, max_iter):
         """Distributions of queries: fitted rows keep their value, others take the templates' mean.
@@ -125,12 +128,13 @@ class Templates:
         fitted = np.flatnonzero(point < n)
         for number, transduction in enumerate(self.transductions):
             mine = fitted[self.template[point[fitted]] == number]
-            mean.add(mine, *transduction.values_at(self.position[point[mine]]))
+            mean.add(mine, transduction.extension, self.position[point[mine]])
         if new.shape[0]:
             extender = self.extender._replace(tol=tol, max_iter=max_iter)
             found = self._predict_new(new, inductive, batching, extender)
             others = np.flatnonzero(point >= n)
-            mean.add(others, found.u[point[others] - n], found.reached[point[others] - n], found)
+            mean.add(others, found, point[others] - n)
+            mean.note(found)
         return mean.result()
 
     def _predict_new(self, new, inductive, batching, extender):
@@ -154,7 +158,8 @@ class Templates:
         mean = _TemplateMean(n, extender.fallback)
         for (_, share), found in zip(pairs, results, strict=True):
             for batch, result in zip(share, found, strict=True):
-                mean.add(batch, result.u, result.reached, result)
+                mean.add(batch, result)
+                mean.note(result)
         return mean.result()
 
 
@@ -184,14 +189,14 @@ def fit_templates(builder, X, codes, extender, *, template_size=None, seed=0, n_
 def _label_points(points, codes, n_classes):
     """Labels of points: the mean of those of their rows."""
     known = np.flatnonzero(codes >= 0)
+    labeled = np.zeros(points.n_points, dtype=bool)
+    labeled[points.index[known]] = True
+    place = np.cumsum(labeled) - 1
     votes = sparse.coo_array(
-        (np.ones(len(known)), (points.index[known], codes[known])),
-        shape=(points.n_points, n_classes),
-    ).toarray()
-    labeled = votes.any(axis=1)
-    g = votes[labeled]
-    g /= g.sum(axis=1, keepdims=True)
-    return PointLabels(labeled, g)
+        (np.ones(len(known)), (place[points.index[known]], codes[known])),
+        shape=(np.count_nonzero(labeled), n_classes),
+    ).tocsr()
+    return PointLabels(labeled, (sparse.diags_array(1 / votes.sum(axis=1)) @ votes).tocsr())
 
 
 def _run(function, tasks, count, n_jobs, name):
@@ -220,23 +225,32 @@ class _TemplateMean:
 
     def __init__(self, n_rows, fallback):
         self.values, self.fallback = np.zeros((n_rows, len(fallback))), fallback
-        self.count = np.zeros((n_rows, 1))
+        self.count = np.zeros(n_rows, dtype=np.intp)
         self.n_iter, self.residual, self.converged = 0, 0.0, True
 
-    def add(self, rows, u, reached, solved=None):
-        """Add distributions of some rows, where a label reaches them."""
-        self.values[rows[reached]] += u[reached]
-        self.count[rows[reached]] += 1
-        if solved is not None:
-            self.n_iter = max(self.n_iter, solved.n_iter)
-            self.residual = max(self.residual, solved.residual)
-            self.converged &= solved.converged
+    def add(self, rows, extension, points=None):
+        """Add the distributions of points, by default all, to rows, where a label reaches them."""
+        points = np.arange(len(rows)) if points is None else points
+        reached = extension.reached[points]
+        rows, points = rows[reached], points[reached]
+        for part in equal_blocks(len(rows), _ROWS):  # which holds no copy of all
+            self.values[rows[part]] += extension.u[points[part]]
+        self.count[rows] += 1
+
+    def note(self, solved):
+        """Note how a solution was found."""
+        self.n_iter = max(self.n_iter, solved.n_iter)
+        self.residual = max(self.residual, solved.residual)
+        self.converged &= solved.converged
 
     def result(self):
         """The means; the fallback where no label reaches a row in any template."""
-        reached = self.count[:, 0] > 0
-        u = np.where(self.count > 0, self.values / np.maximum(self.count, 1), self.fallback)
-        return HarmonicExtension(u, reached, self.n_iter, self.residual, self.converged)
+        reached = self.count > 0
+        self.values[~reached] = self.fallback
+        several = np.flatnonzero(self.count > 1)
+        for part in equal_blocks(len(several), _ROWS):
+            self.values[several[part]] /= self.count[several[part], None]
+        return HarmonicExtension(self.values, reached, self.n_iter, self.residual, self.converged)
 
 
 def _fit(builder, extender, task):

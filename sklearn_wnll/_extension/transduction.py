@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 import numpy as np
+from scipy import sparse
 
 from .._graph.base import PointGraph
 from .._progress import Progress
@@ -21,7 +22,7 @@ class PointLabels(NamedTuple):
     """
 
     labeled: np.ndarray
-    g: np.ndarray
+    g: sparse.csr_array
 
     def of(self, part):
         """The labels of some of the points."""
@@ -61,13 +62,14 @@ class Extender(NamedTuple):
         """The solver's options, with a callback that shows how far it has come."""
         progress, reports = Progress(name), []
 
-        def report(residual):
-            reports.append(residual)
-            progress.update(_decades(residual, self.tol), f"residual {residual:.1e}")
+        def report(ratio):
+            reports.append(max(ratio, 1))
+            done = 1 - np.log(reports[-1]) / np.log(max(*reports[:1], 2))
+            progress.update(done, f"residual {ratio * self.tol:.1e}")
 
         yield {"tol": self.tol, "max_iter": self.max_iter, "callback": report}
         if reports:
-            progress.finish(f"{len(reports)} iterations, residual {reports[-1]:.1e}")
+            progress.finish(f"{len(reports)} iterations")
 
 
 @dataclass(frozen=True)
@@ -85,10 +87,6 @@ class Transduction:
         graph = builder.build(points)
         return cls(graph, labels, *extender.extend(graph.weights, labels))
 
-    def values_at(self, point):
-        """Distributions of fitted points (n, n_classes), and whether a label reaches them."""
-        return self.extension.u[point], self.extension.reached[point]
-
     def averaged(self, new, extender):
         """Inductive answer: each new point alone takes the mean of its fitted neighbours."""
         u, reached = self._mean_of_neighbors(self.graph.query_weights(new), extender)
@@ -100,15 +98,9 @@ class Transduction:
         W = self.graph.add_queries(new)
         start = np.vstack([self.extension.u, self._mean_of_neighbors(W[n:, :n], extender)[0]])
         labeled = np.append(self.labels.labeled, np.zeros(n_new, dtype=bool))
-        labels = PointLabels(labeled, self.extension.u[self.labels.labeled])
-        result, _ = extender.extend(W, labels, start)
+        result, _ = extender.extend(W, PointLabels(labeled, self.labels.g), start)
         return result._replace(u=result.u[n:], reached=result.reached[n:])
 
     def _mean_of_neighbors(self, W, extender):
         known = self.extension.reached, self.extension.u, extender.fallback
         return weighted_mean(W, self.point_weights, *known)
-
-
-def _decades(residual, tol):
-    """The part of the way to the tolerance, in powers of ten, that a residual has come."""
-    return np.clip(np.log(max(residual, tol)) / np.log(tol), 0, 1) if 0 < tol < 1 else 0.0

@@ -1,0 +1,1 @@
+"""Random cases, by seed, against a dense reference: ``python -m tests.fuzz --help``."""

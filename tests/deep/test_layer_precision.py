@@ -193,6 +193,16 @@ def test_one_far_point_changes_no_list_of_another(far, dtype):
     )
 
 
+@pytest.mark.parametrize("far", [1e20, 1e100, 1e200])
+def test_many_far_points_change_no_list_of_the_near_ones(far):
+    rng = np.random.default_rng(0)
+    near, others = (torch.tensor(rng.normal(size=(30, 2))) for _ in range(2))
+    together = points.PointCloud(torch.cat([near, far * others]), 10)
+    assert torch.equal(together.neighbors[:30], points.PointCloud(near, 10).neighbors)
+    assert (together.squares > 0).all()
+    assert together.squares.isfinite().all()
+
+
 def test_one_far_query_spoils_no_label():
     rng = np.random.default_rng(0)
     X, targets = rng.normal(size=(80, 2)), np.eye(2)[np.arange(20) % 2]

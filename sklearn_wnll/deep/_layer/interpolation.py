@@ -14,7 +14,7 @@ from .weights import edge_weights
 
 __all__ = ["Interpolation", "wnll_interpolate"]
 
-_TOLERANCE = {torch.float64: 1e-12, torch.float32: 1e-8}
+_TOLERANCE = {torch.float64: 1e-12, torch.float32: 1e-10}
 
 
 class Interpolation:
@@ -98,7 +98,7 @@ def wnll_interpolate(
     tol : float, default=None
         Residual at which the conjugate gradients end, beside the largest target: of each equation
         divided by its diagonal entry, so that it means an error of the values. None is 1e-12 for
-        float64, 1e-8 for float32, which is solved in float64 too.
+        float64, 1e-10 for float32, which is solved in float64 too.
     max_iter : int, default=1000
         Largest number of iterations.
 

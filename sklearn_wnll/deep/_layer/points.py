@@ -2,6 +2,7 @@
 
 import math
 
+import numpy as np
 import torch
 
 from ..._graph.metrics import robust_shift_and_scale, sampled_rows
@@ -15,6 +16,7 @@ _DOUBT = 4  # a rounding error that was not seen may be so many times those that
 _LOST = 1e-4  # distances below this part of the points' own lose too many digits in a product
 _TIE = 1e-12  # squared distances that agree so far are equal
 _FAR = 1e150  # in units of the scale; beyond it squares overflow, and all distances are alike
+_WIDE = 1e100  # ratio of two scales in one cloud, beyond which one of them is at risk
 _SINGLE_FAR = 1e15  # the same for products in single precision
 
 
@@ -33,6 +35,10 @@ class PointCloud:
         # An eighth, since the median and the radii are differences and sums of two.
         sample = sampled_rows(double).div(8).cpu().numpy()
         shift, scale = robust_shift_and_scale(sample)
+        radii = np.abs(sample - shift).max(axis=1)
+        smallest = radii[radii > 0].min(initial=scale)
+        if smallest < scale / _WIDE:  # midway, so that neither squares vanish nor overflow
+            scale = math.sqrt(scale) * math.sqrt(smallest)
         self.scale = 2.0 ** min(1023, max(-1000, math.frexp(scale)[1] + 2))
         self.points = (double / self.scale).clamp_(-_FAR, _FAR)
         self.shift = torch.from_numpy(shift).to(self.points) * (8 / self.scale)

@@ -283,7 +283,6 @@ STAGES = BOTH | {"n_stages": 2}
         (STAGES, {"n_stages": 3}),
         (LINEAR | {"callbacks": [LRScheduler("StepLR", step_size=1)]}, {"linear_step__epochs": 4}),
     ],
-    ids=str,
 )
 def test_a_finished_training_goes_on(first, then, tmp_path):
     X, y = data()

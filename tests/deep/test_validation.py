@@ -209,7 +209,6 @@ def test_callbacks_of_skorch_that_monitor_held_out_samples_work(validation, tmp_
         LRScheduler("ReduceLROnPlateau", monitor="valid_loss"),
         LRScheduler(torch.optim.lr_scheduler.ReduceLROnPlateau, monitor="valid_loss"),
     ],
-    ids=str,
 )
 def test_a_monitor_of_held_out_samples_needs_some(callback):
     never = EpochScoring(None, name="x")

@@ -14,6 +14,7 @@ from sklearn_wnll._extension.conjugate_gradient import ConjugateGradient
 from sklearn_wnll._extension.deflation import GraphSolver
 from sklearn_wnll._extension.system import harmonic_extension, harmonic_system
 
+from .clouds import sparse_rows
 from .reference import dense_extension, dense_weights
 
 LABEL_WEIGHTS = [10.0**power for power in range(-6, 13)]
@@ -94,7 +95,7 @@ def test_a_class_behind_weak_edges_spoils_no_other(tie, tol):
 def test_beyond_the_rounding_the_best_iterate_is_kept():
     # Asked for more than there is, an iteration ends up with residuals of any size.
     rng = np.random.default_rng(0)
-    T = sparse.random_array((60, 60), density=0.2, rng=rng)
+    T = sparse_rows(60, 60, 0.2)
     T.data = 10.0 ** rng.uniform(-8, 0, T.nnz)
     T = (T + T.T).tocsr()
     A = (sparse.diags_array(T.sum(axis=1) + 1e-7) - T).tocsr()
@@ -147,8 +148,7 @@ _solve = GraphSolver.solve
 
 @pytest.mark.parametrize("n_classes", [1, 63, 64, 65, 200])
 def test_classes_are_solved_in_blocks_with_the_same_answer(n_classes):
-    rng = np.random.default_rng(0)
-    W = sparse.random_array((300, 300), density=0.05, rng=rng).tocsr()
+    W = sparse_rows(300, 300, 0.05)
     labeled = np.arange(300) < 200
     g = np.eye(n_classes)[np.arange(200) % n_classes]
     fallback = g.mean(axis=0)

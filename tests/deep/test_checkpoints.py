@@ -210,15 +210,16 @@ def test_a_training_that_fails_leaves_its_folder_free(tmp_path):
 HOLD = """
 import runpy, sys, time
 lock = runpy.run_path(sys.argv[1])["FileLock"](sys.argv[2])
-print(lock.acquire(), flush=True)
+held = lock.acquire()
 {forks}
+print(held, flush=True)
 time.sleep(60)
 """
 FORKS = """
 import os
-if not os.fork():
+if os.fork():
     time.sleep(60)
-"""
+"""  # The fork speaks, after it has let go of the lock.
 
 
 def holder(path, forks=""):

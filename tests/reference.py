@@ -1,6 +1,7 @@
 """The method in a few dense lines, to hold the package to."""
 
 import numpy as np
+from scipy import sparse
 from scipy.sparse.csgraph import connected_components
 from scipy.spatial.distance import cdist
 
@@ -36,7 +37,7 @@ def weights_of_nearest(D, k, scale_neighbor):
     W = np.zeros_like(D)
     for x, row in enumerate(D):
         nearest = np.argsort(row)[:k]
-        sigma = row[nearest[min(scale_neighbor, k) - 1]]
+        sigma = row[nearest[min(scale_neighbor, k) - 1]] if k else 1.0
         W[x, nearest] = np.exp(-((row[nearest] / sigma) ** 2))
     return np.where(W < 1e-12, 0, W)
 
@@ -51,41 +52,48 @@ def dense_values(W, labeled, g, label_weight):
 
 
 def dense_extension(W, labeled, g, mu):
-    """Solve the weighted nonlocal Laplacian by an elimination that never subtracts.
-
-    Points are taken out of a random walk one by one, the walks through them kept; so each value is
-    right to the last digits, however little joins a point to the labels. It is 0 where none does.
-    W. K. Grassmann, M. I. Taksar and D. P. Heyman, Operations Research 33 (1985).
-    """
+    """Solve the weighted nonlocal Laplacian; it is 0 where no label reaches a point."""
     S, U = np.flatnonzero(labeled), np.flatnonzero(~labeled)
-    T, ends = (W + W.T)[np.ix_(U, U)], (W + mu * W.T)[np.ix_(U, S)] @ g
-    np.fill_diagonal(T, 0)
-    leaves = np.zeros(len(U))
-    for k in reversed(range(len(U))):
-        leaves[k] = T[k, :k].sum() + ends[k].sum()
-        if leaves[k] > 0:
-            part = T[:k, k] / leaves[k]
-            T[:k, :k] += np.outer(part, T[k, :k])
-            ends[:k] += np.outer(part, ends[k])
-            np.fill_diagonal(T[:k, :k], 0)
+    to_labels = (W + mu * W.T)[np.ix_(U, S)]
     u = np.zeros((len(W), g.shape[1]))
     u[S] = g
-    for k in np.flatnonzero(leaves):
-        u[U[k]] = (T[k, :k] @ u[U[:k]] + ends[k]) / leaves[k]
+    u[U] = eliminate((W + W.T)[np.ix_(U, U)], to_labels.sum(axis=1), to_labels @ g)
     return u
 
 
+def eliminate(T, excess, b):
+    """Solve ``(diag(T 1 + excess) - T) x = b`` by an elimination that never subtracts.
+
+    Points are taken out of a random walk one by one, the walks through them kept; so the matrix
+    loses no digit, however little joins points. Where a part of it is singular, ``x`` is 0 at a
+    point of it. W. K. Grassmann, M. I. Taksar and D. P. Heyman, Operations Research 33 (1985).
+    """
+    T, excess, x = T.copy(), excess.astype(float), b.astype(float)
+    np.fill_diagonal(T, 0)
+    leaves = np.zeros(len(T))
+    for k in reversed(range(len(T))):
+        leaves[k] = T[k, :k].sum() + excess[k]
+        if leaves[k] > 0:
+            part = T[:k, k] / leaves[k]
+            T[:k, :k] += np.outer(part, T[k, :k])
+            excess[:k] += part * excess[k]
+            x[:k] += np.multiply.outer(part, x[k])
+            np.fill_diagonal(T[:k, :k], 0)
+    for k in range(len(T)):
+        x[k] = (T[k, :k] @ x[:k] + x[k]) / leaves[k] if leaves[k] > 0 else 0
+    return x
+
+
 def dense_poisson_weights(W, labeled):
-    """Solve the Poisson equation in each component by the pseudo-inverse."""
+    """Solve the Poisson equation in each component."""
     T = W + W.T
-    _, component = connected_components(T)
+    _, component = connected_components(sparse.csr_array(T))  # of a dense one, weak edges are lost
     gamma = np.ones(len(W))
     for number in np.unique(component):
         part = np.flatnonzero(component == number)
-        source = labeled[part] - labeled[part].mean()
+        source = labeled[part] * len(part) - labeled[part].sum()  # whole numbers: exact sums
         if source.any():
-            L = np.diag(T[part][:, part].sum(axis=1)) - T[part][:, part]
-            x = np.linalg.pinv(L, hermitian=True) @ source
+            x = eliminate(T[np.ix_(part, part)], np.zeros(len(part)), source)
             x -= x.min()
             gamma[part] = x / x.mean() + 1e-3
     return gamma

@@ -18,7 +18,7 @@ _BLOCK_ROWS = 8192
 _FOLDED = 64  # rows side by side
 # A column that has come down to this part of the numbers that it began with, and in as many
 # iterations again, and so many more, not further, has met the rounding.
-_FLOOR, _PATIENCE = 1e-9, 50
+_FLOOR, _PATIENCE = 1e-9, 200
 
 
 class Deflation(NamedTuple):
@@ -193,7 +193,8 @@ class _Iterates:
         self.parts = [_Part(block, B, x) for block in system.blocks]
         _, _, overlap = self._moments(lambda part: part.start(self.p, means))
         if system.deflated:
-            change = system.coarse_solve(overlap - system.coarse @ means)
+            overlap += system.groups.T @ B - system.coarse @ means
+            change = system.coarse_solve(overlap)
             _, _, noise = self._moments(lambda part: part.correct(change))
             noise /= system.group_squares
             self._each(lambda part: part.clean(noise))
@@ -278,13 +279,12 @@ class _Part:
     def start(self, p, means):
         """Make ``r`` the residual of ``p`` and of a combination of groups.
 
-        Gives the inner products of the basis with ``r``; the combination's part is not in them.
+        Gives minus the inner products of the image with ``p``, which are those of the basis with
+        ``A p``: summed up from ``A p`` itself, they would be rounding alone.
         """
         block, products = self.block, None
         if block.basis is not None:
-            # Sums over groups would be rounding alone, were they taken of differences.
-            products = block.basis_transposed @ self.r
-            products -= block.image_transposed @ p[block.rows]
+            products = -(block.image_transposed @ p[block.rows])
             self.r -= block.image @ means
         self.r -= block.A @ p
         return 0, 0, products

@@ -34,6 +34,10 @@ class GraphSolver:
     the residual: by the maximum principle, ``w`` bounds the solution for any right-hand side
     within ``diag(A) / 2``. The first solution finds such a ``w``, the expected number of
     steps of the walks, as one more column, which needs half as many iterations as the others.
+
+    Where weak edges tie clusters to the labels, that is far too much: residuals that sum to 0 on
+    each cluster make no error that is constant on one. What ``w`` varies by on a cluster then
+    bounds the error there, and that of each cluster on the way to a label adds to it.
     """
 
     def __init__(self, A, row_sums):
@@ -64,8 +68,8 @@ class GraphSolver:
         run = partial(self._solver.solve, callback=callback)
         result = run(B, x, tol=aims, max_iter=max_iter)
         if self._amplification is None:
-            steps = result.x[:, -1].max() if result.converged[-1] else _UNKNOWN
-            self._amplification = steps / (1 - _ROUGH)
+            known = result.converged[-1]
+            self._amplification = self._bound(result.x[:, -1]) if known else _UNKNOWN
         x, n_iter, residual, _ = (part[..., :n_columns] for part in result)
         aim = tol * min(1, _ERROR / self._amplification)
         settled = residual <= aim
@@ -91,6 +95,31 @@ class GraphSolver:
             x[:, more], residual[more] = again.x, again.residual
             n_iter[more] += again.n_iter
         return SolverResult(x, n_iter, residual, settled)
+
+    def _bound(self, steps):
+        """The error for a residual of 1, from the number of steps of walks (n,)."""
+        longest = steps.max()
+        if self._solver.deflated:
+            groups = self._solver.groups
+            row, group = np.flatnonzero(np.diff(groups.indptr)), groups.indices
+            most, least = np.full((2, groups.shape[1]), [[-np.inf], [np.inf]])
+            np.maximum.at(most, group, steps[row])
+            np.minimum.at(least, group, steps[row])
+            longest = min(longest, (most - least).max() * (1 + self._depth()))
+        return max(1, longest) / (1 - _ROUGH)
+
+    def _depth(self):
+        """The number of groups on the way from the farthest group to a label."""
+        coarse = self._solver.coarse
+        # Rows of groups that touch a label, or a point that one holds, do not sum to 0.
+        reached = coarse.sum(axis=1) > 1e-9 * coarse.diagonal()
+        depth = 1
+        while reached.any() and not reached.all():
+            more = reached | (coarse @ reached.astype(float) != 0)
+            if (more == reached).all():
+                break
+            reached, depth = more, depth + 1
+        return depth
 
 
 def _cluster_deflation(A, row_sums, cluster):

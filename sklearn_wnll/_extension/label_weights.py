@@ -59,7 +59,7 @@ def label_weight_value(label_weight, n_points, n_labeled):
     return {"wnll": n_points / n_labeled, "laplace": 1.0}[label_weight]
 
 
-def poisson_weights(W, labeled, **options):
+def poisson_weights(W, labeled, *, tol=1e-6, **options):
     """Weigh points by the solution of a Poisson equation with sources at the labelled ones.
 
     ``gamma`` solves, with ``T = W + W^T`` and the part ``p`` of points that are labelled,
@@ -83,15 +83,16 @@ def poisson_weights(W, labeled, **options):
     array([2.25, 0.75, 0.  ])
     """
     n_components, component = connected_components(W, directed=False)
-    size = np.bincount(component)
-    source = labeled - (np.bincount(component, labeled) / size)[component]
+    size, n_labeled = np.bincount(component), np.bincount(component, labeled)
+    # In each component the scale is free. Whole numbers have exact sums over clusters, which are
+    # all that weak edges carry.
+    source = np.where(labeled, size[component], 0) - n_labeled[component]
     A = graph_laplacian(W)
-    # The scale of a component's solution is free. With sources as large as a mean degree, it is
-    # the length of walks to a label; a residual of 1 is what a walk meets at each step.
+    # A solution is about as large as walks are long, times what a walk meets at each step.
     strength = np.bincount(component, np.abs(source)) / np.bincount(component, A.diagonal())
-    source = source / np.where(strength > 0, strength, 1)[component]
+    tol *= strength.min(initial=np.inf, where=strength > 0)
     result = GraphSolver(A, np.zeros(len(source))).solve(
-        source[:, None], np.zeros((len(source), 1)), **options
+        source[:, None], np.zeros((len(source), 1)), tol=tol, **options
     )
     gamma = result.x[:, 0]
     lowest = np.full(n_components, np.inf)

@@ -33,9 +33,9 @@ def main():
             silent = [outcome.error for outcome in found if not outcome.warned]
             wrong = sum(outcome.wrong for outcome in found)
             print(
-                f"{what}, {kind}: {len(found)} cases, largest error "
-                f"{np.max(silent, initial=0):.1e} of {allowed:g}, {len(found) - len(silent)} warned "
-                f"of, {wrong} wrong in silence",
+                f"{what}, {kind}: {len(found)} cases, {len(found) - len(silent)} warned of; of the "
+                f"rest the largest error is {np.max(silent, initial=0):.1e}, {wrong} are above "
+                f"{allowed:g}",
                 flush=True,
             )
         print(f"{what}: {time.perf_counter() - begun:.0f} s", flush=True)

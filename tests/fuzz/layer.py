@@ -18,7 +18,7 @@ _ALLOWED = {torch.float64: 1e-6, torch.float32: 1e-4}
 
 
 def compare_layer(case):
-    """An interpolation in both precisions: on its own graph, without ties on the reference's too."""
+    """An interpolation in both precisions: on its own graph, and on the reference's if no ties."""
     kind, X, y, params = case
     labeled = y >= 0
     if labeled.all():

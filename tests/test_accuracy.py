@@ -1,5 +1,6 @@
 """The solver at its default tolerance: an entry is right to 1e-3, or a warning says that not."""
 
+import tracemalloc
 import warnings
 from unittest import mock
 
@@ -13,6 +14,7 @@ from sklearn_wnll._extension import system
 from sklearn_wnll._extension.conjugate_gradient import ConjugateGradient
 from sklearn_wnll._extension.deflation import GraphSolver
 from sklearn_wnll._extension.system import harmonic_extension, harmonic_system
+from sklearn_wnll.exceptions import FewLabelsWarning
 
 from .clouds import sparse_rows
 from .reference import dense_extension, dense_weights
@@ -168,3 +170,38 @@ def test_no_warning_is_raised_where_numbers_are_right():
         warnings.simplefilter("error", ConvergenceWarning)
         for label_weight in ("wnll", "laplace", "poisson", 1e-12, 1e12):
             WNLLClassifier(8, scale_neighbor=2, label_weight=label_weight).fit(X, y)
+
+
+def test_very_many_classes_take_a_few_numbers_a_row_and_class():
+    n, n_classes = 2000, 500
+    rng = np.random.default_rng(0)
+    X, y = rng.normal(size=(n, 4)), np.where(np.arange(n) < n_classes, np.arange(n), -1)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", FewLabelsWarning)
+        model, fit = peak_bytes(lambda: WNLLClassifier(8).fit(X, y))
+    _, predict = peak_bytes(lambda: model.predict_proba(rng.normal(size=(300, 4))))
+    assert fit < 55 * n * n_classes
+    assert predict < 55 * n * n_classes
+
+
+def peak_bytes(function):
+    tracemalloc.start()
+    try:
+        return function(), tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+
+
+@pytest.mark.parametrize("tie", [1e-12, 2.3e-12, 1e-9])
+@pytest.mark.parametrize("seed", range(5))
+def test_a_cluster_behind_one_weak_edge_has_the_value_at_the_other_end(tie, seed):
+    rng = np.random.default_rng(seed)
+    W = np.kron(np.eye(2), np.ones((8, 8))) * rng.uniform(0.1, 1, (16, 16))
+    np.fill_diagonal(W, 0)
+    W[3, 12] = tie
+    labeled = np.arange(16) >= 14
+    found = harmonic_extension(
+        sparse.csr_array(W), labeled, np.eye(2), np.full(2, 0.5), mu=1.0, tol=1e-12
+    )
+    assert found.converged
+    np.testing.assert_allclose(found.u[:8], np.tile(found.u[12], (8, 1)), atol=1e-9)

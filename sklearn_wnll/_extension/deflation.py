@@ -149,7 +149,15 @@ def _factorize(summed, singular):
     if singular:
         _, component = connected_components(summed, directed=False)
         free = np.delete(free, np.unique(component, return_index=True)[1])
-    factors = splu(summed[free][:, free].tocsc()) if len(free) else None
+    factors = None
+    if len(free):
+        # Diagonal pivots: another one would make of a weakly tied cluster a difference of others.
+        factors = splu(
+            summed[free][:, free].tocsc(),
+            permc_spec="MMD_AT_PLUS_A",
+            diag_pivot_thresh=0.0,
+            options={"SymmetricMode": True},
+        )
 
     def solve(y):
         solution = np.zeros_like(y)

@@ -19,6 +19,7 @@ collect_ignore = [] if find_spec("torch") and find_spec("skorch") else ["deep"]
 
 os.environ.setdefault("MPLBACKEND", "Agg")  # draw without a screen
 settings.register_profile("default", max_examples=200, deadline=None)
+settings.register_profile("few", max_examples=20, deadline=None)
 settings.load_profile("default")
 
 

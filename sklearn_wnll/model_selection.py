@@ -108,7 +108,7 @@ class LabeledFold(BaseCrossValidator):
         groups : array-like of shape (n_samples,), default=None
             Groups of the rows, for a splitter that keeps groups together and for
             ``drop_test_groups``. Where the group of an unlabelled row is not known, it may be
-            None or NaN.
+            None, NaN or masked.
 
         Yields
         ------
@@ -130,7 +130,7 @@ class LabeledFold(BaseCrossValidator):
         classes, codes = self._encode(y)
         labeled, unlabeled = np.flatnonzero(codes >= 0), np.flatnonzero(codes < 0)
         group = self._numbers(groups) if self.drop_test_groups else None
-        groups = None if groups is None else _safe_indexing(groups, labeled)
+        groups = self._labeled_groups(groups, labeled)
         splitter = self._splitter(classes, codes)
         splits = splitter.split(_safe_indexing(X, labeled), codes[labeled], groups)
         for train, test in splits:
@@ -176,8 +176,8 @@ class LabeledFold(BaseCrossValidator):
             return splitter.get_n_splits(X, y, groups)
         _, codes = self._encode(y)
         labeled = np.flatnonzero(codes >= 0)
-        X, groups = (None if a is None else _safe_indexing(a, labeled) for a in (X, groups))
-        return splitter.get_n_splits(X, codes[labeled], groups)
+        X = None if X is None else _safe_indexing(X, labeled)
+        return splitter.get_n_splits(X, codes[labeled], self._labeled_groups(groups, labeled))
 
     @_of_an_instance
     def get_metadata_routing(self) -> MetadataRequest:
@@ -235,6 +235,21 @@ class LabeledFold(BaseCrossValidator):
         return StratifiedKFold(int(self.cv))
 
     @staticmethod
+    def _labeled_groups(groups: Any, labeled: Indices) -> Any:
+        """Groups of the labelled rows. Splitters would read what is beneath a mask."""
+        if groups is None:
+            return None
+        groups = _safe_indexing(groups, labeled)
+        masked = isinstance(groups, np.ma.MaskedArray) and np.ma.getmaskarray(groups)
+        n_masked = np.count_nonzero(masked)
+        if n_masked:
+            raise ValueError(
+                f"groups is masked in {n_masked} labelled rows: only unlabelled rows may lack a "
+                "group. Give each labelled row one, or pass groups.data if the mask means nothing."
+            )
+        return groups
+
+    @staticmethod
     def _numbers(groups: Any) -> Indices:
         """Number the groups (n_samples,). A NaN equals no other, and so is a group of its own."""
         if groups is None:
@@ -242,6 +257,8 @@ class LabeledFold(BaseCrossValidator):
                 "drop_test_groups=True needs groups. Pass groups=... (with metadata routing "
                 'params={"groups": ...}) to what cross-validates, or set it to False.'
             )
+        if isinstance(groups, np.ma.MaskedArray):
+            groups = groups.tolist()  # with None for what is masked
         number: dict[Any, int] = {}
         found = (number.setdefault(group, len(number)) for group in groups)
         return np.fromiter(found, dtype=np.intp, count=len(groups))

@@ -199,6 +199,7 @@ def test_a_parameter_keeps_unlabelled_rows_of_test_groups_out(seed, cv):
         pd.Series(["a", "b", "a", "b", "a", "b", None, "c"]),
         np.array([1, 2, 1, 2, 1, 2, np.nan, 3]),
         [(1, "x"), (2, "x"), (1, "x"), (2, "x"), (1, "x"), (2, "x"), None, (1, "y")],
+        np.ma.array([1, 2, 1, 2, 1, 2, 1, 3], mask=np.arange(8) == 6),
     ],
 )
 def test_unlabelled_rows_of_no_known_group_stay(groups):
@@ -207,6 +208,17 @@ def test_unlabelled_rows_of_no_known_group_stay(groups):
     folds = LabeledFold(cv, unlabeled=-1, drop_test_groups=True)
     found = [[*map(list, parts)] for parts in folds.split(np.zeros((8, 1)), y, groups)]
     assert found == [[[1, 3, 5, 6, 7], [0, 2]], [[0, 2, 4, 6, 7], [1, 3]]]
+
+
+@pytest.mark.parametrize("drop", [False, True])
+def test_a_labelled_row_whose_group_is_masked_is_refused(drop):
+    groups = np.ma.array([1, 2, 1, 2, 1, 2], mask=[False, True, *[False] * 4])
+    folds = LabeledFold(LeaveOneGroupOut(), unlabeled=-1, drop_test_groups=drop)
+    X, y = np.zeros((6, 1)), [0, 1, 1, 0, -1, -1]
+    with pytest.raises(ValueError, match=r"groups is masked in 1 labelled .* groups\.data"):
+        next(folds.split(X, y, groups))
+    with pytest.raises(ValueError, match="groups is masked in 1 labelled"):
+        folds.get_n_splits(X, y, groups)
 
 
 class ByEquality(OwnSplitter):

@@ -12,8 +12,9 @@ from .exceptions import AmbiguousLabelsWarning
 
 __all__ = ["warn_of_doubts"]
 
-_MARKER_LIKE = ("", "?", "-1.0", "nan", "nat", "none", "na", "n/a", "<na>", "null", "missing",
-                "undefined", "unknown", "unlabeled", "unlabelled")  # fmt: skip
+_MARKER_LIKE = ("", "?", "-1.0", "nan", "nat", "none", "na", "n/a", "#n/a", "<na>", "null",
+                "missing", "undefined", "unknown", "unlabeled", "unlabelled", "not labeled",
+                "not labelled", "no label")  # fmt: skip
 # A class is as frequent as unlabelled rows are, and the others as rare as few labels, from here on.
 _LEAST_ROWS, _LEAST_SHARE, _LEAST_RATIO, _MOST_LABELS = 50, 0.8, 20, 20
 

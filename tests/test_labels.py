@@ -72,7 +72,7 @@ def test_exactly_minus_one_and_one_are_two_classes_and_a_warning_says_so(y):
         assert not is_unlabeled(y).any()
 
 
-@pytest.mark.parametrize("marker", ["", "nan", "None", "?", "unlabeled"])
+@pytest.mark.parametrize("marker", ["", "nan", "None", "?", "unlabeled", "#N/A", "not labelled"])
 def test_a_class_that_looks_like_a_marker_is_told(marker):
     with pytest.warns(AmbiguousLabelsWarning, match=f"unlabeled='{re.escape(marker)}' if"):
         classes, codes = encode_labels(["a", marker, "b"])

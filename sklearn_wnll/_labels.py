@@ -202,7 +202,7 @@ def _auto_mask(y: LabelColumn) -> Mask:
         raise ValueError(
             f"y holds both missing values and {name}, and unlabeled='auto' cannot tell which of "
             f"them marks the unlabelled rows. Pass unlabeled=float('nan') if {name} is a class, "
-            "or make all unlabelled rows alike."
+            "or write one marker for all unlabelled rows."
         )
     if _hold_less_than_minus_one(y.values):
         raise ValueError(

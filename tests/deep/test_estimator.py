@@ -335,7 +335,7 @@ class Watch(nn.Module):
             {"wnll__scale_neighbor": 31},
             r"In wnll, scale_neighbor=31 is not in 1 to n_neighbors=15",
         ),
-        ({"callbacks": [len]}, r"callbacks holds <built-in function len>, which is no callback"),
+        ({"callbacks": [len]}, r"callbacks holds <built-in function len>, which is not a callback"),
         ({"wnll_step__gradient": "none"}, r"'gradient' parameter of WNLLStep must be"),
     ],
 )

@@ -260,6 +260,12 @@ def test_the_error_of_a_callback_is_its_own():
         model(callbacks=[Fails()]).fit(*data())
 
 
+def test_with_held_out_samples_a_wrong_monitor_asks_for_another_one_not_for_samples():
+    fitted = model(callbacks=[EarlyStopping("valid_acc")], validation=0.3)
+    with pytest.raises(ValueError, match=r"valid_acc.* valid_loss.* Pass another monitor"):
+        fitted.fit(*data())
+
+
 # --- checkpoints, clones, grids -------------------------------------------------------
 
 

@@ -124,8 +124,8 @@ def _advice(names):
         return ""
     return (
         " More epochs can be given to the last step that has been trained, if its rates do not "
-        "depend on their number, as those of LinearStep and WNLLStep; and steps and stages that "
-        "have not begun can be changed in number."
+        "depend on their number, as those of LinearStep and WNLLStep, and no earlier stage has "
+        "trained it too. Steps and stages that have not begun can be added or left out."
     )
 
 

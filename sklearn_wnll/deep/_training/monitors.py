@@ -14,11 +14,11 @@ _CURE = (
 
 
 def check_callbacks(callbacks):
-    """Refuse what is no callback; one may be bare, or have a name as skorch takes it."""
+    """Refuse objects that are not callbacks; one may be bare, or have a name as in skorch."""
     for callback in callbacks:
         if not hasattr(_bare(callback), "on_epoch_end"):
             raise ValueError(
-                f"callbacks holds {callback!r}, which is no callback. Pass objects of "
+                f"callbacks holds {callback!r}, which is not a callback. Pass objects of "
                 "skorch.callbacks or of classes derived from skorch.callbacks.Callback."
             )
     return callbacks
@@ -41,12 +41,13 @@ def check_monitors(callbacks):
 
 
 def explain_missing(net, error):
-    """A ValueError in place of what a callback has raised that misses a number; else None."""
+    """A ValueError in place of the error of a callback that misses a number; else None."""
     row = net.history[-1]
     for _, callback in net.callbacks_:
         monitor = _monitor(callback)
         if isinstance(monitor, str) and monitor not in row:
-            cure = _CURE if monitor.startswith("valid_") else (
+            held_out = "valid_loss" in row
+            cure = _CURE if monitor.startswith("valid_") and not held_out else (
                 "Pass another monitor, or put a callback that records it before this one."
             )  # fmt: skip
             return ValueError(

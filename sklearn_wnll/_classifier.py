@@ -53,30 +53,30 @@ class WNLLClassifier(PartlyLabeledClassifierMixin, BaseEstimator):
 
     The labels of some rows are extended to all rows along a nearest-neighbour graph: the
     distribution of an unlabelled row is a weighted mean of its neighbours' distributions.
-    Rows without a label are marked in ``y`` (with -1, None or NaN) and take part in the
-    graph, which is where the accuracy at few labels comes from.
+    Rows without a label are marked in ``y`` (with -1, None or NaN). They take part in the
+    graph, and so improve the accuracy if labels are few.
 
     Parameters
     ----------
     n_neighbors : int, default=15
         Number of nearest other points that each point is joined with; all others, if there
-        are no more. A point is not its own neighbour.
+        are fewer. A point is not its own neighbour.
     scale_neighbor : int, default=None
-        Which neighbour's distance is the length scale ``sigma(x)`` of a point's weights; at
-        most ``n_neighbors``. None is half of ``n_neighbors``, rounded up.
+        Rank of the neighbour whose distance is the length scale ``sigma(x)`` of a point's
+        weights; at most ``n_neighbors``. If None, half of ``n_neighbors``, rounded up.
     label_weight : {"wnll", "laplace", "poisson"} or float > 0, default="wnll"
         Factor ``mu`` on the energy of labelled points. ``"wnll"`` is ``n / m``, the number of
         points over the number of labelled ones; ``"laplace"`` is 1, the graph Laplacian,
-        which degenerates at few labels; a number is itself (between 1e-12 and 1e12, beyond
-        which it is taken as those). ``"poisson"`` weighs all points, the more the nearer they
-        are to labelled ones, by the solution of a Poisson equation with sources there.
+        which degenerates if labels are few. A number is ``mu`` itself, clipped to the range
+        from 1e-12 to 1e12. ``"poisson"`` weights all points by the solution of a Poisson
+        equation with sources at the labelled points: nearer points get larger weights.
     class_prior : {"labeled"}, dict, Series or array-like of shape (n_classes,), default=None
-        Frequencies of the classes, by name or in the order of ``classes_``, if they are known:
-        distributions are multiplied by factors on the classes, which take their mean over the
-        unlabelled fitted rows towards the prior. ``"labeled"``: as frequent as among the labelled
-        rows, which is right if these were drawn at random. None corrects nothing. Where
-        (nearly) all fitted rows are labelled, the factors are those by which the prior differs
-        from their frequencies.
+        Known frequencies of the classes, by name or in the order of ``classes_``. Distributions
+        are multiplied by a factor for each class, which moves their mean over the unlabelled
+        fitted rows towards the prior. ``"labeled"`` takes the frequencies among the labelled
+        rows, which is right if these were drawn at random. If None, nothing is corrected. If
+        (nearly) all fitted rows are labelled, the factors are the ratios of the prior to the
+        frequencies among them.
     metric : str, default="euclidean"
         Distance between rows: ``"euclidean"`` (``"l2"``, ``"minkowski"``), ``"sqeuclidean"``,
         ``"manhattan"`` (``"l1"``, ``"cityblock"``), ``"chebyshev"``, ``"cosine"``,
@@ -84,57 +84,59 @@ class WNLLClassifier(PartlyLabeledClassifierMixin, BaseEstimator):
         ``"hamming"``, ``"jaccard"``, ``"dice"``, ``"rogerstanimoto"``, ``"sokalsneath"``,
         ``"yule"``, ``"haversine"``. With ``"precomputed"``, ``X`` holds distances: a full
         matrix, or a sparse graph as :class:`~sklearn.neighbors.KNeighborsTransformer` writes
-        it, in which what is stored are neighbours, zeros too. Similarities and weights, such as
-        those in ``graph_``, are refused where they can be told from distances: pass
-        ``sqrt(-log(w))`` instead. Features of different units want scaling first, as with
+        it, whose stored entries, zeros included, are the neighbours. Similarities and weights,
+        such as those in ``graph_``, are refused if they can be told from distances: pass
+        ``sqrt(-log(w))`` instead. Scale features of different units first, for example by
         :class:`~sklearn.preprocessing.StandardScaler`.
     neighbors : {"auto", "exact", "approximate"} or transformer, default="auto"
-        How neighbours are found. ``"exact"`` is scikit-learn's search. ``"approximate"``
-        compares cells of near points for Euclidean, cosine and correlation distances of
-        dense rows, and finds about 95 % of the neighbours; for others it is pynndescent, which
+        Neighbour search. ``"exact"`` is scikit-learn's search. ``"approximate"``
+        compares cells of nearby points for Euclidean, cosine and correlation distances of
+        dense rows, and finds about 95 % of the neighbours; for other rows it is pynndescent, which
         compiles for 20 to 30 s before its first search in a process. ``"auto"`` is the exact
-        one where it is expected to take less than 3 s, or 30 s where pynndescent would have
-        to be compiled. Or an object like :class:`~sklearn.neighbors.KNeighborsTransformer` with
-        ``mode="distance"``, which then brings its own metric. Not used with
+        search if it is expected to take less than 3 s, or less than 30 s if the alternative is
+        pynndescent. An object like :class:`~sklearn.neighbors.KNeighborsTransformer` with
+        ``mode="distance"`` searches with its own metric. Not used with
         ``metric="precomputed"``.
     predict_mode : {"transductive", "inductive"}, default="transductive"
-        How new rows are predicted. ``"transductive"``: they join the graph as unlabelled
-        points and the extension is computed again, so the answer for a row depends on which
-        others come with it, and is more accurate at few labels. ``"inductive"``: the weighted
-        mean of the distributions of the fitted neighbours that a label reaches, for each row
-        alone. In both, a row that equals a fitted row takes that row's fitted value.
+        How to predict new rows. ``"transductive"``: they join the graph as unlabelled
+        points and the extension is computed again. So the prediction of a row depends on the
+        other rows of the call, and is more accurate if labels are few. ``"inductive"``: each row
+        alone gets the weighted mean of the distributions of its fitted neighbours that a label
+        reaches. In both modes, a row that equals a fitted row gets that row's fitted value.
     unlabeled : object, default="auto"
         Marker of the unlabelled rows in ``y``. ``"auto"`` is a missing value (None, NaN, NaT,
-        NA) or -1, which is ``"-1"`` among strings; but a ``y`` of exactly -1 and 1 is
-        two classes, which a warning says. Any other single value is the marker itself (NaN stands
-        for all missing values); None says that every row is labelled. Masked rows of a
+        NA) or -1, which is ``"-1"`` among strings. But a ``y`` of exactly -1 and 1 is read as
+        two classes, with a warning. Any other value is the marker itself (NaN stands
+        for all missing values). None says that every row is labelled. Masked rows of a
         ``numpy.ma`` array are always unlabelled.
     template_size : int, default=None
-        Number of distinct rows that make one graph, at most; None is all. If there are more,
-        they are dealt to several templates (the paper's Algorithm 2): labelled rows are in
-        every template while they fill at most half of it, else each has its part of them, with
-        the classes in proportion; unlabelled rows are in one template each. New rows are
-        predicted by every template, and the distributions averaged. A way to spread work
-        over processes or a cluster, and to bound memory; it costs accuracy where labels are few.
+        Largest number of distinct rows in one graph. If None, all rows are in one graph. If there
+        are more, they are divided among several templates (the paper's Algorithm 2). All labelled
+        rows are in every template if they fill at most half of it; otherwise each template has
+        its part of them, with the classes in proportion. Each unlabelled row is in one template.
+        Every template predicts new rows, and the distributions are averaged. Templates spread
+        work over processes or a cluster and bound memory, but cost accuracy if labels are few.
     query_size : int, default=None
-        Number of new rows that are predicted together, at most; None is all. More are shuffled
-        and cut into batches, each of which joins the fitted graph alone.
+        Largest number of new rows that are predicted together. If None, all are. If there are
+        more, they are shuffled and cut into batches, each of which joins the fitted graph
+        separately.
     tol : float, default=1e-6
-        The conjugate gradients end for a class when no entry would change by more than this in a
-        further averaging over its neighbours, and when no entry is known to be off by more than
-        1000 times this.
+        Tolerance of the solver. The conjugate gradients end for a class when no entry would
+        change by more than ``tol`` in a further averaging over its neighbours, and the error,
+        estimated from the expected length of random walks to the labels, is at most
+        ``1000 * tol``. Otherwise a ``ConvergenceWarning`` is issued.
     max_iter : int, default=1000
         Largest number of iterations of the conjugate gradients.
     random_state : int, RandomState instance or None, default=None
-        Seeds the approximate search of neighbours, and the order in which rows are dealt to
-        templates and batches.
+        Seeds the approximate neighbour search, and the division of rows into templates and
+        batches.
     n_jobs : int, default=None
         Number of jobs over which :class:`joblib.Parallel` spreads templates and batches, if there
         are several. None means 1 unless in a :func:`joblib.parallel_config` context; -1 means all
-        processors. Search and solver have threads of their own: one for each core, or as many as
+        processors. Search and solver use threads of their own: one for each core, or as many as
         ``OMP_NUM_THREADS`` or ``threadpoolctl`` allow. The results depend on neither.
     verbose : int, default=0
-        If positive, print the progress of search and solver.
+        If positive, print the progress of the search and the solver.
 
     Attributes
     ----------
@@ -145,16 +147,16 @@ class WNLLClassifier(PartlyLabeledClassifierMixin, BaseEstimator):
     label_distributions_ : ndarray of shape (n_samples, n_classes)
         Distribution over the classes of each fitted row.
     reached_ : ndarray of bool of shape (n_samples,)
-        False where no label reaches a row, because its part of the graph holds none. The
-        distribution there is the class prior, or else the frequency of the classes among the
+        False for rows that no label reaches, because their part of the graph holds none. Their
+        distribution is ``class_prior``, or if it is None, the class frequencies among the
         labelled rows.
     templates_ : list of ndarray
-        The fitted rows that each template holds.
+        Positions of the fitted rows in each template.
     graph_ : csr_array of shape (n_points, n_points) or None
         Directed edge weights ``w(x, y)`` between the distinct points; None if there are
         several templates.
     point_index_ : ndarray of shape (n_samples,) or None
-        Row of ``graph_`` that each fitted row is. Equal rows are one point.
+        Row of ``graph_`` for each fitted row. Equal rows are one point.
     n_iter_ : int
         Iterations of the conjugate gradients for the slowest class, at least 1.
     n_features_in_ : int
@@ -168,31 +170,41 @@ class WNLLClassifier(PartlyLabeledClassifierMixin, BaseEstimator):
         If a class in ``y`` may be a marker of unlabelled rows.
     FewLabelsWarning
         If fewer rows are labelled than it takes on average to see every class once.
+    ShortNeighborListsWarning
+        If a precomputed graph or a transformer gives fewer than ``n_neighbors`` neighbours.
     SimilaritiesWarning
         If a precomputed ``X`` is read as distances, but looks like similarities or weights.
     UnreachedPointsWarning
         If no label reaches some rows.
+    UnportableModelWarning
+        If a model that refers to names of ``__main__`` is pickled.
     ConvergenceWarning
-        If a distribution may be off by more than 1000 ``tol``: ``max_iter`` is too small, or edges
-        of tiny weight alone tie some rows to a label.
+        If a distribution may be off by more than ``1000 * tol``: ``max_iter`` is too small, or only
+        edges of tiny weight tie some rows to a label.
 
     See Also
     --------
     sklearn.semi_supervised.LabelSpreading : Label propagation with soft labels.
     required_labels : Number of labels below which a class may well be missing.
+    sklearn_wnll.model_selection.LabeledFold : Folds of the labelled rows, for cross-validation.
+    sklearn_wnll.compose.WithUnlabeled : Unlabelled rows inside ensembles and meta-estimators.
+    sklearn_wnll.DeepWNLLClassifier : Network that learns features for the graph.
 
     Notes
     -----
     With ``n`` points, ``k`` neighbours and ``c`` classes: the exact search compares all pairs
-    (or uses a tree in few dimensions), the approximate one costs about ``n log n``; an
-    iteration of the solver costs about ``2 n k c`` multiplications, and there are some tens
-    to hundreds of them. Memory is about ``130 n k + 60 n c`` bytes beside one scaled copy of
-    ``X``.
+    (or uses a tree in few dimensions); the approximate search takes time in ``O(n log n)``. The
+    solver takes tens to hundreds of iterations of about ``2 n k c`` multiplications.
+
+    Memory is about ``130 n k`` bytes for the graph, one scaled copy of ``X``, and the memory of
+    the classes. 64 classes are solved at the same time; up to there, they take about
+    ``100 n c`` bytes. With many classes, they take about ``20 n c`` bytes at the peak of ``fit``,
+    and ``35 n c`` when new rows are predicted transductively: for 12,000 rows and 3,000 classes,
+    0.65 and 1.2 GiB.
 
     Equal rows with different labels share the mean of their labels, and so the same
-    prediction. ``predict(X)`` on the fitted ``X`` equals ``transduction_``, always; so
-    the score on fitted labelled rows is 1 by construction and says nothing: score on
-    held-out rows.
+    prediction. ``predict(X)`` on the fitted ``X`` always equals ``transduction_``. So the score
+    on fitted labelled rows is 1 by construction and says nothing: score on held-out rows.
 
     References
     ----------
@@ -359,7 +371,7 @@ class WNLLClassifier(PartlyLabeledClassifierMixin, BaseEstimator):
     def suggest_labels(self, n: int = 10) -> Indices:
         """Suggest unlabelled fitted rows whose labels would help most: active learning.
 
-        They are uncertain, far from labelled rows, and spread out.
+        The suggested rows are uncertain, far from labelled rows, and spread out.
 
         Parameters
         ----------
@@ -370,13 +382,13 @@ class WNLLClassifier(PartlyLabeledClassifierMixin, BaseEstimator):
         -------
         ndarray of int of shape (n,)
             Positions of rows in the fitted ``X`` (for ``iloc``, if it is a DataFrame), the most
-            useful first; fewer if fewer are left. Of several
-            equal rows only one is suggested.
+            useful first; fewer than ``n`` if fewer are left. Of several equal rows, only one is
+            suggested.
 
         Raises
         ------
         ValueError
-            If ``n`` is not a positive integer, or the rows are dealt to several templates.
+            If ``n`` is not a positive integer, or if there are several templates.
 
         See Also
         --------
@@ -384,11 +396,11 @@ class WNLLClassifier(PartlyLabeledClassifierMixin, BaseEstimator):
 
         Notes
         -----
-        Random walks on the graph start at a row and end at a labelled one, or by themselves after
-        some 30 steps. A row's gain is the uncertainty that walks through it meet before they end,
-        weighted by its degree; the row of the largest gain is taken for labelled, and the gains
-        are computed again. Each row costs a solution on the graph. Label the suggested rows, fit
-        again, and ask again: the fewer rows at a time, the better they are chosen.
+        Random walks on the graph start at a row and end at a labelled one, or at random after
+        some 30 steps on average. The gain of a row is the uncertainty that walks through it meet
+        before they end, weighted by its degree. The row of the largest gain is treated as labelled,
+        and the gains are computed again. Each row costs one solution on the graph. Label the
+        suggested rows, fit again, and repeat: the fewer rows at a time, the better they are chosen.
 
         Examples
         --------
@@ -494,7 +506,7 @@ class WNLLClassifier(PartlyLabeledClassifierMixin, BaseEstimator):
         if count:
             warn_user(
                 f"No label reaches {count} {what}: their parts of the graph hold none. They get "
-                "the class prior, or else the labelled frequencies. Label some of them or raise "
-                "n_neighbors.",
+                "class_prior, or if it is None, the class frequencies of the labelled rows. Label "
+                "rows near them, or raise n_neighbors.",
                 UnreachedPointsWarning,
             )

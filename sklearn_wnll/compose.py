@@ -32,11 +32,11 @@ def _if_the_estimator_has_it(method: _Method) -> _Method:
 
 
 class WithUnlabeled(MetaEstimatorMixin, PartlyLabeledClassifierMixin, BaseEstimator):
-    """Classifier that holds a pool of unlabelled rows, and joins them to those that it fits.
+    """Classifier that adds a pool of unlabelled rows to the rows that it fits.
 
     scikit-learn's ensembles and meta-estimators take the marker of unlabelled rows for a class.
-    Fit them with labelled rows only, and wrap those of their members that learn from unlabelled
-    rows: each fits the rows that it is given, and the pool.
+    So fit them with labelled rows only, and wrap the members that learn from unlabelled rows.
+    Each wrapped member is fitted with the rows that it is given and with the pool.
 
     Parameters
     ----------
@@ -44,31 +44,32 @@ class WithUnlabeled(MetaEstimatorMixin, PartlyLabeledClassifierMixin, BaseEstima
         Classifier that takes unlabelled rows: :class:`~sklearn_wnll.WNLLClassifier`,
         :class:`~sklearn_wnll.DeepWNLLClassifier`, those of ``sklearn.semi_supervised``, or a
         pipeline or search around one of them. It sees the classes as 0, 1, ..., in sorted
-        order, as the members of scikit-learn's ensembles do; give a ``class_prior`` in that order.
+        order, as the members of scikit-learn's ensembles do; pass a ``class_prior`` in that order.
     X_unlabeled : array-like, sparse matrix, DataFrame or sequence of shape (n_unlabeled, ...)
         Rows, images or texts without labels, of the kind, columns and scale that ``fit`` is called
-        with. Where labelled rows are among them, these count twice. Clones share the pool.
+        with. If it also holds the labelled rows, these count twice. Clones share the pool.
 
     Attributes
     ----------
     classes_ : ndarray of shape (n_classes,)
         The distinct labels, sorted.
     estimator_ : estimator
-        The fitted copy of ``estimator``. Its rows are those of ``X``, and then the pool's.
+        The fitted copy of ``estimator``. Its rows are those of ``X``, followed by the pool.
     n_features_in_ : int
-        Number of features seen in ``fit``, where ``estimator_`` has it.
+        Number of features seen during fit, if ``estimator_`` has it.
     feature_names_in_ : ndarray of shape (n_features_in_,)
-        Names of the features, where ``estimator_`` has them.
+        Names of the features, if ``estimator_`` has them.
 
     See Also
     --------
-    sklearn_wnll.model_selection.LabeledFold : For searches and cross-validation, which need no
-        pool.
+    sklearn_wnll.model_selection.LabeledFold : Folds for searches and cross-validation, which need
+        no pool.
 
     Notes
     -----
-    The pool is joined to what ``fit`` is called with, so no step before the wrapper may
+    The pool is added to the rows that ``fit`` is called with, so no step before the wrapper may
     change the rows: wrap a pipeline as a whole, ``WithUnlabeled(make_pipeline(...), X_unlabeled)``.
+    Distances cannot be pooled, so ``metric="precomputed"`` is refused.
 
     Examples
     --------
@@ -100,7 +101,7 @@ class WithUnlabeled(MetaEstimatorMixin, PartlyLabeledClassifierMixin, BaseEstima
 
     @property
     def unlabeled(self) -> object:
-        """What marks unlabelled rows in ``y``, as the estimator inside says."""
+        """Marker of unlabelled rows in ``y``: that of the estimator inside."""
         name = _marker_name(self.estimator)
         return "auto" if name is None else self.estimator.get_params()[name]
 
@@ -112,7 +113,7 @@ class WithUnlabeled(MetaEstimatorMixin, PartlyLabeledClassifierMixin, BaseEstima
         X : array-like, sparse matrix, DataFrame or sequence of shape (n_samples, ...)
             Rows, images or texts.
         y : array-like of shape (n_samples,)
-            Labels. Rows may be marked as unlabelled here too, as the estimator inside says.
+            Labels. Rows may be unlabelled here too, by the marker of the estimator inside.
 
         Returns
         -------
@@ -122,10 +123,10 @@ class WithUnlabeled(MetaEstimatorMixin, PartlyLabeledClassifierMixin, BaseEstima
         Raises
         ------
         ValueError
-            If ``X`` and the pool have not the same columns, if the estimator needs distances
-            in place of rows, or if it takes the marker for a class.
+            If ``X`` and the pool do not have the same columns, if the estimator needs distances
+            instead of rows, or if it takes the marker for a class.
         TypeError
-            If ``X_unlabeled`` is no rows.
+            If ``X_unlabeled`` does not hold rows.
         """
         return self._fit_whole(X, y)
 
@@ -223,11 +224,11 @@ class WithUnlabeled(MetaEstimatorMixin, PartlyLabeledClassifierMixin, BaseEstima
         """Refuse an estimator that cannot be joined by the pool."""
         name = type(self.estimator).__name__
         if not is_classifier(self.estimator):
-            raise ValueError(f"estimator must be a classifier, and {name} is none.")
+            raise ValueError(f"estimator must be a classifier, and {name} is not one.")
         if get_tags(self.estimator).input_tags.pairwise:
             raise ValueError(
-                f"estimator={name} takes distances between the fitted rows, and WithUnlabeled has "
-                "none of those to X_unlabeled. Pass rows, with another metric."
+                f"estimator={name} takes distances between the fitted rows, and WithUnlabeled "
+                "has no distances to X_unlabeled. Pass rows, with another metric."
             )
 
     def _with_plain_marker(self) -> Any:

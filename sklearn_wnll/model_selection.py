@@ -35,35 +35,39 @@ def _of_an_instance(method: _Method) -> _Method:
 class LabeledFold(BaseCrossValidator):
     """Folds of the labelled rows; unlabelled rows are in every training part.
 
-    scikit-learn's own splitters take the marker of unlabelled rows for a class: they score it as
-    one, and take a part of the unlabelled rows from the training. This one splits the labelled
-    rows alone, and tests on nothing else. It goes wherever scikit-learn takes ``cv``, around any
+    scikit-learn's own splitters take the marker of unlabelled rows for a class: they score it,
+    and remove some of the unlabelled rows from the training part. This one splits only the
+    labelled rows, and tests on nothing else. Pass it wherever scikit-learn takes ``cv``, with any
     estimator that takes unlabelled rows.
 
     Parameters
     ----------
     cv : int or splitter, default=5
-        How to split the labelled rows: a number is that of stratified folds, not shuffled; else a
-        splitter of scikit-learn's kind, which sees the labelled rows, the positions of their
-        labels among the sorted classes, and their groups.
+        How to split the labelled rows. An integer is the number of stratified folds, not shuffled.
+        A splitter of scikit-learn's kind is given the labelled rows, the positions of their labels
+        among the sorted classes, and their groups.
     unlabeled : object, default="auto"
-        What marks the unlabelled rows in ``y``, as in :class:`~sklearn_wnll.WNLLClassifier`.
+        Marker of the unlabelled rows in ``y``, as in :class:`~sklearn_wnll.WNLLClassifier`.
     drop_test_groups : bool, default=False
         Whether to leave unlabelled rows out of a training part if their group has rows in the
-        test part. True estimates the accuracy on groups that are new when the model is used;
-        False, on groups of which unlabelled rows are there at the fit. True needs ``groups``.
+        test part. True estimates the accuracy on groups that are new when the model is used.
+        False estimates it on groups that have unlabelled rows among the fitted ones. True needs
+        ``groups``.
 
     See Also
     --------
-    sklearn.model_selection.StratifiedKFold : For data with all labels.
+    sklearn.model_selection.StratifiedKFold : Folds of data with all labels.
+    sklearn_wnll.compose.WithUnlabeled : Unlabelled rows inside ensembles and meta-estimators.
 
     Notes
     -----
-    A fold's score is that of an estimator that was fitted with the unlabelled rows, and the test
-    rows join as new ones. Test rows have labels, so that any ``scoring`` may be used.
+    The score of a fold is that of an estimator that was fitted with the unlabelled rows; the test
+    rows are new rows for it. All test rows have labels, so any ``scoring`` may be used. No test
+    part holds unlabelled rows, so :func:`~sklearn.model_selection.cross_val_predict` cannot be
+    used.
 
-    With metadata routing, ``groups`` are requested if ``cv`` requests them or
-    ``drop_test_groups=True``; ``set_split_request`` overrules this.
+    With metadata routing, ``groups`` are requested if ``cv`` requests them or if
+    ``drop_test_groups=True``; ``set_split_request`` overrides this.
 
     Examples
     --------
@@ -97,7 +101,7 @@ class LabeledFold(BaseCrossValidator):
     def split(
         self, X: Rows, y: Labels | None = None, groups: ArrayLike | None = None
     ) -> Iterator[tuple[Indices, Indices]]:
-        """Give the rows of the training and of the test part of each fold.
+        """Generate the rows of the training and the test part of each fold.
 
         Parameters
         ----------
@@ -107,8 +111,8 @@ class LabeledFold(BaseCrossValidator):
             Labels, with the marker ``unlabeled`` where a row has none.
         groups : array-like of shape (n_samples,), default=None
             Groups of the rows, for a splitter that keeps groups together and for
-            ``drop_test_groups``. Where the group of an unlabelled row is not known, it may be
-            None, NaN or masked.
+            ``drop_test_groups``. If the group of an unlabelled row is unknown, it may be None, NaN
+            or masked.
 
         Yields
         ------
@@ -145,7 +149,7 @@ class LabeledFold(BaseCrossValidator):
     def get_n_splits(
         self, X: Rows | None = None, y: Labels | None = None, groups: ArrayLike | None = None
     ) -> int:
-        """Give the number of folds.
+        """Return the number of folds.
 
         Parameters
         ----------
@@ -159,13 +163,13 @@ class LabeledFold(BaseCrossValidator):
         Returns
         -------
         int
-            The number. For a splitter that asks the data for it, they must be given.
+            Number of folds. If the splitter computes it from the data, these must be given.
 
         Raises
         ------
         ValueError
-            If ``cv`` is a splitter, and ``X`` or ``groups`` come without a ``y`` that tells
-            their labelled rows.
+            If ``cv`` is a splitter, and ``X`` or ``groups`` are given without ``y``, which says
+            what rows are labelled.
         TypeError
             If ``cv`` is neither a number nor a splitter.
         """
@@ -181,13 +185,13 @@ class LabeledFold(BaseCrossValidator):
 
     @_of_an_instance
     def get_metadata_routing(self) -> MetadataRequest:
-        """Give the metadata that ``split`` requests: groups, if ``cv`` does.
+        """Return the metadata that ``split`` requests: groups, if ``cv`` requests them.
 
         Returns
         -------
         MetadataRequest
-            The request of ``set_split_request``, or else that of ``cv``; without either,
-            ``drop_test_groups=True`` requests groups.
+            The request of ``set_split_request``, or if there is none, that of ``cv``. Without
+            either, ``drop_test_groups=True`` requests groups.
         """
         request = super().get_metadata_routing()
         if request.split.requests["groups"] is None:

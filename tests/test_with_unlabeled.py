@@ -244,7 +244,7 @@ def test_the_marker_is_that_of_the_estimator_inside(inner):
         (LogisticRegression(), X, "takes no unlabelled rows. Wrap one that does"),
         (make_pipeline(KNeighborsClassifier()), X, "takes no unlabelled rows"),
         (VotingClassifier(with_bayes(WNLLClassifier())), X, "wrap its members one by one"),
-        (LinearRegression(), X, "must be a classifier, and LinearRegression is none"),
+        (LinearRegression(), X, "must be a classifier, and LinearRegression is not one"),
         (WNLLClassifier(), ["a text"], r"of shape \(64,\), but those of X_unlabeled of \(\)"),
         (WNLLClassifier(), None, "X_unlabeled must be rows, images or texts"),
         (WNLLClassifier(), (row for row in X), "X_unlabeled must be rows, images or texts"),

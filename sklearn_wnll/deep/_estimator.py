@@ -40,84 +40,88 @@ __all__ = ["DeepWNLLClassifier"]
 class DeepWNLLClassifier(PartlyLabeledClassifierMixin, SavesWeights):
     """Neural network with the weighted nonlocal Laplacian (WNLL) as its output layer.
 
-    A backbone, a buffer block and two heads: a linear one, and the WNLL, which interpolates the
-    labels of the training samples on the nearest-neighbour graph of the buffer's features.
-    They are trained in stages. In each, a *linear step* trains all layers by the linear
-    head's cross entropy; then a *WNLL step* trains the buffer block by that of the interpolation,
-    with the rest frozen. Where there are unlabelled samples, *pseudo-label steps* take the place
-    of the linear steps from the second stage on, and learn from them too.
+    The network consists of a backbone, a buffer block and two heads: a linear one, and the WNLL,
+    which interpolates the labels of the training samples on the nearest-neighbour graph of the
+    buffer's features. It is trained in stages. In each, a *linear step* trains all layers by the
+    cross entropy of the linear head. Then a *WNLL step* trains the buffer block by the cross
+    entropy of the interpolation, with the rest frozen. If there are unlabelled samples,
+    *pseudo-label steps* replace the linear steps from the second stage on, and learn from
+    unlabelled samples too.
 
     Parameters
     ----------
     module : callable or torch.nn.Module, default=None
-        Backbone: called with ``module_params``, and ``in_channels`` (images) or
-        ``in_features`` (rows) if it takes that, it returns a module that computes features of shape
-        ``(n, n_features)``. None is :func:`~sklearn_wnll.deep.backbones.mlp` for rows and
-        :func:`~sklearn_wnll.deep.backbones.resnet20` for images. A given module is
-        copied, with its weights.
+        Backbone. A callable is called with ``module_params``, and with ``in_channels`` (images) or
+        ``in_features`` (rows) if it takes that. It returns a module that computes features of shape
+        ``(n, n_features)``. A module is copied with its weights. If None,
+        :func:`~sklearn_wnll.deep.backbones.mlp` for rows and
+        :func:`~sklearn_wnll.deep.backbones.resnet20` for images.
     module_params : dict, default=None
         Arguments of ``module``; ``set_params(module__width=32)`` sets one of them.
     buffer : callable, torch.nn.Module or None, default=None
-        Called with the width of the features, returns the buffer block; or that block itself,
-        which is copied. None is a fully connected layer of the same width and ReLU.
+        Buffer block. A callable is called with the width of the features, and returns the block. A
+        module is copied. If None, a fully connected layer of the same width and ReLU.
     n_stages : int, default=2
         Number of stages.
     linear_step : TrainingStep, default=None
-        First step of the first stage, and of the later ones if no sample is unlabelled. None is
+        First step of the first stage, and of the later ones if no sample is unlabelled. If None,
         :class:`~sklearn_wnll.deep.LinearStep`.
     pseudo_step : TrainingStep, default=None
-        First step of the later stages, if there are unlabelled samples. None is
-        :class:`~sklearn_wnll.deep.PseudoLabelStep`. With ``PseudoLabelStep(epochs=0)`` linear
-        steps take its place, as in the paper, and unlabelled samples serve the graphs alone.
+        First step of the later stages, if there are unlabelled samples. If None,
+        :class:`~sklearn_wnll.deep.PseudoLabelStep`. With ``PseudoLabelStep(epochs=0)``, linear
+        steps take its place, as in the paper, and unlabelled samples only serve the graphs.
     wnll_step : TrainingStep, default=None
-        Last step of each stage. None is :class:`~sklearn_wnll.deep.WNLLStep`.
+        Last step of each stage. If None, :class:`~sklearn_wnll.deep.WNLLStep`.
     wnll : WNLLHead or WNLLClassifier, default=None
-        The graph on which pseudo-labels are found and samples are predicted; a copy of it is
-        fitted to the network's features. None is :class:`~sklearn_wnll.deep.WNLLHead`.
+        Graph that finds pseudo-labels and predicts samples; a copy of it is fitted to the
+        network's features. If None, :class:`~sklearn_wnll.deep.WNLLHead`.
     augment : {"auto"}, callable or None, default="auto"
-        Changes a batch of network inputs at random in training; only torch's random numbers are
-        seeded. ``"auto"`` is :func:`~sklearn_wnll.deep.crop_and_flip` for images, in pseudo-label
-        steps :func:`~sklearn_wnll.deep.strong_augmentation`, and nothing for rows; the graph of
-        unlabelled images then takes the mean of each and its mirror image. If mirroring can
-        change the class (digits, letters), pass None or a function of your own.
+        Function that changes a batch of network inputs at random in training; only torch's random
+        numbers are seeded. For images, ``"auto"`` is :func:`~sklearn_wnll.deep.crop_and_flip`, and
+        in pseudo-label steps :func:`~sklearn_wnll.deep.strong_augmentation`; the graph of
+        unlabelled images then takes the mean of each image and its mirror image. For rows it
+        changes nothing. If mirroring can change the class (digits, letters), pass None or a
+        function of your own.
     standardize : bool, default=True
         Whether to scale each channel, or feature, to mean 0 and variance 1 over the fitted samples.
-        If not, images of uint8 are divided by 255. The graph of unlabelled rows sees the same.
+        If False, images of uint8 are divided by 255. The graph of unlabelled rows sees the scaled
+        rows too.
     mixed_precision : bool, default=False
-        Whether backbone and buffer block compute in bfloat16 while they train: on processors and
-        GPUs that have it, in about half the time; on x86 processors without AVX-512 many times
-        slower, with a warning. Weights, heads and prediction stay float32.
+        Whether backbone and buffer block train in bfloat16. This takes about half the time on
+        processors and GPUs that have it, and is many times slower on x86 processors without
+        AVX-512, where a warning is issued. Weights, heads and prediction stay float32.
     head : {"wnll", "linear"}, default="wnll"
         Head that predicts. ``"linear"`` is the network's softmax, also on fitted samples.
     callbacks : list of skorch.callbacks.Callback, default=None
-        Copied for each step. Once one sets the learning rate, as ``LRScheduler`` does, the step's
-        own schedule ends. A checkpoint keeps the state of ``LRScheduler``, and nothing else that
-        a callback remembers.
+        Callbacks, copied for each step. Once one of them sets the learning rate, as ``LRScheduler``
+        does, the step's own schedule stops. A checkpoint keeps the state of ``LRScheduler``, but
+        not that of other callbacks.
     validation : float, tuple (X, y) or None, default=None
-        Samples on which each epoch is tried, for ``history_`` and for callbacks that monitor
-        ``valid_loss``: a fraction of the labelled samples, the classes in proportion, drawn by
-        ``random_state``; or samples of your own. The training does not see them. The samples of a
-        fraction join the graph after the training, with their labels.
+        Held-out samples that are scored after each epoch, for ``history_`` and for callbacks
+        that monitor ``valid_loss``: a fraction of the labelled samples, with the classes in
+        proportion, drawn by ``random_state``; or labelled samples of your own. The training does
+        not see them. Those of a fraction join the graph after the training, with their labels.
     checkpoint_dir : str or path, default=None
-        Folder to which the training is saved after each epoch. The same call goes on from there,
-        and on the CPU, with as many threads, ends with the weights of an unbroken training.
-        Each training needs a folder of its own; so it is not for cross-validation.
+        Folder to which the training is saved after each epoch. The same call goes on from there.
+        On the CPU, with the same number of threads, it ends with the weights of an uninterrupted
+        training. Each training needs a folder of its own, so leave it unset in cross-validation.
     class_prior : {"labeled"}, dict, Series, array-like or None, default="labeled"
-        Frequencies of the classes, as in :class:`~sklearn_wnll.WNLLClassifier`, towards which
-        pseudo-labels, and then the WNLL's distributions, are corrected. ``"labeled"`` takes the
-        labelled samples for a fair sample of all; pass None, or the frequencies, if they
-        are not.
+        Frequencies of the classes, as in :class:`~sklearn_wnll.WNLLClassifier`. Pseudo-labels, and
+        then the WNLL's distributions, are corrected towards them. ``"labeled"`` takes the
+        frequencies among the labelled samples; if these are not representative, pass None or the
+        frequencies.
     unlabeled : object, default="auto"
-        Marker of the unlabelled samples in ``y``: missing values or -1 with ``"auto"``, else one
-        value of your own, or None, as in :class:`~sklearn_wnll.WNLLClassifier`.
+        Marker of the unlabelled samples in ``y``, as in :class:`~sklearn_wnll.WNLLClassifier`:
+        ``"auto"`` is a missing value or -1, any other value is the marker itself, and None says
+        that every sample is labelled.
     device : str, default="auto"
-        Where to train and predict, such as ``"cpu"`` or ``"cuda"``. ``"auto"`` is CUDA where
-        there is a device.
+        Device for training and prediction, such as ``"cpu"`` or ``"cuda"``. ``"auto"`` is CUDA if
+        a device is available.
     random_state : int, RandomState instance or None, default=None
-        Seeds weights, batches, augmentation, and the patches that a graph sees of images.
+        Seeds weights, batches, augmentation, and the image patches for the graph.
     n_jobs : int, default=None
         Number of jobs of the WNLL when it predicts, as in :class:`~sklearn_wnll.WNLLClassifier`.
-        torch has its own threads.
+        torch uses threads of its own.
     verbose : int, default=0
         If positive, print skorch's table and progress bars.
 
@@ -128,19 +132,19 @@ class DeepWNLLClassifier(PartlyLabeledClassifierMixin, SavesWeights):
     network_ : WNLLNetwork
         The trained network, on the CPU.
     history_ : list of dict
-        The numbers of every epoch of every step: its ``stage``, ``step`` ("linear", "pseudo",
-        "wnll", or the name of your own), ``epoch``, ``train_loss``, ``lr``, ``dur`` (seconds), in
-        pseudo-label steps ``pseudo_weight`` (mean weight of the unlabelled samples), and what
-        callbacks record. The rate ``lr`` is that of the first batch. With ``validation`` also
-        ``valid_loss`` and ``valid_linear_accuracy`` of the linear head, ``valid_wnll_accuracy``
-        (the WNLL's, on a graph of labelled and held-out samples), and for each of them a
+        One dict for each epoch of each step: its ``stage``, ``step`` ("linear", "pseudo",
+        "wnll", or the name of your own step), ``epoch``, ``train_loss``, ``lr`` (rate of the first
+        batch), ``dur`` (seconds), in pseudo-label steps ``pseudo_weight`` (mean weight of the
+        unlabelled samples), and numbers that callbacks record. With ``validation`` also
+        ``valid_loss`` and ``valid_linear_accuracy`` of the linear head, ``valid_wnll_accuracy`` of
+        the WNLL on a graph of labelled and held-out samples, and for each of them
         ``valid_..._best``: whether it is the best of the step so far.
     transduction_ : ndarray of shape (n_samples,)
-        WNLL's label of each fitted sample, labelled and unlabelled ones.
+        Label of each fitted sample by the WNLL, labelled and unlabelled ones.
     label_distributions_ : ndarray of shape (n_samples, n_classes)
-        Its distribution over the classes.
+        Distribution over the classes of each fitted sample by the WNLL.
     reached_ : ndarray of bool of shape (n_samples,)
-        False where no label reaches a sample.
+        False for samples that no label reaches.
     n_features_in_ : int
         Number of features, or of channels times height times width.
     feature_names_in_ : ndarray of shape (`n_features_in_`,)
@@ -153,22 +157,27 @@ class DeepWNLLClassifier(PartlyLabeledClassifierMixin, SavesWeights):
     FewLabelsWarning
         If fewer samples are labelled than it takes on average to see every class once.
     InputRangeWarning
-        If new images have less than a tenth, or more than ten times the spread of the fitted ones.
+        If new images have less than a tenth or more than ten times the spread of the fitted ones.
     SlowPrecisionWarning
-        If ``mixed_precision`` is asked for on an x86 processor without AVX-512.
+        If ``mixed_precision=True`` on an x86 processor without AVX-512.
     TrainingInterruptedWarning
         If the training was interrupted: the estimator is fitted with the weights so far.
+    UnportableModelWarning
+        If a model that refers to names of ``__main__`` is pickled.
+    UnreachedPointsWarning, ConvergenceWarning
+        As in :class:`~sklearn_wnll.WNLLClassifier`, for the graph of the network's features.
 
     See Also
     --------
-    sklearn_wnll.WNLLClassifier : The WNLL on any features.
-    sklearn_wnll.deep.TrainingStep : Base class of steps of your own.
+    sklearn_wnll.WNLLClassifier : The WNLL on given features.
+    sklearn_wnll.deep.TrainingStep : Base class for steps of your own.
+    sklearn_wnll.model_selection.LabeledFold : Folds of the labelled samples, for cross-validation.
 
     Notes
     -----
-    ``predict(X)`` on the fitted samples equals ``transduction_``; so the score on fitted
-    labelled samples is 1 by construction and says nothing: score on held-out samples, or with
-    ``head="linear"``.
+    ``predict(X)`` on the fitted samples equals ``transduction_``. So the score on fitted
+    labelled samples is 1 by construction and says nothing: score on held-out samples. (With
+    ``head="linear"`` it is an ordinary score on training samples.)
 
     References
     ----------
@@ -251,14 +260,14 @@ class DeepWNLLClassifier(PartlyLabeledClassifierMixin, SavesWeights):
         ----------
         X : array-like or tensor of shape (n_samples, n_features), (n_samples, c, h, w) or \
                 (n_samples, h, w, c)
-            Rows of features or images, of any type of number; what is not uint8 becomes float32.
+            Rows of features or images, of any numeric type; all but uint8 are converted to float32.
             The last axis holds the channels of images if it has 1, 3 or 4 entries, fewer than the
             two before it. A list, a Series or a torch Dataset of single images, Pillow's
-            among them, is stacked; of a Dataset of pairs pass ``skorch.helper.SliceDataset(X)``,
-            and the labels as ``y``.
+            included, is stacked. Pass a Dataset of pairs as ``skorch.helper.SliceDataset(X)``,
+            and its labels as ``y``.
         y : array-like of shape (n_samples,)
-            Labels, with the marker ``unlabeled`` where a sample has none. At least two
-            samples are labelled.
+            Labels, with the marker ``unlabeled`` for samples without a label. At least two
+            samples must be labelled.
 
         Returns
         -------

@@ -19,36 +19,37 @@ _COUNT = Interval(Integral, 1, None, closed="left")
 class WNLLHead(BaseEstimator):
     """Graph of a network's features on which samples are labelled and predicted.
 
-    It stands for the :class:`~sklearn_wnll.WNLLClassifier` with these parameters, which
-    :class:`~sklearn_wnll.DeepWNLLClassifier` fits to the features of its samples. What is
-    ``"auto"`` depends on whether a pseudo-label step is trained.
+    :class:`~sklearn_wnll.DeepWNLLClassifier` fits a :class:`~sklearn_wnll.WNLLClassifier` with
+    these parameters to the features of its samples. ``"auto"`` values depend on whether a
+    pseudo-label step is trained.
 
     Parameters
     ----------
     n_neighbors : int or {"auto"}, default="auto"
         Number of nearest other points that each point is joined with. ``"auto"`` is 30 with a
-        pseudo-label step, 15 without. Some 15 are better if nearby samples mostly share a class,
-        such as digits; 60 if they do not.
+        pseudo-label step, 15 without. About 15 are better if nearby samples mostly share a class,
+        as in digits; 60 if they do not.
     scale_neighbor : int, None or {"auto"}, default="auto"
-        Which neighbour's distance is the length scale of a point's weights. ``"auto"`` is 8, or
-        the last one of fewer. None is half of ``n_neighbors``, rounded up.
+        Rank of the neighbour whose distance is the length scale of a point's weights. ``"auto"``
+        is 8, or ``n_neighbors`` if that is smaller. None is half of ``n_neighbors``, rounded up.
     metric : str, default="auto"
         Distance between features, as in :class:`~sklearn_wnll.WNLLClassifier`. ``"auto"`` is
         ``"cosine"`` with a pseudo-label step, ``"euclidean"`` without.
     label_weight : {"wnll", "laplace", "poisson"} or float, default="wnll"
         Factor on the energy of labelled points.
     neighbors : {"auto", "exact", "approximate"} or transformer, default="auto"
-        Search of neighbours.
+        Neighbour search.
     predict_mode : {"transductive", "inductive"}, default="transductive"
-        How new samples are predicted: joined to the graph, or each alone.
+        How to predict new samples: joined to the graph, or each alone.
     template_size : int or None, default=5000
-        Number of fitted samples in one graph when predicting, at most; more are dealt to several
+        Largest number of fitted samples in one graph in prediction. More are divided among several
         templates, whose distributions are averaged. None is one graph of all.
     query_size : int or None, default=1000
-        Number of new samples that join a graph together, at most; None is all. Which come
-        together depends on the samples and on ``random_state``, not on their order.
+        Largest number of new samples that join a graph together; None is all. How they are
+        divided depends on the samples and on ``random_state``, not on their order.
     tol : float, default=1e-6
-        Relative residual at which the solver ends.
+        Tolerance of the solver, as in :class:`~sklearn_wnll.WNLLClassifier`. Pseudo-labels are
+        computed to 1e-4, or to ``tol`` if that is larger.
     max_iter : int, default=1000
         Largest number of iterations of the solver.
 

@@ -40,20 +40,20 @@ class SavesWeights(NestedParameters):
     classes_: NDArray[Any]
 
     def save_weights(self, path: str | os.PathLike[str]) -> None:
-        """Save what was fitted as tensors and plain values, without any code.
+        """Save the fitted state as tensors and plain values, without any code.
 
         Parameters
         ----------
         path : str or path
-            File to write. If it exists, it is replaced, once the new one is whole.
+            File to write. An existing file is replaced only when the new one is complete.
 
         Raises
         ------
         NotFittedError
             If the estimator is not fitted.
         ValueError
-            If a class is neither a string, a number, a truth value nor a date of numpy's; or if
-            ``history_``, or the network's extra state, holds something of the kind.
+            If a class is not a string, a number, a truth value or one of NumPy's dates; or if
+            ``history_`` or the network's extra state holds anything else than such values.
 
         See Also
         --------
@@ -61,18 +61,18 @@ class SavesWeights(NestedParameters):
 
         Notes
         -----
-        The file holds the network's weights, the classes, the history, and of each fitted sample
-        its features, its label and its distribution, not the sample itself. Parameters are
-        not in it: they may be code.
+        The file holds the network's weights, the classes, the history, and the features, label
+        and distribution of each fitted sample, but not the sample itself. Parameters are not in
+        it, because they may be code.
         """
         check_is_fitted(self)
         write_state(path, _state(copy(self)), _KIND)
 
     def load_weights(self, path: str | os.PathLike[str]) -> Self:
-        """Load what :meth:`save_weights` has saved, in place of a fit.
+        """Load a file of :meth:`save_weights`, in place of a fit.
 
-        The network is made from ``module``, ``module_params`` and ``buffer``, which are those of
-        the estimator that was saved. Its classes may be defined elsewhere, such as in another
+        The network is made from ``module``, ``module_params`` and ``buffer``, which must be those
+        of the saved estimator. Their classes may be defined elsewhere, such as in another
         ``__main__``. No code in the file is run.
 
         Parameters
@@ -90,13 +90,13 @@ class SavesWeights(NestedParameters):
         FileNotFoundError
             If there is no such file.
         ValueError
-            If the file is damaged, or of another version or kind; if the network that the
-            parameters make is another one; or if ``head``, ``unlabeled`` or a parameter of
-            ``wnll`` on which predictions depend is another one.
+            If the file is damaged, or of another version or kind; if the parameters make another
+            network; or if ``head``, ``unlabeled`` or a parameter of ``wnll`` that affects
+            predictions differs.
 
         Notes
         -----
-        Predictions are those of the estimator that was saved, bit for bit on the same machine
+        Predictions equal those of the saved estimator, bit for bit on the same machine
         with the same versions. The WNLL is fitted again to the features in the file, which
         takes as long as at the end of a training.
 

@@ -81,31 +81,31 @@ def wnll_interpolate(
     n_neighbors : int, default=15
         Number of nearest other points that each point is joined with.
     scale_neighbor : int, default=None
-        Which neighbour's distance is the length scale of a point's weights. None is half of
-        ``n_neighbors``, rounded up.
+        Rank of the neighbour whose distance is the length scale of a point's weights. If None,
+        half of ``n_neighbors``, rounded up.
     label_weight : {"wnll", "laplace"} or float, default="wnll"
         Factor on the energy of template points: ``"wnll"`` is the number of points over
-        that of template points, ``"laplace"`` is 1, a number is itself.
+        that of template points, ``"laplace"`` is 1; a number is the factor itself.
     gradient : {"exact", "surrogate"}, default="exact"
         How gradients flow backward. ``"exact"``: by the adjoint system, through weights and
-        length scales, to ``template``, ``query`` and distributions as ``template_targets``; the
-        neighbour lists are held fixed. ``"surrogate"``: the paper's rule, through a linear head,
-        as if the result had been the softmax of its logits.
+        length scales, to ``template``, ``query``, and ``template_targets`` if they are
+        distributions; the neighbour lists are held fixed. ``"surrogate"``: the paper's rule,
+        through a linear head, as if the result had been the softmax of its logits.
     surrogate : tensor of shape (n_query, n_classes), default=None
         Logits of a linear head for the queries; needed with ``gradient="surrogate"``.
     n_classes : int, default=None
-        Number of classes, where ``template_targets`` are integers; None is the largest plus 1.
+        Number of classes, if ``template_targets`` are integers. If None, the largest plus 1.
     tol : float, default=None
-        Residual at which the conjugate gradients end, beside the largest target: of each equation
-        divided by its diagonal entry, so that it means an error of the values. None is 1e-12 for
-        float64, 1e-10 for float32, which is solved in float64 too.
+        Tolerance of the conjugate gradients, relative to the largest target. They end when no value
+        would change by more than this in a further averaging over its neighbours. If None, 1e-12
+        for float64 and 1e-10 for float32, for which the system is solved in float64 too.
     max_iter : int, default=1000
         Largest number of iterations.
 
     Returns
     -------
     tensor of shape (n_query, n_classes)
-        Distributions over the classes. Where no label reaches a query, it is the mean of the
+        Distributions over the classes. That of a query which no label reaches is the mean of the
         targets.
 
     Raises
@@ -113,31 +113,31 @@ def wnll_interpolate(
     ValueError
         If an argument is invalid: the message names it and the cure.
     RuntimeError
-        If a second derivative is asked for: there is none.
+        If a second derivative is requested: there is none.
 
     Warns
     -----
     ConvergenceWarning
-        If ``max_iter`` is too small for ``tol``, or rounding keeps the solver from it, on the way
-        forward or backward.
+        If the solver does not reach ``tol``, forward or backward, because ``max_iter`` is too
+        small or because of rounding.
 
     Notes
     -----
-    Neighbours are found by comparing all pairs in blocks: ``n^2 d`` multiplications for ``n``
-    points of width ``d``, and memory for some multiples of the points and of ``n`` lists.
+    The neighbour search compares all pairs in blocks. It takes ``n^2 d`` multiplications for ``n``
+    points of width ``d``, and memory for a few copies of the points and of the ``n`` lists.
     The backward pass solves one more system with the same matrix.
 
-    Equal points are not merged, as they are in :class:`~sklearn_wnll.WNLLClassifier`, but are
-    neighbours with weight 1. So the result depends continuously on each point as long as no
-    neighbour list changes. It jumps where two points are equally far, one of them is the last in a
-    list, and they change places: the last neighbour has a positive weight. The gradient is that
-    with all lists held fixed.
+    Equal points are neighbours with weight 1, and are not merged as in
+    :class:`~sklearn_wnll.WNLLClassifier`. So the result depends continuously on each point as long
+    as no neighbour list changes. It jumps if the last neighbour in a list changes places with an
+    equally distant point, because its weight is positive. The gradient is that with all lists held
+    fixed.
 
-    On the CPU, the same input on the same number of threads has the same result and the same
-    gradients. On a GPU sums are added in any order, so two runs agree up to rounding, about 1e-15
+    On the CPU, the same input with the same number of threads gives the same result and the same
+    gradients. On a GPU, sums are added in any order, so two runs agree up to rounding, about 1e-15
     of the largest term in float64. After ``torch.use_deterministic_algorithms(True)`` they agree
     in all bits, and :func:`torch.autograd.gradcheck` passes with ``nondet_tol=0``; PyTorch then
-    asks for the environment variable ``CUBLAS_WORKSPACE_CONFIG=:4096:8``. Automatic mixed
+    requires the environment variable ``CUBLAS_WORKSPACE_CONFIG=:4096:8``. Automatic mixed
     precision does not reach into the interpolation.
 
     References

@@ -27,11 +27,11 @@ class TrainingStep(BaseEstimator):
     Attributes
     ----------
     name : str
-        How ``history_`` calls the step.
+        Name of the step in ``history_``.
     momentum, weight_decay : float
         Nesterov momentum, and weight decay, of the stochastic gradient descent.
     stage_lr_factor : float
-        The rate is multiplied by this from stage to stage.
+        Factor on the rate each time the step is repeated.
     trains_buffer_only : bool
         Whether backbone and linear head are frozen.
     averages_weights : bool
@@ -49,9 +49,9 @@ class TrainingStep(BaseEstimator):
 
     Notes
     -----
-    Methods are given ``context``, which holds what the steps of a training share: ``network``,
-    ``samples`` (with the tensors ``X`` and ``codes``, where a code is the position in ``classes_``
-    and -1 is unlabelled), ``prepare``, ``augment``, ``augment_strongly``, ``wnll``,
+    Methods are given ``context``, which holds the objects that all steps share: ``network``,
+    ``samples`` (with the tensors ``X`` and ``codes``; a code is the position in ``classes_``,
+    or -1 if unlabelled), ``prepare``, ``augment``, ``augment_strongly``, ``wnll``,
     ``input_features``, ``mirrored``, ``class_prior``, ``device``, ``seed``, ``verbose`` and
     ``average``. Torch's random numbers are seeded before each epoch.
 
@@ -93,17 +93,17 @@ class TrainingStep(BaseEstimator):
     }
 
     def batches(self, context: TrainingContext) -> Any:
-        """Make the batches, which are iterated over anew in each epoch.
+        """Make the batches, over which each epoch iterates again.
 
         Parameters
         ----------
         context : TrainingContext
-            What the steps of the training share.
+            Objects that all steps of the training share.
 
         Returns
         -------
         iterable
-            With a length, the number of batches in an epoch.
+            The batches; its length is the number of batches in an epoch.
         """
         raise NotImplementedError(f"{type(self).__name__} needs a method batches(context).")
 
@@ -116,14 +116,14 @@ class TrainingStep(BaseEstimator):
             The net that trains: ``net.module_`` is the network, ``net.inputs(X)`` moves samples
             to its device, and prepares and augments them.
         batch : object
-            What :meth:`epoch` yields.
+            A batch that :meth:`epoch` yields.
 
         Returns
         -------
         loss : tensor
-            A number.
+            Loss of the batch, a scalar.
         prediction : tensor of shape (n, n_classes)
-            What callbacks see as the prediction.
+            Prediction that callbacks see.
         """
         raise NotImplementedError(f"{type(self).__name__} needs a method loss(net, batch).")
 
@@ -135,27 +135,27 @@ class TrainingStep(BaseEstimator):
         net : skorch.NeuralNet
             The net that trains.
         batches : iterable
-            What :meth:`batches` returned.
+            Return value of :meth:`batches`.
 
         Returns
         -------
         iterable
-            What :meth:`loss` takes.
+            Batches, as :meth:`loss` takes them.
         """
         return batches
 
     def augment(self, context: TrainingContext) -> Callable[[Tensor], Tensor] | None:
-        """Choose what changes a batch of network inputs at random.
+        """Choose the function that changes a batch of network inputs at random.
 
         Parameters
         ----------
         context : TrainingContext
-            What the steps of the training share.
+            Objects that all steps of the training share.
 
         Returns
         -------
         callable or None
-            By default the estimator's weaker augmentation.
+            The function; by default, the estimator's weaker augmentation.
         """
         return context.augment
 
@@ -165,12 +165,12 @@ class TrainingStep(BaseEstimator):
         Parameters
         ----------
         context : TrainingContext
-            What the steps of the training share.
+            Objects that all steps of the training share.
 
         Returns
         -------
         float
-            The rate.
+            Learning rate.
         """
         return self.lr
 
@@ -180,13 +180,13 @@ class TrainingStep(BaseEstimator):
         Parameters
         ----------
         context : TrainingContext
-            What the steps of the training share.
+            Objects that all steps of the training share.
         batches : iterable
-            What :meth:`batches` returned.
+            Return value of :meth:`batches`.
 
         Returns
         -------
         list of skorch.callbacks.Callback
-            They are called before the estimator's ``callbacks``, which have the last word.
+            The callbacks, which are called before the estimator's ``callbacks``.
         """
         return []

@@ -40,7 +40,9 @@ _COUNT = Interval(Integral, 1, None, closed="left")
 
 
 class LinearStep(TrainingStep):
-    """All layers learn from the labelled samples, by the linear head's cross entropy.
+    """Step that trains all layers on the labelled samples.
+
+    The loss is the cross entropy of the linear head.
 
     Parameters
     ----------
@@ -53,9 +55,9 @@ class LinearStep(TrainingStep):
         Samples in a batch. ``"auto"`` is 128, as in the paper, or ``n / 32`` but at least 16
         if fewer than 4,096 samples are labelled.
     lr_halving_epochs : int or None, default=50
-        Epochs after which the rate is halved; None is never.
+        Number of epochs after which the rate is halved, again and again. If None, never.
     stage_lr_factor : float, default=0.2
-        The rate is multiplied by this from stage to stage.
+        Factor on the rate each time the step is repeated.
     momentum : float, default=0.9
         Nesterov momentum.
     weight_decay : float, default=5e-4
@@ -127,28 +129,28 @@ class LinearStep(TrainingStep):
 
 
 class PseudoLabelStep(TrainingStep):
-    """All layers learn from labelled and pseudo-labelled samples.
+    """Step that trains all layers on labelled and pseudo-labelled samples.
 
-    The loss is the linear head's cross entropy. The unlabelled samples are labelled anew before
-    each epoch, by a moving average of the network, and count by the certainty of their labels. The
-    step ends with that average. The rate falls to 0 along half a cosine.
+    The loss is the cross entropy of the linear head. Before each epoch, a moving average of the
+    network labels the unlabelled samples again; they are weighted by the certainty of their labels.
+    The step ends with that average. The rate falls to 0 along half a cosine.
 
     Parameters
     ----------
     epochs : int, default=40
-        Passes over all samples. With 0, a linear step takes the place of this one.
+        Passes over all samples. With 0, a linear step takes the place of this step.
     lr : float, default=0.03
-        Learning rate at the beginning of the first such step.
+        Initial learning rate of the first such step.
     batch_size : int or {"auto"}, default="auto"
-        Samples in a batch; ``"auto"`` is 64. Unlabelled samples have their part of it, at most
-        three quarters.
+        Samples in a batch; ``"auto"`` is 64. Unlabelled samples get their proportional part of
+        it, at most three quarters.
     labels : {"wnll", "linear"}, default="wnll"
-        Source of the pseudo-labels. ``"wnll"`` extends the given labels over a graph that sees the
-        buffer block's features, and beside them features of the samples themselves (for
-        images, responses to whitened random patches; for rows, the raw values). Its neighbours and
-        weights are those of the estimator's ``wnll``. ``"linear"`` takes the network's own softmax.
+        Source of the pseudo-labels. ``"wnll"`` extends the given labels over a graph of the buffer
+        block's features together with features of the samples themselves: for images, responses to
+        whitened random patches; for rows, the raw values. The estimator's ``wnll`` sets its
+        neighbours and weights. ``"linear"`` takes the network's own softmax.
     stage_lr_factor : float, default=0.2
-        The rate is multiplied by this from stage to stage.
+        Factor on the rate each time the step is repeated.
     momentum : float, default=0.9
         Nesterov momentum.
     weight_decay : float, default=5e-4
@@ -231,38 +233,39 @@ class PseudoLabelStep(TrainingStep):
 
 
 class WNLLStep(TrainingStep):
-    """The buffer block learns from the labelled samples, by the interpolation's cross entropy.
+    """Step that trains the buffer block on the labelled samples, by the WNLL.
 
-    In each epoch the labelled samples are dealt to template batches and query batches. For each
-    pair, the WNLL interpolates the templates' labels to the queries. Backbone and linear head are
-    frozen; a batch goes through the backbone once in an epoch. Unlabelled samples join the
-    query batches as points of the graph, without a loss.
+    The loss is the cross entropy of the interpolation. In each epoch, the labelled samples are
+    divided into template batches and query batches. For each pair, the WNLL interpolates the
+    templates' labels to the queries. Backbone and linear head are frozen; a batch goes through the
+    backbone once per epoch. Unlabelled samples join the query batches as points of the graph,
+    without a loss.
 
     Parameters
     ----------
     epochs : int, default=5
-        Passes over all pairs of batches. With 0 there is no such step.
+        Passes over all pairs of batches. With 0, the step is left out.
     lr : float, default=0.01
         Learning rate in the first stage.
     template_fraction : float, default=0.2
-        Part of the labelled samples that are templates in an epoch; the others are queries.
+        Fraction of the labelled samples that are templates in an epoch; the others are queries.
     n_template_batches : int, default=5
-        Number of template batches; fewer, if they would hold less than ``n_neighbors`` samples.
+        Number of template batches; fewer if they would hold fewer than ``n_neighbors`` samples.
     n_query_batches : int, default=10
         Number of query batches.
     n_neighbors : int, default=15
         Number of nearest other points that each point is joined with.
     scale_neighbor : int, default=None
-        Which neighbour's distance is the length scale of a point's weights. None is half of
-        ``n_neighbors``, rounded up.
+        Rank of the neighbour whose distance is the length scale of a point's weights. If None,
+        half of ``n_neighbors``, rounded up.
     label_weight : {"wnll", "laplace"} or float, default="wnll"
         Factor on the energy of labelled points, as in :class:`~sklearn_wnll.WNLLClassifier`.
     gradient : {"exact", "surrogate"}, default="exact"
         Rule for the backward pass. ``"exact"`` differentiates the interpolation. ``"surrogate"`` is
         the paper's rule, through the linear head. It needs a smaller ``lr``, such as 0.0005: it
-        need not lower the loss, and can harm the linear head.
+        may not lower the loss, and can harm the linear head.
     stage_lr_factor : float, default=0.2
-        The rate is multiplied by this from stage to stage.
+        Factor on the rate each time the step is repeated.
     momentum : float, default=0.9
         Nesterov momentum.
     weight_decay : float, default=5e-4

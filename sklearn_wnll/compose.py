@@ -57,7 +57,7 @@ class WithUnlabeled(MetaEstimatorMixin, PartlyLabeledClassifierMixin, BaseEstima
         The fitted copy of ``estimator``. Its rows are those of ``X``, followed by the pool.
     n_features_in_ : int
         Number of features seen during fit, if ``estimator_`` has it.
-    feature_names_in_ : ndarray of shape (n_features_in_,)
+    feature_names_in_ : ndarray of shape (`n_features_in_`,)
         Names of the features, if ``estimator_`` has them.
 
     See Also

@@ -12,12 +12,12 @@ from .._parallel import n_threads
 
 __all__ = ["ConjugateGradient", "Deflation", "SolverResult", "conjugate_gradient"]
 
-# Rows that a thread takes at a time. Were they a share of the number of threads, sums over
-# rows would be rounded differently for each.
+# Rows that a thread takes at a time: fixed, because sums over rows would otherwise be rounded
+# differently for each number of threads.
 _BLOCK_ROWS = 8192
 _FOLDED = 64  # rows side by side
-# A column that has come down to this part of the numbers that it began with, and in as many
-# iterations again, and so many more, not further, has met the rounding.
+# Once a residual has fallen to this part of the numbers that it began with, the column ends if
+# twice as many iterations, and 200 more, bring no better one: rounding is all that is left.
 _FLOOR, _PATIENCE = 1e-9, 200
 
 
@@ -191,11 +191,11 @@ class _Iterates:
             start = x - system.groups @ means
         self.p = start * system.root[:, None]
         self.parts = [_Part(block, B, x) for block in system.blocks]
-        _, _, overlap = self._moments(lambda part: part.start(self.p, means))
+        overlap = self._gather(list(self.map(lambda part: part.start(self.p, means), self.parts)))
         if system.deflated:
             overlap += system.groups.T @ B - system.coarse @ means
             change = system.coarse_solve(overlap)
-            _, _, noise = self._moments(lambda part: part.correct(change))
+            noise = self._gather(self.map(lambda part: part.correct(change), self.parts))
             noise /= system.group_squares
             self._each(lambda part: part.clean(noise))
         self.best, self.best_iteration = np.full(x.shape[1], np.inf), np.zeros(x.shape[1])
@@ -245,21 +245,18 @@ class _Iterates:
         return np.tile(factors, min(_BLOCK_ROWS, len(self.p)))
 
     def _moments(self, step):
-        """Sum ``r.r`` over the parts, always in their order; take the largest residual of all.
+        """Sum ``r.r`` over the parts, always in their order; take the largest residual of all."""
+        squares, largest, products = zip(*self.map(step, self.parts), strict=True)
+        return sum(squares), np.maximum.reduce(largest), self._gather(products)
 
-        A step gives the two on each part, and inner products with a basis: only those with the
-        vectors that its rows touch, of which there may be many.
-        """
-        squares, largest, overlap = 0, 0, None
-        if self.system.deflated:
-            overlap = np.zeros((self.system.coarse.shape[0], self.p.shape[1]))
-        for part, (square, residual, products) in zip(
-            self.parts, self.map(step, self.parts), strict=True
-        ):
-            squares, largest = squares + square, np.maximum(largest, residual)
-            if overlap is not None:
-                overlap[part.block.touched] += products
-        return squares, largest, overlap
+    def _gather(self, products):
+        """Sum inner products with a basis, given for the vectors that each part's rows touch."""
+        if not self.system.deflated:
+            return None
+        overlap = np.zeros((self.system.coarse.shape[0], self.p.shape[1]))
+        for part, product in zip(self.parts, products, strict=True):
+            overlap[part.block.touched] += product
+        return overlap
 
     def _each(self, step):
         """Take a step on each part."""
@@ -268,7 +265,7 @@ class _Iterates:
 
 
 class _Part:
-    """The rows of a block in the vectors of the iteration, but for ``p``."""
+    """The rows of a block in all vectors of the iteration except ``p``."""
 
     def __init__(self, block, B, x):
         self.block, self.solution = block, x[block.rows]
@@ -287,13 +284,13 @@ class _Part:
             products = -(block.image_transposed @ p[block.rows])
             self.r -= block.image @ means
         self.r -= block.A @ p
-        return 0, 0, products
+        return products
 
     def correct(self, change):
         """Move by a combination of the basis; give the inner products with it that are left."""
         self.x += self.block.basis @ change
         self.r -= self.block.image @ change
-        return 0, 0, self.block.basis_transposed @ self.r
+        return self.block.basis_transposed @ self.r
 
     def clean(self, noise):
         """Take from ``r`` what rounding alone has left of a combination of the basis."""
@@ -337,7 +334,7 @@ class _Part:
         self.best[:, columns] = self.x[:, columns]
 
     def finish(self, active, going, worse):
-        """Add the columns that are not ``going`` to the solution, the best of those got worse."""
+        """Add the columns that are not ``going`` to the solution: the best iterate of each."""
         found = np.where(worse, self.best, self.x) if worse.any() else self.x
         found = found.compress(~going, axis=1)
         self.solution[:, active[~going]] += found / self.block.root

@@ -19,7 +19,9 @@ _ERROR = 1000  # the largest error, in units of the tolerance of residuals
 _ROUGH = 0.5  # the residual at which the number of a walk's steps is known well enough
 _UNKNOWN = 1e300  # the number of steps that no iteration has bounded
 _ROUNDING = 4e-16  # a residual that no iteration gets below
-_REFINEMENTS = 1e-3, 1e-3, 1e-3  # parts of the residual that further solutions leave of it
+# Solutions for what rounding has left, each to this part of it: one shows how large the error
+# was, the second mends what the first found, and the third is to spare.
+_REFINEMENTS = 1e-3, 1e-3, 1e-3
 
 
 class GraphSolver:
@@ -68,8 +70,10 @@ class GraphSolver:
         run = partial(self._solver.solve, callback=callback)
         result = run(B, x, tol=aims, max_iter=max_iter)
         if self._amplification is None:
-            known = result.converged[-1]
+            known, out_of_time = result.converged[-1], result.n_iter[-1] == max_iter
             self._amplification = self._bound(result.x[:, -1]) if known else _UNKNOWN
+            if out_of_time and not known:
+                result.n_iter[:] = max_iter  # that many would not be enough to know the error
         x, n_iter, residual, _ = (part[..., :n_columns] for part in result)
         aim = tol * min(1, _ERROR / self._amplification)
         settled = residual <= aim

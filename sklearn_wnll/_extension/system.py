@@ -97,7 +97,9 @@ def harmonic_extension(
     u[~reached] = fallback
     given, unknown = np.flatnonzero(labeled), np.flatnonzero(reached & ~labeled)
     results, solver = [], None
-    if len(unknown):
+    if g.shape[1] == 1:
+        u[reached] = 1.0
+    elif len(unknown):
         A, B = harmonic_system(W, given, unknown, mu)
         solver = GraphSolver(A, B.sum(axis=1))
     for classes in equal_blocks(g.shape[1], _CLASSES):

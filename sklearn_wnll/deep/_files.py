@@ -4,32 +4,31 @@ import hashlib
 import io
 import os
 from pathlib import Path
+from threading import get_ident
 
+import numpy as np
 import torch
 
-__all__ = ["read_state", "write_state"]
+__all__ = ["read_state", "without_numpy", "write_state"]
 
 _OURS = b"sklearn-wnll "
 _DIGEST = hashlib.sha256
 _PLAIN = bool, int, float, str, type(None)
 
 
-def write_state(path, state, kind):
+def write_state(path, state, kind, partial=None):
     """Write a dict of tensors, numbers, strings and None, in dicts and lists, with a digest.
 
-    ``kind`` names what it is of, and its version. A process that dies meanwhile leaves what was at
-    ``path``. Raises ValueError for anything that a safe loader would refuse.
+    ``kind`` names what it is of, and its version. The file is written as ``partial``, by default a
+    name of this thread alone, and renamed once it is whole: a process that dies, or a full disk,
+    leaves what was at ``path``. Raises ValueError for anything that a safe loader would refuse.
     """
     path = Path(path)
-    if path.is_dir():
-        raise IsADirectoryError(f"{path} is a folder. Pass the name of a file in it.")
-    if not path.parent.is_dir():
-        raise FileNotFoundError(f"The folder {path.parent} does not exist. Make it first.")
     for name, value in state.items():
         _check_plain(value, name)
     content = io.BytesIO()
     torch.save(state, content)
-    partial = path.with_name(f"{path.name}.{os.getpid()}.partial")
+    partial = partial or path.with_name(f"{path.name}.{os.getpid()}.{get_ident()}.partial")
     try:
         with open(partial, "wb") as file:
             file.writelines((_head(kind), _DIGEST(content.getbuffer()).digest()))
@@ -71,12 +70,23 @@ def _check_plain(value, name):
         parts = {f"{name}[{key!r}]": part for key, part in value.items()}
     elif isinstance(value, list | tuple):
         parts = {f"{name}[{i}]": part for i, part in enumerate(value)}
-    elif not (
-        isinstance(value, torch.Tensor) or type(value) in (type(None), bool, int, float, str)
-    ):
+    elif not (isinstance(value, torch.Tensor) or type(value) in _PLAIN):
         raise ValueError(
             f"{name} is of type {type(value).__name__}, which a file that is safe to load cannot "
             "hold: only tensors, numbers, strings, None, and lists and dicts of them."
         )
     for place, part in parts.items():
         _check_plain(part, place)
+
+
+def without_numpy(state):
+    """Replace numpy's numbers, which a safe loader refuses, in dicts, lists and tuples.
+
+    >>> without_numpy({"groups": [{"lr": np.float64(0.1), "betas": (np.float32(0.5), 1)}]})
+    {'groups': [{'lr': 0.1, 'betas': (0.5, 1)}]}
+    """
+    if isinstance(state, dict):
+        return {key: without_numpy(value) for key, value in state.items()}
+    if isinstance(state, list | tuple):
+        return type(state)(without_numpy(value) for value in state)
+    return state.item() if isinstance(state, np.generic) else state

@@ -166,7 +166,8 @@ def make_backbone(module, module_params, X):
 
 def inference_network(network, device):
     """The network itself, if it is ready to predict on a device; else a copy that is."""
-    here = all(tensor.device.type == device.type for tensor in network.state_dict().values())
+    tensors = *network.parameters(), *network.buffers()
+    here = all(tensor.device.type == device.type for tensor in tensors)
     if here and not any(module.training for module in network.modules()):
         return network
     return deepcopy(network).eval().to(device)

@@ -3,6 +3,7 @@
 import os
 from copy import copy
 from dataclasses import replace
+from pathlib import Path
 from typing import Any, Self
 
 import numpy as np
@@ -15,12 +16,11 @@ from .. import __version__
 from .._warnings import silenced
 from ..exceptions import FewLabelsWarning, ShortNeighborListsWarning, UnreachedPointsWarning
 from ._features.input_features import InputFeatures
-from ._files import read_state, write_state
+from ._files import read_state, without_numpy, write_state
 from ._inputs import Standardizer, as_tensor, memory_format
 from ._network import WNLLNetwork, inference_network, make_backbone
 from ._parameters import NestedParameters
 from ._predictor import NetworkFeatures, Predictor
-from ._training.checkpoint import without_numpy
 
 __all__ = ["SavesWeights"]
 
@@ -66,6 +66,11 @@ class SavesWeights(NestedParameters):
         it, because they may be code.
         """
         check_is_fitted(self)
+        path = Path(path)
+        if path.is_dir():
+            raise IsADirectoryError(f"{path} is a folder. Pass the name of a file in it.")
+        if not path.parent.is_dir():
+            raise FileNotFoundError(f"There is no folder {path.parent}. Make it first.")
         write_state(path, _state(copy(self)), _KIND)
 
     def load_weights(self, path: str | os.PathLike[str]) -> Self:

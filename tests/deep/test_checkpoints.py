@@ -16,6 +16,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from skorch.callbacks import Callback, LRScheduler
+from torch import nn
 
 import sklearn_wnll.deep._training.lock as lock_module
 from sklearn_wnll.deep import LinearStep, PseudoLabelStep, WNLLStep
@@ -113,6 +114,12 @@ def test_a_folder_below_a_file_is_refused_by_its_name(below, tmp_path):
         fitted.fit(*data())
 
 
+def test_a_link_to_nowhere_is_no_folder(tmp_path):
+    (tmp_path / "link").symlink_to(tmp_path / "nowhere")
+    with pytest.raises(ValueError, match=r"checkpoint_dir=.*link.* is not a folder\. Pass"):
+        model(checkpoint_dir=tmp_path / "link").fit(*data())
+
+
 @pytest.mark.parametrize("name", ["a\0b", "x" * 300])
 def test_a_name_that_no_folder_can_have_is_refused(name, tmp_path):
     with pytest.raises(ValueError, match=r"checkpoint_dir=.* cannot be made"):
@@ -157,6 +164,31 @@ def test_a_full_disk_ends_a_training_that_goes_on_when_there_is_room(tmp_path):
     assert len(Checkpoint(tmp_path).load(lambda *_: True)["history"]) == 2
     whole = model(checkpoint_dir=tmp_path).fit(X, y)
     assert torch.equal(weights(whole), weights(model().fit(X, y)))
+
+
+def test_a_folder_in_the_place_of_a_file_of_a_training_is_named(tmp_path):
+    (tmp_path / "training.partial").mkdir()
+    with pytest.raises(OSError, match=r"cannot be written .*training\.partial.* See to the disk"):
+        model(checkpoint_dir=tmp_path).fit(*data())
+
+
+class Noted(nn.Linear):
+    """A layer whose state holds an object."""
+
+    def get_extra_state(self):
+        return Path("notes")
+
+    def set_extra_state(self, state):
+        pass
+
+
+def test_what_could_not_be_loaded_again_is_refused_when_it_is_saved(tmp_path):
+    noted = model(module=Noted(64, 4), module_params=None, checkpoint_dir=tmp_path)
+    message = r"cannot be kept in checkpoint_dir=.*_extra_state'\] is of type .*Path.*=None\."
+    with pytest.raises(ValueError, match=message):
+        noted.fit(*data())
+    assert [path.name for path in tmp_path.iterdir()] == ["training.lock"]
+    noted.set_params(checkpoint_dir=None).fit(*data())
 
 
 # --- the lock -------------------------------------------------------------------------

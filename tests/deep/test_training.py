@@ -157,7 +157,7 @@ def test_another_file_of_that_name_is_refused(tmp_path):
         file.write_bytes(content)
         with pytest.raises(ValueError, match=r"training\.pt cannot be read.*checkpoint_dir"):
             model.fit(*data)
-    with pytest.raises(ValueError, match=r"checkpoint_dir=.* is a file"):
+    with pytest.raises(ValueError, match=r"checkpoint_dir=.* is not a folder"):
         model.set_params(checkpoint_dir=file).fit(*data)
 
 

@@ -1,20 +1,13 @@
 """Training that goes on where it was cut off."""
 
-import hashlib
-import io
-import os
 from pathlib import Path
 
-import numpy as np
-import torch
-
+from .._files import read_state, write_state
 from .lock import FileLock
 
-__all__ = ["Checkpoint", "without_numpy"]
+__all__ = ["Checkpoint"]
 
-_HEAD = b"sklearn-wnll checkpoint 1\n"  # then the digest of the rest, and the rest
-_DIGEST = hashlib.sha256
-_START = len(_HEAD) + _DIGEST().digest_size
+_KIND = "checkpoint 1"
 
 
 class Checkpoint:
@@ -38,8 +31,8 @@ class Checkpoint:
             free = self._lock.acquire()
         except FileExistsError as error:
             raise ValueError(
-                f"checkpoint_dir={self.folder!r} is a file. Pass a folder, or what is to become "
-                "one."
+                f"checkpoint_dir={self.folder!r} is not a folder. Pass a folder, or what is to "
+                "become one."
             ) from error
         except (OSError, ValueError) as error:
             raise ValueError(
@@ -80,13 +73,8 @@ class Checkpoint:
     def _read(self):
         """Read the file: a state that has been saved, bit for bit, or a ValueError."""
         try:
-            content = self.path.read_bytes()
-            if content.startswith(_HEAD):
-                rest = memoryview(content)[_START:]
-                if content[len(_HEAD) : _START] == _DIGEST(rest).digest():
-                    return torch.load(io.BytesIO(rest), map_location="cpu", weights_only=True)
-            raise ValueError("not the head and the digest of a checkpoint")
-        except Exception as error:  # what stands in a file may raise anything
+            return read_state(self.path, _KIND)
+        except (OSError, ValueError) as error:
             raise ValueError(
                 f"{self.path} cannot be read as a checkpoint of this version of sklearn-wnll, or "
                 "is damaged. Pass another checkpoint_dir, or remove the file, and train anew."
@@ -99,17 +87,15 @@ class Checkpoint:
         """
         if self.path is None:
             return
-        rest = io.BytesIO()
-        torch.save({"fingerprints": self.fingerprints, **state}, rest)
-        partial = self.path.with_suffix(".partial")
+        state = {"fingerprints": self.fingerprints, **state}
         try:
-            with open(partial, "wb") as file:
-                file.writelines((_HEAD, _DIGEST(rest.getbuffer()).digest(), rest.getbuffer()))
-                file.flush()
-                os.fsync(file.fileno())
-            os.replace(partial, self.path)
+            write_state(self.path, state, _KIND, self.path.with_suffix(".partial"))
+        except ValueError as error:
+            raise ValueError(
+                f"The training cannot be kept in checkpoint_dir={self.folder!r}: {error} Pass "
+                "checkpoint_dir=None."
+            ) from error
         except OSError as error:
-            partial.unlink(missing_ok=True)
             raise OSError(
                 error.errno,
                 f"The checkpoint of an epoch cannot be written ({error}). If {self.path} is there, "
@@ -127,16 +113,3 @@ def _advice(names):
         "depend on their number, as those of LinearStep and WNLLStep, and no earlier stage has "
         "trained it too. Steps and stages that have not begun can be added or left out."
     )
-
-
-def without_numpy(state):
-    """Replace numpy's numbers, which a safe loader refuses, in dicts, lists and tuples.
-
-    >>> without_numpy({"groups": [{"lr": np.float64(0.1), "betas": (np.float32(0.5), 1)}]})
-    {'groups': [{'lr': 0.1, 'betas': (0.5, 1)}]}
-    """
-    if isinstance(state, dict):
-        return {key: without_numpy(value) for key, value in state.items()}
-    if isinstance(state, list | tuple):
-        return type(state)(without_numpy(value) for value in state)
-    return state.item() if isinstance(state, np.generic) else state

@@ -5,6 +5,7 @@ from numbers import Integral, Real
 
 import joblib
 import numpy as np
+import torch
 from torch import nn
 
 __all__ = ["fingerprints", "plain"]
@@ -51,8 +52,9 @@ def fingerprints(params, X, codes):
 def plain(value):
     """A value that can be hashed, the same for all that trains alike."""
     if isinstance(value, nn.Module):
-        weights = value.state_dict().items()
-        return str(value), [(name, np.asarray(tensor.cpu())) for name, tensor in weights]
+        return str(value), plain(dict(value.state_dict()))
+    if isinstance(value, torch.Tensor):
+        return np.asarray(value.detach().cpu())
     if isinstance(value, partial):
         return plain(value.func), [plain(item) for item in value.args], plain(value.keywords)
     if callable(value):

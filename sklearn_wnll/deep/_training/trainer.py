@@ -12,8 +12,9 @@ from skorch.history import History
 
 from ..._warnings import warn_user
 from ...exceptions import TrainingInterruptedWarning
+from .._files import without_numpy
 from .callbacks import EpochSeed, FiniteLoss, KeepRecord
-from .checkpoint import Checkpoint, without_numpy
+from .checkpoint import Checkpoint
 from .context import TrainingContext
 from .interrupts import InterruptWatch
 from .net import StepEnded, StepNet

@@ -289,11 +289,27 @@ def test_the_average_forgets_the_start_and_follows_slowly():
     assert abs(59 - 9 - average.weight.item()) < 0.5
 
 
+def tensors(module):
+    """The names and tensors of a module's state."""
+    return [item for item in module.state_dict().items() if isinstance(item[1], torch.Tensor)]
+
+
+class Noted(nn.Linear):
+    """A layer whose state holds a text."""
+
+    def get_extra_state(self):
+        return "note"
+
+    def set_extra_state(self, state):
+        pass
+
+
 def test_the_average_of_a_network_is_that_of_each_of_its_tensors():
     torch.manual_seed(0)
-    module = nn.Sequential(nn.Linear(3, 4), nn.BatchNorm1d(4))
+    tied = Noted(4, 4)
+    module = nn.Sequential(nn.Linear(3, 4), nn.BatchNorm1d(4), tied, tied)
     average = deepcopy(module)
-    expected = {name: value.clone() for name, value in average.state_dict().items()}
+    expected = {name: value.clone() for name, value in tensors(average)}
     net = SimpleNamespace(module_=module, history=[{"batches": []}])
     follow = MovingAverage(average, 0.6, n_batches=10)
     follow.on_train_begin(net)
@@ -302,12 +318,13 @@ def test_the_average_of_a_network_is_that_of_each_of_its_tensors():
         with torch.no_grad():
             module(torch.randn(8, 3))
             module[0].weight.add_(torch.randn(4, 3))
+            tied.weight.add_(torch.randn(4, 4))
         follow.on_batch_end(net)
         part = max(1 - 0.6, 1 / (1 + step))
-        for name, value in module.state_dict().items():
+        for name, value in tensors(module):
             mean = expected[name]
             expected[name] = mean.lerp(value, part) if mean.is_floating_point() else value.clone()
-    for name, value in average.state_dict().items():
+    for name, value in tensors(average):
         torch.testing.assert_close(value, expected[name])
 
 

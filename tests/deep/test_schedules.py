@@ -147,6 +147,11 @@ def test_a_rate_that_is_set_once_stays():
     assert of_epochs == 4 * [0.003]
 
 
+def test_a_rate_that_is_a_tensor_is_a_number_in_the_history():
+    of_epochs, _ = train("linear", [SetRate("on_epoch_begin", torch.tensor(0.25))])
+    assert of_epochs == 4 * [0.25]
+
+
 def test_a_steps_own_schedule_counts_until_somebody_else_sets_the_rate():
     of_epochs, _ = train("linear", [SetRate("on_epoch_begin", 0.003, first=3)])
     assert of_epochs == pytest.approx([0.1, 0.05, 0.003, 0.003])

@@ -38,7 +38,7 @@ class MovingAverage(Callback):
     def on_train_begin(self, net, **kwargs):
         """Pair the tensors of the two networks, once for all batches."""
         both = [
-            network.state_dict(keep_vars=True).values() for network in (self.average, net.module_)
+            (*network.parameters(), *network.buffers()) for network in (self.average, net.module_)
         ]
         self._numbers = [[x for x in tensors if x.is_floating_point()] for tensors in both]
         self._counts = [[x for x in tensors if not x.is_floating_point()] for tensors in both]
@@ -86,7 +86,7 @@ class KeepRecord(Callback):
 
     def on_epoch_begin(self, net, **kwargs):
         """Record the rate of the epoch that begins."""
-        net.history.record("lr", net.optimizer_.param_groups[0]["lr"])
+        net.history.record("lr", float(net.optimizer_.param_groups[0]["lr"]))  # also of a tensor
 
     def on_batch_begin(self, net, **kwargs):
         """Record it again if it has been set for the first batch."""

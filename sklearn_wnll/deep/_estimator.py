@@ -9,21 +9,21 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from sklearn.base import BaseEstimator
 from sklearn.utils import check_random_state
-from sklearn.utils.validation import check_is_fitted, validate_data
+from sklearn.utils.validation import check_is_fitted
 from skorch.callbacks import Callback
 from torch import Tensor, nn
 
-from .._base import PartlyLabeledClassifierMixin, check_not_masked, checks_parameters
+from .._base import PartlyLabeledClassifierMixin, checks_parameters
 from .._classifier import WNLLClassifier
 from .._extension.class_prior import class_prior_values, labeled_frequencies
 from .._progress import show_progress
 from .._typing import ClassPrior, Floats, Indices, Labels, Mask, RandomState, Rows
 from ._devices import find_device, warn_of_slow_precision
 from ._head import WNLLHead
-from ._held_out import LabeledSamples, check_validation, hold_out
-from ._inputs import as_samples, spread, warn_of_range
+from ._held_out import LabeledSamples, check_enough_labels, check_validation, hold_out
+from ._inputs import validate_samples
 from ._network import WNLLNetwork
-from ._parameters import CONSTRAINTS, STEPS, check_slots
+from ._parameters import CONSTRAINTS, STEPS
 from ._predictor import Predictor
 from ._saving import SavesWeights
 from ._setup import FitSetup
@@ -283,18 +283,14 @@ class DeepWNLLClassifier(PartlyLabeledClassifierMixin, SavesWeights):
 
     def _fit(self, X: Any, y: Labels) -> None:
         """Set the fitted attributes."""
-        X = self._validate_X(X, reset=True)
+        X = validate_samples(self, X, reset=True)
         classes, codes = self._encode(X, y)
         steps = {name: self._step(name) for name in STEPS}
         stages, learns_from_unlabeled = self._stages(steps, codes)
         wnll = self._fresh_wnll(learns_from_unlabeled)
         prior = self._find_prior(classes, codes, learns_from_unlabeled)
-        _check_enough_labels(codes)
-        callbacks = check_callbacks(self.callbacks or [])
-        if self.validation is None:
-            check_monitors(callbacks)
-        validate = partial(self._validate_X, reset=False)
-        given = check_validation(self.validation, classes, self.unlabeled, validate)
+        check_enough_labels(codes)
+        callbacks, given = self._check_monitors(classes)
         device = find_device(self.device)
         if self.mixed_precision:
             warn_of_slow_precision(device)
@@ -309,22 +305,15 @@ class DeepWNLLClassifier(PartlyLabeledClassifierMixin, SavesWeights):
             samples = LabeledSamples(X, codes)
             training, held_out = hold_out(samples, self.validation, given, seed)
             with show_progress(self.verbose), forked_random_numbers(device, seed):
-                setup = FitSetup.make(
-                    *training,
-                    len(classes),
-                    validation=held_out,
-                    module=self.module,
-                    module_params=self.module_params,
-                    buffer=self.buffer,
-                    augment=self.augment,
-                    standardize=self.standardize,
-                    mixed_precision=self.mixed_precision,
+                setup = self._set_up(
+                    training,
+                    held_out,
+                    n_classes=len(classes),
                     learns_from_unlabeled=learns_from_unlabeled,
                     class_prior=prior,
                     wnll=wnll,
                     device=device,
                     seed=seed,
-                    verbose=self.verbose,
                 )
                 trainer = Trainer(plan, setup.context, callbacks, checkpoint, setup.validation)
                 train(trainer, kept)
@@ -344,7 +333,7 @@ class DeepWNLLClassifier(PartlyLabeledClassifierMixin, SavesWeights):
         """The distribution of each sample, and whether a label reaches it."""
         check_is_fitted(self)
         self._validate_params()
-        X = self._validate_X(X, reset=False)
+        X = validate_samples(self, X, reset=False)
         device = find_device(self.device)
         if self.head == "linear":
             logits = self._predictor.features.logits(X, device)
@@ -358,27 +347,32 @@ class DeepWNLLClassifier(PartlyLabeledClassifierMixin, SavesWeights):
     def __sklearn_is_fitted__(self) -> bool:
         return hasattr(self, "_predictor")
 
-    def _validate_X(self, X: Any, *, reset: bool) -> NDArray[Any]:
-        """Check X: images become (n, c, h, w), all but uint8 becomes float32."""
-        check_not_masked(X)
-        X = as_samples(X)
-        shape = X.shape[1:] if getattr(X, "ndim", 2) == 4 else None
-        if reset:
-            self._image_shape = shape
-        elif shape != self._image_shape:
-            raise ValueError(
-                f"X holds {_shape_name(shape)}, but the estimator was fitted to "
-                f"{_shape_name(self._image_shape)}. Pass samples of that shape."
-            )
-        rows = X if shape is None else X.reshape(len(X), -1)
-        with np.errstate(over="ignore"):  # what is too large for float32 is refused
-            rows = validate_data(self, rows, reset=reset, dtype=[np.float32, np.uint8])
-        X = np.ascontiguousarray(rows).reshape(len(rows), *(shape or rows.shape[1:]))
-        if reset:
-            self._spread = spread(X)
-        elif shape is not None:
-            warn_of_range(X, self._spread)
-        return X
+    def _check_monitors(
+        self, classes: NDArray[Any]
+    ) -> tuple[list[Callback], LabeledSamples | None]:
+        """The callbacks, and samples that are passed for validation, checked."""
+        callbacks = check_callbacks(self.callbacks or [])
+        if self.validation is None:
+            check_monitors(callbacks)
+        validate = partial(validate_samples, self, reset=False)
+        return callbacks, check_validation(self.validation, classes, self.unlabeled, validate)
+
+    def _set_up(
+        self, training: LabeledSamples, held_out: LabeledSamples | None, **others: Any
+    ) -> FitSetup:
+        """What a training needs, made from samples and the parameters."""
+        return FitSetup.make(
+            *training,
+            validation=held_out,
+            module=self.module,
+            module_params=self.module_params,
+            buffer=self.buffer,
+            augment=self.augment,
+            standardize=self.standardize,
+            mixed_precision=self.mixed_precision,
+            verbose=self.verbose,
+            **others,
+        )
 
     def _find_prior(
         self, classes: NDArray[Any], codes: Indices, learns_from_unlabeled: bool
@@ -389,16 +383,6 @@ class DeepWNLLClassifier(PartlyLabeledClassifierMixin, SavesWeights):
             return None
         frequencies = labeled_frequencies(codes, len(classes))
         return class_prior_values(self.class_prior, classes, frequencies)
-
-    def _stages(
-        self, steps: dict[str, TrainingStep], codes: Indices
-    ) -> tuple[list[tuple[TrainingStep, TrainingStep]], bool]:
-        """The steps of each stage, and whether later ones learn from unlabelled samples."""
-        linear, pseudo, wnll = (steps[name] for name in STEPS)
-        learns_from_unlabeled = self.n_stages > 1 and pseudo.epochs > 0 and bool((codes < 0).any())
-        check_slots({"linear_step": linear, "wnll_step": wnll}, learns_from_unlabeled)
-        later = (pseudo if learns_from_unlabeled else linear), wnll
-        return [(linear, wnll)] + (self.n_stages - 1) * [later], learns_from_unlabeled
 
     def _make_checkpoint(
         self,
@@ -413,31 +397,4 @@ class DeepWNLLClassifier(PartlyLabeledClassifierMixin, SavesWeights):
         params = self.get_params(deep=False)
         if validation is not None:
             params["validation"] = validation
-        for name, inside in parts.items():
-            params[name] = type(inside).__qualname__
-            params |= {f"{name}__{key}": value for key, value in inside.get_params().items()}
-        return Checkpoint(self.checkpoint_dir, fingerprints(params, X, codes))
-
-    def _execution(self, wnll: WNLLHead | WNLLClassifier) -> dict[str, Any]:
-        """Jobs and progress of a graph: its own, or those of the estimator around it."""
-        n_jobs = getattr(wnll, "n_jobs", None)
-        return {
-            "n_jobs": self.n_jobs if n_jobs is None else n_jobs,
-            "verbose": max(self.verbose, getattr(wnll, "verbose", 0)),
-        }
-
-
-def _check_enough_labels(codes: Indices) -> None:
-    n_labeled = np.count_nonzero(codes >= 0)
-    if n_labeled < 2:
-        raise ValueError(
-            f"y labels {n_labeled} sample of n_samples={len(codes)}, too few for a template "
-            "batch and a query batch: training needs at least 2 labelled samples, better "
-            "several of each class. Label more, or use WNLLClassifier, which does not train."
-        )
-
-
-def _shape_name(shape: tuple[int, ...] | None) -> str:
-    if shape is None:
-        return "rows of features"
-    return "images of {} channels, height {} and width {}".format(*shape)
+        return Checkpoint(self.checkpoint_dir, fingerprints(params, parts, X, codes))

@@ -1,4 +1,4 @@
-"""The samples of ``validation``, which a training does not see."""
+"""The labelled samples of a training, and those of ``validation``, which it does not see."""
 
 from collections.abc import Callable
 from typing import Any, NamedTuple
@@ -12,7 +12,7 @@ from .._labels import is_unlabeled
 from .._typing import Indices
 from ._training.validation import held_out
 
-__all__ = ["LabeledSamples", "check_validation", "hold_out"]
+__all__ = ["LabeledSamples", "check_enough_labels", "check_validation", "hold_out"]
 
 
 class LabeledSamples(NamedTuple):
@@ -20,6 +20,17 @@ class LabeledSamples(NamedTuple):
 
     X: NDArray[Any]
     codes: Indices
+
+
+def check_enough_labels(codes: Indices) -> None:
+    """Refuse fewer than the two labelled samples of which a training is made."""
+    n_labeled = np.count_nonzero(codes >= 0)
+    if n_labeled < 2:
+        raise ValueError(
+            f"y labels {n_labeled} sample of n_samples={len(codes)}, too few for a template "
+            "batch and a query batch: training needs at least 2 labelled samples, better "
+            "several of each class. Label more, or use WNLLClassifier, which does not train."
+        )
 
 
 def check_validation(

@@ -5,15 +5,50 @@ import warnings
 import numpy as np
 import torch
 from scipy import sparse
+from sklearn.utils.validation import validate_data
 
+from .._base import check_not_masked
 from .._warnings import warn_user
 from ..exceptions import InputRangeWarning
 from ._containers import gather, is_list_of_pil, listed, pil_images
 
-__all__ = ["Standardizer", "as_samples", "as_tensor", "memory_format", "spread", "warn_of_range"]
+__all__ = ["Standardizer", "as_samples", "as_tensor", "memory_format", "validate_samples"]
 
 _CHANNELS = 1, 3, 4  # numbers of channels by which the last axis is known for them
 _MANY, _MOST_RATIO = 10, 10  # images, and spreads, from which a range is surely another
+
+
+def validate_samples(estimator, X, *, reset):
+    """Check X as scikit-learn's ``validate_data`` does, and images too: those are (n, c, h, w).
+
+    Numbers become float32, but for uint8. With ``reset``, the estimator learns the shape and the
+    spread; otherwise a shape must be the same, and another spread of images is warned of.
+    """
+    check_not_masked(X)
+    X = as_samples(X)
+    shape = X.shape[1:] if getattr(X, "ndim", 2) == 4 else None
+    if reset:
+        estimator._image_shape = shape
+    elif shape != estimator._image_shape:
+        raise ValueError(
+            f"X holds {_shape_name(shape)}, but the estimator was fitted to "
+            f"{_shape_name(estimator._image_shape)}. Pass samples of that shape."
+        )
+    rows = X if shape is None else X.reshape(len(X), -1)
+    with np.errstate(over="ignore"):  # what is too large for float32 is refused
+        rows = validate_data(estimator, rows, reset=reset, dtype=[np.float32, np.uint8])
+    X = np.ascontiguousarray(rows).reshape(len(rows), *(shape or rows.shape[1:]))
+    if reset:
+        estimator._spread = _spread(X)
+    elif shape is not None:
+        _warn_of_range(X, estimator._spread)
+    return X
+
+
+def _shape_name(shape):
+    if shape is None:
+        return "rows of features"
+    return "images of {} channels, height {} and width {}".format(*shape)
 
 
 def as_samples(X):
@@ -93,19 +128,19 @@ def _checked_images(X):
     return images
 
 
-def spread(X):
+def _spread(X):
     """Standard deviation of all numbers of some samples, at most about 1,000."""
     return float(X[:: max(1, len(X) // 1000)].std(dtype=np.float64))
 
 
-def warn_of_range(X, fitted):
+def _warn_of_range(X, fitted):
     """Warn if new images cannot have the range of the fitted ones, such as 0 to 255.
 
-    ``fitted`` is the :func:`spread` of those. Fewer than ten images may well be similar.
+    ``fitted`` is the :func:`_spread` of those. Fewer than ten images may well be similar.
     """
     if len(X) < _MANY or not fitted:
         return
-    ratio = spread(X) / fitted
+    ratio = _spread(X) / fitted
     if not 1 / _MOST_RATIO < ratio < _MOST_RATIO:
         warn_user(
             f"The values of X have {ratio:.2g} times the standard deviation of the fitted images'. "

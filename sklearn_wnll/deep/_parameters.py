@@ -9,11 +9,12 @@ from sklearn.utils._param_validation import Interval, InvalidParameterError, Str
 
 from .._classifier import WNLLClassifier
 from .._graph.weights import scale_neighbor_value
+from .._typing import Indices
 from ._head import WNLLHead
 from ._training.base import TrainingStep
 from ._training.steps import LinearStep, PseudoLabelStep, WNLLStep
 
-__all__ = ["CONSTRAINTS", "STEPS", "NestedParameters", "check_slots"]
+__all__ = ["CONSTRAINTS", "STEPS", "NestedParameters"]
 
 STEPS = "linear_step", "pseudo_step", "wnll_step"
 
@@ -66,6 +67,9 @@ class NestedParameters(BaseEstimator):
     }
 
     module_params: dict[str, Any] | None
+    n_stages: int
+    n_jobs: int | None
+    verbose: int
 
     def get_params(self, deep: bool = True) -> dict[str, Any]:
         """Get the parameters of this estimator.
@@ -159,6 +163,16 @@ class NestedParameters(BaseEstimator):
             _check_scale_neighbor(name, step)
         return step
 
+    def _stages(
+        self, steps: dict[str, TrainingStep], codes: Indices
+    ) -> tuple[list[tuple[TrainingStep, TrainingStep]], bool]:
+        """The steps of each stage, and whether later ones learn from unlabelled samples."""
+        linear, pseudo, wnll = (steps[name] for name in STEPS)
+        learns_from_unlabeled = self.n_stages > 1 and pseudo.epochs > 0 and bool((codes < 0).any())
+        _check_slots({"linear_step": linear, "wnll_step": wnll}, learns_from_unlabeled)
+        later = (pseudo if learns_from_unlabeled else linear), wnll
+        return [(linear, wnll)] + (self.n_stages - 1) * [later], learns_from_unlabeled
+
     def _given_wnll(self) -> WNLLHead | WNLLClassifier:
         """The graph, its parameters checked; a ValueError if it has what is the estimator's."""
         wnll: WNLLHead | WNLLClassifier = WNLLHead() if self.wnll is None else self.wnll
@@ -184,6 +198,14 @@ class NestedParameters(BaseEstimator):
         _check_scale_neighbor("wnll", made)
         return clone(made)
 
+    def _execution(self, wnll: WNLLHead | WNLLClassifier) -> dict[str, Any]:
+        """Jobs and progress of a graph: its own, or those of the estimator around it."""
+        n_jobs = getattr(wnll, "n_jobs", None)
+        return {
+            "n_jobs": self.n_jobs if n_jobs is None else n_jobs,
+            "verbose": max(self.verbose, getattr(wnll, "verbose", 0)),
+        }
+
 
 def _check_scale_neighbor(name: str, graph: WNLLStep | WNLLClassifier) -> None:
     """Refuse at once what the first graph would refuse, maybe after hours of training."""
@@ -193,7 +215,7 @@ def _check_scale_neighbor(name: str, graph: WNLLStep | WNLLClassifier) -> None:
         raise ValueError(f"In {name}, {error}") from error
 
 
-def check_slots(steps: dict[str, TrainingStep], learns_from_unlabeled: bool) -> None:
+def _check_slots(steps: dict[str, TrainingStep], learns_from_unlabeled: bool) -> None:
     """Refuse a step that needs unlabelled samples in the place of one that has none."""
     for name, step in steps.items():
         if step.needs_unlabeled and step.epochs and not learns_from_unlabeled:

@@ -500,11 +500,11 @@ class Note(Callback):
 def test_checkpoints_tell_partial_functions_and_numbers_apart():
     X, codes = np.zeros((3, 2)), np.arange(3)
     one, two = (
-        fingerprints({"random_state": None, "augment": partial(max, padding=k)}, X, codes)
+        fingerprints({"random_state": None, "augment": partial(max, padding=k)}, {}, X, codes)
         for k in (1, 2)
     )
     assert {name for name in one if one[name] != two[name]} == {"augment"}
-    one, two = (fingerprints({"random_state": seed}, X, codes) for seed in (0, np.int64(0)))
+    one, two = (fingerprints({"random_state": seed}, {}, X, codes) for seed in (0, np.int64(0)))
     assert one == two
 
 

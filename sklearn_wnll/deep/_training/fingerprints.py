@@ -37,12 +37,17 @@ _FREE = {
 }
 
 
-def fingerprints(params, X, codes):
+def fingerprints(params, parts, X, codes):
     """Hash what the result of a training depends on, each thing by itself: a dict of strings.
 
-    ``params`` are the estimator's, those of its steps by their names with double underscores. A
-    callable goes in by its name, a module by its weights, ``random_state`` if it is a number.
+    ``params`` are the estimator's; ``parts`` its steps and its graph by their names, whose
+    parameters get names with double underscores. A callable goes in by its name, a module by its
+    weights, ``random_state`` if it is a number.
     """
+    params = dict(params)
+    for name, part in parts.items():
+        params[name] = type(part).__qualname__
+        params |= {f"{name}__{key}": value for key, value in part.get_params().items()}
     used = {name: plain(value) for name, value in params.items() if name not in _FREE}
     seed = params["random_state"]
     used["random_state"] = int(seed) if isinstance(seed, Integral) else None

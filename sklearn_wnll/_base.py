@@ -35,10 +35,15 @@ def check_not_masked(X: Any) -> None:
         int(np.ma.count_masked(rows)) for rows in arrays if isinstance(rows, np.ma.MaskedArray)
     )
     if n_masked:
+        cure = "[numpy.ma.filled(rows, rows.mean()) for rows in X]"
+        if isinstance(X, np.ma.MaskedArray):
+            cure = "X.filled(X.mean())"
+            if X.ndim == 2:
+                filled = "X.astype(float).filled(numpy.nan)"
+                cure = f"sklearn.impute.SimpleImputer().fit_transform({filled})"
         raise ValueError(
             f"X is masked in {n_masked} entries, which have no distance to others. Fill them, for "
-            "instance with sklearn.impute.SimpleImputer().fit_transform(X.astype(float).filled("
-            "numpy.nan)); or pass X.data if the mask means nothing."
+            f"instance with {cure}; or pass numpy.ma.getdata(X) if the mask means nothing."
         )
 
 

@@ -350,5 +350,5 @@ def test_a_masked_x_is_refused_and_one_without_masked_entries_is_not():
     model = WNLLClassifier(n_neighbors=3).fit(np.ma.array(X), y)
     masked = np.ma.array(X, mask=X == 3)
     for call in (lambda: clone(model).fit(masked, y), lambda: model.predict(masked)):
-        with pytest.raises(ValueError, match=r"X is masked in 1 entries.*X.data"):
+        with pytest.raises(ValueError, match=r"X is masked in 1 entries.*getdata\(X\)"):
             call()

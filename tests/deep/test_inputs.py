@@ -8,6 +8,7 @@ from types import SimpleNamespace
 import numpy as np
 import pandas as pd
 import pytest
+import sklearn.impute
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -245,6 +246,27 @@ def test_what_cannot_be_read_is_named_with_the_cure(name):
     X, message = REFUSED[name]
     with pytest.raises(ValueError, match=re.compile(message, re.DOTALL)):
         DeepWNLLClassifier().fit(X, LABELS)
+
+
+@pytest.mark.parametrize(
+    "X",
+    [
+        np.ma.masked_less(FLOATS, 9),
+        list(np.ma.masked_less(FLOATS, 9)),
+        [*FLOATS[:-1], np.ma.masked_less(FLOATS[-1], 9)],
+        np.ma.masked_less(FLOATS.reshape(N, -1), 9),
+    ],
+    ids=["images", "list of images", "list of arrays and masked ones", "rows"],
+)
+def test_what_is_masked_is_filled_or_laid_bare_by_the_cure(X):
+    with pytest.raises(ValueError, match="X is masked in") as caught:
+        DeepWNLLClassifier().fit(X, LABELS)
+    cures = re.fullmatch(r".*instance with (.+); or pass (.+) if the mask.*", str(caught.value))
+    names = {"numpy": np, "sklearn": sklearn, "X": X}
+    for cure in cures.groups():
+        filled = eval(cure, names)
+        assert np.ma.count_masked(filled) == 0
+        assert np.isfinite(as_samples(filled)).all()
 
 
 def test_arrays_of_objects_hold_numbers():

@@ -15,7 +15,7 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from skorch.callbacks import Callback, LRScheduler
+from skorch.callbacks import Callback, EarlyStopping, LRScheduler
 from torch import nn
 
 import sklearn_wnll.deep._training.lock as lock_module
@@ -359,6 +359,15 @@ class Interrupt(Callback):
     def on_epoch_begin(self, net, **kwargs):
         if len(net.history) == 2:
             raise KeyboardInterrupt
+
+
+@pytest.mark.parametrize("patience", [2, 9], ids=["ended early", "all epochs"])
+def test_weights_that_a_callback_loads_at_the_end_are_those_of_the_checkpoint(patience, tmp_path):
+    # The number of the epoch grows, so the first one is the best.
+    best = EarlyStopping("epoch", patience=patience, load_best=True, sink=lambda text: None)
+    params = {"callbacks": [best], "wnll_step__epochs": 3, "checkpoint_dir": tmp_path}
+    fitted = model(**params).fit(*data())
+    assert torch.equal(weights(model(**params).fit(*data())), weights(fitted))
 
 
 def test_an_interrupted_training_may_be_given_fewer_epochs(tmp_path):

@@ -91,6 +91,7 @@ class Trainer:
                 record.on_epoch_end(net)  # which did not have its turn
             finally:
                 self._take_average()
+        self._save(number, net, None)  # callbacks may have loaded other weights at the end
 
     def _past(self, number):
         """The history of a step's past epochs."""
@@ -108,13 +109,16 @@ class Trainer:
         stage, step, _ = self.plan[number]
         self.history.append({"stage": stage, "step": step.name, **numbers})
         self.n_epochs[number] += 1
-        network = self.context.network
         average = None if self._average is None else self._average.state_dict()
         if average and (number in self.ended or self.n_epochs[number] == step.epochs):
-            network.load_state_dict(average)
+            self.context.network.load_state_dict(average)
             average = None
+        self._save(number, net, average)
+
+    def _save(self, number, net, average):
+        """Save the state after the last whole epoch of a step."""
         self.checkpoint.save(
-            network=network.state_dict(),
+            network=self.context.network.state_dict(),
             average=average,
             optimizer=without_numpy(net.optimizer_.state_dict()),
             rates=without_numpy(rates_state(net)),

@@ -360,7 +360,7 @@ class DeepWNLLClassifier(PartlyLabeledClassifierMixin, SavesWeights):
     def _set_up(
         self, training: LabeledSamples, held_out: LabeledSamples | None, **others: Any
     ) -> FitSetup:
-        """What a training needs, made from samples and the parameters."""
+        """Make what a training needs from samples and the parameters."""
         return FitSetup.make(
             *training,
             validation=held_out,

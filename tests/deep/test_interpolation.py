@@ -200,6 +200,37 @@ def test_many_equal_points_have_finite_values_and_gradients():
     torch.testing.assert_close(all_equal, targets[:1].expand(35, -1))
 
 
+# Neighbours, and two queries before and after one of them moves; templates are at 0 and 1.
+JUMPS = {
+    "a tie for the last place": (2, [[0.5 - 1e-9, 0.9], [0.5 + 1e-9, 0.9]]),
+    "a length scale of 0": (3, [[0.4, 0.4 + 1e-9], [0.4, 0.4]]),
+    "an edge of a weight of 1e-12": (2, [[6.2564, 7.2564], [6.2566, 7.2566]]),
+}
+
+
+def at(places, n_neighbors):
+    template = torch.tensor([[0.0], [1.0]], dtype=torch.float64)
+    query = torch.as_tensor(places, dtype=torch.float64)[:, None]
+    return wnll_interpolate(
+        template, torch.tensor([0, 1]), query, n_neighbors=n_neighbors, scale_neighbor=1
+    )
+
+
+@pytest.mark.parametrize("name", JUMPS)
+def test_the_result_jumps_where_the_notes_say(name):
+    n_neighbors, (before, after) = JUMPS[name]
+    assert (at(before, n_neighbors) - at(after, n_neighbors)).abs().max() > 0.01
+
+
+@settings(max_examples=30)
+@given(st.integers(0, 2**32 - 1), st.integers(2, 8))
+def test_away_from_those_places_the_result_is_continuous(seed, n):
+    # All points are in all lists, none are equal, and no weight is near 1e-12.
+    places = (np.arange(1, n + 1) + np.random.default_rng(seed).uniform(-0.3, 0.3, n)) / (n + 1)
+    moved = places + 1e-9 * np.eye(n)[0]
+    torch.testing.assert_close(at(places, 20), at(moved, 20), rtol=0, atol=1e-6)
+
+
 @pytest.mark.parametrize("n_template", [1, 2])
 @pytest.mark.parametrize("n_query", [0, 1])
 def test_the_smallest_clouds_have_values(n_template, n_query):

@@ -128,10 +128,12 @@ def wnll_interpolate(
     The backward pass solves one more system with the same matrix.
 
     Equal points are neighbours with weight 1, and are not merged as in
-    :class:`~sklearn_wnll.WNLLClassifier`. So the result depends continuously on each point as long
-    as no neighbour list changes. It jumps if the last neighbour in a list changes places with an
-    equally distant point, because its weight is positive. The gradient is that with all lists held
-    fixed.
+    :class:`~sklearn_wnll.WNLLClassifier`. The result depends continuously on each point, except at
+    three kinds of places. It jumps if the last neighbour in a list changes places with an equally
+    distant point, because its weight is positive; if a length scale shrinks to 0, because the next
+    larger distance then takes its place; and if the last edge between a group of points and the
+    labels falls below a weight of 1e-12, because smaller weights count as 0. The gradient is that
+    with all lists held fixed.
 
     On the CPU, the same input with the same number of threads gives the same result and the same
     gradients. On a GPU, sums are added in any order, so two runs agree up to rounding, about 1e-15

@@ -39,6 +39,13 @@ def digits():
 
 
 @pytest.fixture(scope="session")
+def few_digits(digits):
+    """600 digits, and their labels of which 10 per class are left."""
+    X, y, _ = digits
+    return X[:600], hide_labels(y[:600], 10, random_state=0)
+
+
+@pytest.fixture(scope="session")
 def moons():
     """200 points of two moons, and their labels of which 3 per class are left."""
     X, y = make_moons(200, noise=0.1, random_state=0)

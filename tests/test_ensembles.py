@@ -6,7 +6,6 @@ from pathlib import Path
 import numpy as np
 import pytest
 from sklearn.calibration import CalibratedClassifierCV
-from sklearn.datasets import load_digits
 from sklearn.ensemble import (
     AdaBoostClassifier,
     BaggingClassifier,
@@ -28,35 +27,27 @@ from sklearn.model_selection import (
 )
 from sklearn.multiclass import OneVsOneClassifier, OneVsRestClassifier, OutputCodeClassifier
 from sklearn.multioutput import ClassifierChain, MultiOutputClassifier
-from sklearn.naive_bayes import GaussianNB
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 from sklearn.semi_supervised import SelfTrainingClassifier
 
 from sklearn_wnll import WNLLClassifier
 from sklearn_wnll.compose import WithUnlabeled
-from sklearn_wnll.datasets import hide_labels
 from sklearn_wnll.exceptions import AmbiguousLabelsWarning
 from sklearn_wnll.model_selection import LabeledFold
+
+from .pool import FEW, HIDDEN, LABELED, X, Y, with_bayes
 
 pytestmark = [
     pytest.mark.filterwarnings("ignore::sklearn_wnll.exceptions.FewLabelsWarning"),
     pytest.mark.filterwarnings("ignore::sklearn_wnll.exceptions.UnreachedPointsWarning"),
 ]
-X, Y = load_digits(n_class=4, return_X_y=True)
-X, Y = X[:300], Y[:300]
-FEW = hide_labels(Y, 10, random_state=0)
-LABELED, HIDDEN = FEW != -1, FEW == -1
 
 
 def search(kind, model, **kwargs):
     """A search for the number of neighbours, inside a wrapper too."""
     name = next(n for n in model.get_params() if n.rpartition("__")[2] == "n_neighbors")
     return kind(model, {name: [8, 15]}, **kwargs)
-
-
-def with_bayes(model):
-    return [("model", model), ("bayes", GaussianNB())]
 
 
 # How each is made around a model. Those of the first kind are fitted with all rows and markers ...

@@ -7,7 +7,6 @@ import sklearn
 from hypothesis import given
 from hypothesis import strategies as st
 from sklearn.base import BaseEstimator, ClassifierMixin
-from sklearn.datasets import load_digits
 from sklearn.experimental import enable_halving_search_cv  # noqa: F401
 from sklearn.model_selection import (
     GridSearchCV,
@@ -25,15 +24,7 @@ from sklearn.model_selection import (
 from sklearn.utils.metadata_routing import UNUSED
 
 from sklearn_wnll import WNLLClassifier
-from sklearn_wnll.datasets import hide_labels
 from sklearn_wnll.model_selection import LabeledFold
-
-
-@pytest.fixture(scope="module")
-def digits():
-    """600 digits, of which 10 of each class have a label."""
-    X, y = load_digits(return_X_y=True)
-    return X[:600], hide_labels(y[:600], 10, random_state=0)
 
 
 class LearnsNothing(ClassifierMixin, BaseEstimator):
@@ -60,8 +51,8 @@ class ScoresGroups(LearnsNothing):
         return len(set(X[:, -1]))
 
 
-def test_groups_are_passed_on(digits):
-    X, y = digits
+def test_groups_are_passed_on(few_digits):
+    X, y = few_digits
     groups = np.arange(len(y)) % 4
     for cv in (GroupKFold(4), LeaveOneGroupOut()):
         folds = LabeledFold(cv)
@@ -101,9 +92,9 @@ def as_categories(groups):
 @pytest.mark.parametrize("cv", GROUP_SPLITTERS, ids=lambda cv: type(cv).__name__)
 @pytest.mark.parametrize("routing", [False, True])
 def test_groups_are_routed_to_the_splitter_with_and_without_metadata_routing(
-    digits, cv, kind, routing
+    few_digits, cv, kind, routing
 ):
-    X, y = digits
+    X, y = few_digits
     groups = np.arange(len(y)) % 4
     given = {"groups": kind(groups)}
     # Its score is the number of groups whose labels it was not shown.
@@ -118,8 +109,8 @@ def test_groups_are_routed_to_the_splitter_with_and_without_metadata_routing(
     assert search.best_score_ == np.mean(expected)
 
 
-def test_groups_are_routed_through_a_search_in_a_cross_validation(digits):
-    X, y = digits
+def test_groups_are_routed_through_a_search_in_a_cross_validation(few_digits):
+    X, y = few_digits
     groups = np.arange(len(y)) % 4
     model = ScoresGroups()
     X = np.column_stack([X, groups])
@@ -159,8 +150,8 @@ def test_groups_are_requested_where_the_splitter_requests_them():
     assert requested(renamed, drop_test_groups=True) == "patients"
 
 
-def test_set_split_request_overrules_the_splitter(digits):
-    X, y = digits
+def test_set_split_request_overrules_the_splitter(few_digits):
+    X, y = few_digits
     groups = np.arange(len(y)) % 4
     with sklearn.config_context(enable_metadata_routing=True):
         own = LabeledFold(OwnSplitter()).set_split_request(groups=True)
@@ -230,13 +221,13 @@ class ByEquality(OwnSplitter):
 
 
 @pytest.mark.parametrize("routing", [False, True])
-def test_dropping_test_groups_without_groups_is_refused(digits, routing):
+def test_dropping_test_groups_without_groups_is_refused(few_digits, routing):
     folds = LabeledFold(drop_test_groups=True)
     with (
         sklearn.config_context(enable_metadata_routing=routing),
         pytest.raises(ValueError, match="drop_test_groups=True needs groups"),
     ):
-        cross_val_score(WNLLClassifier(), *digits, cv=folds, params={})
+        cross_val_score(WNLLClassifier(), *few_digits, cv=folds, params={})
 
 
 def test_dropping_test_groups_needs_a_splitter_that_keeps_them_together():

@@ -7,7 +7,6 @@ import sklearn
 from hypothesis import given
 from hypothesis import strategies as st
 from sklearn.base import BaseEstimator, ClassifierMixin
-from sklearn.datasets import load_digits
 from sklearn.experimental import enable_halving_search_cv  # noqa: F401
 from sklearn.linear_model import LogisticRegression
 from sklearn.model_selection import (
@@ -28,15 +27,7 @@ from sklearn.preprocessing import StandardScaler
 from sklearn.semi_supervised import LabelSpreading, SelfTrainingClassifier
 
 from sklearn_wnll import WNLLClassifier
-from sklearn_wnll.datasets import hide_labels
 from sklearn_wnll.model_selection import LabeledFold
-
-
-@pytest.fixture(scope="module")
-def digits():
-    """600 digits, of which 10 of each class have a label."""
-    X, y = load_digits(return_X_y=True)
-    return X[:600], hide_labels(y[:600], 10, random_state=0)
 
 
 @given(st.integers(0, 2**32 - 1), st.integers(2, 5), st.integers(1, 4))
@@ -96,17 +87,17 @@ def search_around_a_pipeline(model, X, y, cv):
 
 
 @pytest.mark.parametrize("run", [cross_val_score, cross_validate, search_around_a_pipeline])
-def test_functions_of_scikit_learn_test_on_labelled_rows(digits, run):
+def test_functions_of_scikit_learn_test_on_labelled_rows(few_digits, run):
     NotesItsTest.seen.clear()
-    run(NotesItsTest(), *digits, cv=LabeledFold(3))
+    run(NotesItsTest(), *few_digits, cv=LabeledFold(3))
     assert len(NotesItsTest.seen) == (7 if run is search_around_a_pipeline else 3)
     assert set(NotesItsTest.seen) == {500}
 
 
 @pytest.mark.filterwarnings("ignore::sklearn_wnll.exceptions.FewLabelsWarning")
-def test_learning_curves_rise_with_the_rows(digits):
+def test_learning_curves_rise_with_the_rows(few_digits):
     _, _, scores = learning_curve(
-        WNLLClassifier(), *digits, cv=LabeledFold(3), train_sizes=[0.2, 1.0], shuffle=True,
+        WNLLClassifier(), *few_digits, cv=LabeledFold(3), train_sizes=[0.2, 1.0], shuffle=True,
         random_state=0,
     )  # fmt: skip
     few, all_rows = scores.mean(axis=1)
@@ -124,10 +115,10 @@ def test_learning_curves_rise_with_the_rows(digits):
         ),
     ],
 )
-def test_searches_work_around_a_pipeline(digits, search):
+def test_searches_work_around_a_pipeline(few_digits, search):
     grid = {"wnllclassifier__n_neighbors": [8, 15]}
     pipeline = make_pipeline(StandardScaler(with_std=False), WNLLClassifier())
-    found = search(pipeline, grid).fit(*digits)
+    found = search(pipeline, grid).fit(*few_digits)
     assert found.best_score_ > 0.85
 
 
@@ -151,27 +142,27 @@ def short_training():
     ],
 )
 @pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
-def test_estimators_that_take_unlabelled_rows_are_scored_well(digits, estimator):
+def test_estimators_that_take_unlabelled_rows_are_scored_well(few_digits, estimator):
     if estimator == "network":
         estimator = short_training()
-    scores = cross_val_score(estimator, digits[0] / 16, digits[1], cv=LabeledFold(2))
+    scores = cross_val_score(estimator, few_digits[0] / 16, few_digits[1], cv=LabeledFold(2))
     assert scores.mean() > 0.7
     # A scorer that does not know of unlabelled rows agrees: it sees none.
     again = cross_val_score(
-        estimator, digits[0] / 16, digits[1], cv=LabeledFold(2), scoring="accuracy"
+        estimator, few_digits[0] / 16, few_digits[1], cv=LabeledFold(2), scoring="accuracy"
     )
     np.testing.assert_allclose(again, scores)
 
 
-def test_plain_folds_score_the_marker_as_a_class(digits):
+def test_plain_folds_score_the_marker_as_a_class(few_digits):
     # What LabeledFold is for: LabelSpreading never predicts the marker.
-    plain = cross_val_score(LabelSpreading(kernel="knn"), *digits, cv=3)
-    cured = cross_val_score(LabelSpreading(kernel="knn"), *digits, cv=LabeledFold(3))
+    plain = cross_val_score(LabelSpreading(kernel="knn"), *few_digits, cv=3)
+    cured = cross_val_score(LabelSpreading(kernel="knn"), *few_digits, cv=LabeledFold(3))
     assert plain.mean() < 0.2 < 0.7 < cured.mean()
 
 
-def test_any_splitter_is_wrapped(digits):
-    X, y = digits
+def test_any_splitter_is_wrapped(few_digits):
+    X, y = few_digits
     folds = LabeledFold(StratifiedShuffleSplit(4, test_size=0.3, random_state=0))
     assert folds.get_n_splits(X, y) == folds.get_n_splits() == 4
     assert [len(test) for _, test in folds.split(X, y)] == [30] * 4
@@ -188,12 +179,12 @@ def test_any_splitter_is_wrapped(digits):
         lambda *args, cv: cv.get_n_splits(),
     ],
 )
-def test_the_class_in_place_of_an_instance_is_refused_with_the_cure(digits, run, routing):
+def test_the_class_in_place_of_an_instance_is_refused_with_the_cure(few_digits, run, routing):
     with sklearn.config_context(enable_metadata_routing=routing):
         with pytest.raises(TypeError, match=r"Pass an instance: cv=LabeledFold\(\)"):
-            run(NotesItsTest(), *digits, cv=LabeledFold)
+            run(NotesItsTest(), *few_digits, cv=LabeledFold)
         with pytest.raises(TypeError, match=r"must be a number of folds or a splitter.*GroupKFold"):
-            run(NotesItsTest(), *digits, cv=LabeledFold(GroupKFold))
+            run(NotesItsTest(), *few_digits, cv=LabeledFold(GroupKFold))
 
 
 @pytest.mark.parametrize("cv", [3, StratifiedKFold(3, shuffle=True, random_state=0)])
@@ -209,11 +200,11 @@ def test_the_folds_are_the_same_whatever_the_labels_are_called(cv):
 
 
 @pytest.mark.parametrize("cv", ["5", None, 2.5, [([0], [1])], WNLLClassifier()])
-def test_what_is_no_splitter_is_refused(digits, cv):
+def test_what_is_no_splitter_is_refused(few_digits, cv):
     with pytest.raises(
         TypeError, match="cv of LabeledFold must be a number of folds or a splitter"
     ):
-        next(LabeledFold(cv).split(*digits))
+        next(LabeledFold(cv).split(*few_digits))
 
 
 @pytest.mark.parametrize(

@@ -10,18 +10,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import sparse
 from sklearn.base import clone
-from sklearn.datasets import load_digits
-from sklearn.ensemble import (
-    VotingClassifier,
-)
-from sklearn.experimental import enable_halving_search_cv  # noqa: F401
+from sklearn.ensemble import VotingClassifier
 from sklearn.feature_extraction.text import TfidfVectorizer
 from sklearn.linear_model import LinearRegression, LogisticRegression
-from sklearn.model_selection import (
-    GridSearchCV,
-    cross_validate,
-)
-from sklearn.naive_bayes import GaussianNB
+from sklearn.model_selection import GridSearchCV, cross_validate
 from sklearn.neighbors import KNeighborsClassifier
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
@@ -30,22 +22,15 @@ from sklearn.utils.estimator_checks import parametrize_with_checks
 
 from sklearn_wnll import WNLLClassifier
 from sklearn_wnll.compose import WithUnlabeled
-from sklearn_wnll.datasets import hide_labels
 from sklearn_wnll.model_selection import LabeledFold
+
+from .pool import FEW, HIDDEN, LABELED, X, Y, with_bayes
 
 pytestmark = [
     pytest.mark.filterwarnings("ignore::sklearn_wnll.exceptions.FewLabelsWarning"),
     pytest.mark.filterwarnings("ignore::sklearn_wnll.exceptions.UnreachedPointsWarning"),
 ]
-X, Y = load_digits(n_class=4, return_X_y=True)
-X, Y = X[:300], Y[:300]
-FEW = hide_labels(Y, 10, random_state=0)
-LABELED, HIDDEN = FEW != -1, FEW == -1
 GRID = {"n_neighbors": [8, 15]}
-
-
-def with_bayes(model):
-    return [("model", model), ("bayes", GaussianNB())]
 
 
 NAMES = [

@@ -64,7 +64,7 @@ class Extender(NamedTuple):
 
         def report(ratio):
             reports.append(max(ratio, 1))
-            done = 1 - np.log(reports[-1]) / np.log(max(*reports[:1], 2))
+            done = 1 - np.log(reports[-1]) / np.log(max(reports[0], 2))
             progress.update(done, f"residual {ratio * self.tol:.1e}")
 
         yield {"tol": self.tol, "max_iter": self.max_iter, "callback": report}

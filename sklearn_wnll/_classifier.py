@@ -7,27 +7,20 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import sparse
 from sklearn.base import BaseEstimator
-from sklearn.exceptions import ConvergenceWarning
-from sklearn.utils import Tags, check_random_state
+from sklearn.utils import check_random_state
 from sklearn.utils._param_validation import HasMethods, Interval, StrOptions
-from sklearn.utils.validation import check_is_fitted, validate_data
+from sklearn.utils.validation import check_is_fitted
 
-from ._active import most_useful_points
-from ._base import PartlyLabeledClassifierMixin, check_not_masked, checks_parameters
-from ._certainty import certainty
-from ._extension.class_prior import (
-    apply_class_factors,
-    class_factors,
-    class_prior_values,
-    labeled_frequencies,
-)
-from ._extension.system import HarmonicExtension
+from ._base import PartlyLabeledClassifierMixin, checks_parameters
+from ._extension.answer import find_answer
+from ._extension.held_out import HeldOut, held_out_tolerance
+from ._extension.row_labels import RowLabels
 from ._extension.templates import Batching, fit_templates
 from ._extension.transduction import Extender
 from ._graph.builder import make_graph_builder
-from ._graph.metrics import METRICS, SPARSE_METRICS
-from ._graph.precomputed import check_no_blocks
-from ._graph.rows import canonical_rows
+from ._graph.metrics import METRICS
+from ._graph_rows import GraphRowsMixin
+from ._label_advice import HeldOutLabels, SuggestsLabels, SuspectsLabels
 from ._progress import show_progress
 from ._typing import (
     ClassPrior,
@@ -43,12 +36,14 @@ from ._typing import (
     Rows,
 )
 from ._warnings import warn_user
-from .exceptions import UnreachedPointsWarning
+from .exceptions import FewLabelsWarning
 
 __all__ = ["WNLLClassifier"]
 
 
-class WNLLClassifier(PartlyLabeledClassifierMixin, BaseEstimator):
+class WNLLClassifier(
+    SuggestsLabels, SuspectsLabels, GraphRowsMixin, PartlyLabeledClassifierMixin, BaseEstimator
+):
     """Classification with few labels by the weighted nonlocal Laplacian (WNLL).
 
     The labels of some rows are extended to all rows along a nearest-neighbour graph: the
@@ -103,6 +98,15 @@ class WNLLClassifier(PartlyLabeledClassifierMixin, BaseEstimator):
         other rows of the call, and is more accurate if labels are few. ``"inductive"``: each row
         alone gets the weighted mean of the distributions of its fitted neighbours that a label
         reaches. In both modes, a row that equals a fitted row gets that row's fitted value.
+    held_out : int, default=None
+        Number of folds of the labelled rows, at least 2, and at most as many as labels; None for
+        none. In each fold, the labels of a part of the rows, with the classes in proportion, are
+        taken away, and the others are extended over the same graph: see
+        ``held_out_distributions_`` and ``held_out_score_``. Equal rows are in one fold.
+    calibrate : bool, default=False
+        Whether to sharpen or flatten all distributions by one temperature, so that a probability
+        says how often the class is right. It is found on held-out labels: in 5 folds, if
+        ``held_out`` is None. The predicted classes stay the same.
     unlabeled : object, default="auto"
         Marker of the unlabelled rows in ``y``. ``"auto"`` is a missing value (None, NaN, NaT,
         NA) or -1, which is ``"-1"`` among strings. But a ``y`` of exactly -1 and 1 is read as
@@ -150,6 +154,14 @@ class WNLLClassifier(PartlyLabeledClassifierMixin, BaseEstimator):
         False for rows that no label reaches, because their part of the graph holds none. Their
         distribution is ``class_prior``, or if it is None, the class frequencies among the
         labelled rows.
+    temperature_ : float
+        Temperature of the distributions, below 1 if it sharpens them; 1 if ``calibrate`` is False.
+    held_out_distributions_ : ndarray of shape (n_samples, n_classes)
+        Distribution of each labelled row that a fit without the labels of its fold would find;
+        NaN where there was no label. Only with ``held_out`` or ``calibrate``.
+    held_out_score_ : float
+        Accuracy of ``held_out_distributions_`` on the labelled rows: an estimate of the accuracy
+        on rows without a label. Only with ``held_out`` or ``calibrate``.
     templates_ : list of ndarray
         Positions of the fitted rows in each template.
     graph_ : csr_array of shape (n_points, n_points) or None
@@ -231,6 +243,9 @@ class WNLLClassifier(PartlyLabeledClassifierMixin, BaseEstimator):
     transduction_: NDArray[Any]
     label_distributions_: Floats
     reached_: Mask
+    temperature_: float
+    held_out_distributions_: Floats
+    held_out_score_: float
     templates_: list[Indices]
     graph_: sparse.csr_array | None
     point_index_: Indices | None
@@ -252,6 +267,8 @@ class WNLLClassifier(PartlyLabeledClassifierMixin, BaseEstimator):
             HasMethods(["fit", "fit_transform", "transform"]),
         ],
         "predict_mode": [StrOptions({"transductive", "inductive"})],
+        "held_out": [None, Interval(Integral, 2, None, closed="left")],
+        "calibrate": ["boolean"],
         "unlabeled": "no_validation",
         "template_size": [None, Interval(Integral, 2, None, closed="left")],
         "query_size": [None, Interval(Integral, 1, None, closed="left")],
@@ -272,6 +289,8 @@ class WNLLClassifier(PartlyLabeledClassifierMixin, BaseEstimator):
         metric: Metric = "euclidean",
         neighbors: Literal["auto", "exact", "approximate"] | NeighborsTransformer = "auto",
         predict_mode: PredictMode = "transductive",
+        held_out: int | None = None,
+        calibrate: bool = False,
         unlabeled: object = "auto",
         template_size: int | None = None,
         query_size: int | None = None,
@@ -288,6 +307,8 @@ class WNLLClassifier(PartlyLabeledClassifierMixin, BaseEstimator):
         self.metric = metric
         self.neighbors = neighbors
         self.predict_mode = predict_mode
+        self.held_out = held_out
+        self.calibrate = calibrate
         self.unlabeled = unlabeled
         self.template_size = template_size
         self.query_size = query_size
@@ -326,9 +347,7 @@ class WNLLClassifier(PartlyLabeledClassifierMixin, BaseEstimator):
         """Set the fitted attributes."""
         X = self._validate_X(X, reset=True)
         classes, codes = self._encode(X, y)
-        frequencies, prior = labeled_frequencies(codes, len(classes)), None
-        if self.class_prior is not None:
-            prior = class_prior_values(self.class_prior, classes, frequencies)
+        labels = RowLabels.of(codes, classes, self.class_prior)
         builder = make_graph_builder(
             X,
             metric=self.metric,
@@ -339,97 +358,61 @@ class WNLLClassifier(PartlyLabeledClassifierMixin, BaseEstimator):
             random_state=self.random_state,
         )
         seed = check_random_state(self.random_state).randint(2**31 - 1)
-        fallback = frequencies if prior is None else prior
         with show_progress(self.verbose):
             templates = fit_templates(
                 builder,
                 X,
                 codes,
-                Extender(self.label_weight, fallback, self.tol, self.max_iter),
+                Extender(self.label_weight, labels.fallback, self.tol, self.max_iter),
                 template_size=self.template_size,
                 seed=seed,
                 n_jobs=self.n_jobs,
             )
-        result, rows = templates.fitted(), templates.rows
+            answer, result = find_answer(
+                templates,
+                labels,
+                n_folds=self.held_out,
+                calibrate=self.calibrate,
+                n_jobs=self.n_jobs,
+            )
         self._warn_if_not_converged(result)
         self._warn_if_unreached(int(np.count_nonzero(~result.reached)), "rows of X")
-        factors = None
-        if prior is not None:
-            free = result.u[(codes < 0) & result.reached]
-            factors = class_factors(free, prior, frequencies)
-        one_graph = len(rows) == 1
+        one_graph = len(templates.parts) == 1
 
-        self.classes_ = classes
-        self._templates, self._class_factors = templates, factors
-        self.label_distributions_, self.reached_ = self._corrected(result), result.reached
+        self.classes_, self._answer = classes, answer
+        self.label_distributions_, self.reached_ = answer.distributions(result), result.reached
         self.transduction_ = classes[self.label_distributions_.argmax(axis=1)]
-        self.templates_ = rows
+        self.temperature_ = answer.temperature
+        self.templates_ = templates.rows
         self.graph_ = templates.transductions[0].graph.weights if one_graph else None
         self.point_index_ = templates.points.index.copy() if one_graph else None
         self.n_iter_ = max(1, result.n_iter)
+        if answer.held_out is not None:
+            self._set_held_out(answer.held_out)
 
-    def suggest_labels(self, n: int = 10) -> Indices:
-        """Suggest unlabelled fitted rows whose labels would help most: active learning.
-
-        The suggested rows are uncertain, far from labelled rows, and spread out.
-
-        Parameters
-        ----------
-        n : int, default=10
-            Number of rows.
-
-        Returns
-        -------
-        ndarray of int of shape (n,)
-            Positions of rows in the fitted ``X`` (for ``iloc``, if it is a DataFrame), the most
-            useful first; fewer than ``n`` if fewer are left. Of several equal rows, only one is
-            suggested.
-
-        Raises
-        ------
-        ValueError
-            If ``n`` is not a positive integer, or if there are several templates.
-
-        See Also
-        --------
-        certainty : How certain each prediction is.
-
-        Notes
-        -----
-        Random walks on the graph start at a row and end at a labelled one, or at random after
-        some 30 steps on average. The gain of a row is the uncertainty that walks through it meet
-        before they end, weighted by its degree. The row of the largest gain is treated as labelled,
-        and the gains are computed again. Each row costs one solution on the graph. Label the
-        suggested rows, fit again, and repeat: the fewer rows at a time, the better they are chosen.
-
-        Examples
-        --------
-        >>> from sklearn.datasets import load_digits
-        >>> from sklearn_wnll import WNLLClassifier
-        >>> from sklearn_wnll.datasets import hide_labels
-        >>> X, y = load_digits(return_X_y=True)
-        >>> few = hide_labels(y, 3, random_state=0)
-        >>> for _ in range(2):
-        ...     model = WNLLClassifier().fit(X, few)
-        ...     rows = model.suggest_labels(10)
-        ...     few[rows] = y[rows]  # what a person would say
-        >>> (few != -1).sum()
-        np.int64(50)
-        """
-        check_is_fitted(self)
-        if not isinstance(n, (int, Integral)) or isinstance(n, bool) or n < 1:
-            raise ValueError(f"n must be an integer of at least 1, got {n!r}.")
-        if self.graph_ is None:
-            raise ValueError(
-                f"suggest_labels needs one graph, but the rows are dealt to {len(self.templates_)} "
-                "templates. Fit with template_size=None, perhaps to a part of the rows."
+    def _set_held_out(self, held_out: HeldOut) -> None:
+        """Set what is said of labelled rows without their labels."""
+        rows, codes, u = self._held_out_labels()
+        alone = int(np.count_nonzero(~held_out.known))
+        if alone:
+            warn_user(
+                f"{alone} labelled rows are the only ones of their class: held out, they cannot be "
+                "right. held_out_score_ counts them as wrong, and calibrate leaves them out. Label "
+                "another row of each class.",
+                FewLabelsWarning,
             )
-        row = self._templates.points.first_rows
-        labeled = self._templates.transductions[0].labels.labeled
-        known = certainty(self.label_distributions_, self.reached_)[row]
+        self.held_out_distributions_ = np.full(self.label_distributions_.shape, np.nan)
+        self.held_out_distributions_[rows] = u
+        self.held_out_score_ = float((u.argmax(axis=1) == codes).mean())
+
+    def _held_out_labels(self) -> HeldOutLabels:
+        answer = self._answer
         with show_progress(self.verbose):
-            chosen = most_useful_points(self.graph_, labeled, 1 - known, int(n))
-        return row[chosen]
+            held_out = answer.find_held_out(self.n_jobs)
+        tol = held_out_tolerance(self.tol)
+        self._warn_if_not_converged(held_out, "held-out distributions", tol)
+        rows = answer.labels.rows
+        return HeldOutLabels(rows, answer.labels.codes[rows], answer.calibrated(held_out.u))
 
     def _distributions(self, X: Rows) -> tuple[Floats, Mask]:
         """Give the distribution of each row, and whether a label reaches it."""
@@ -437,7 +420,7 @@ class WNLLClassifier(PartlyLabeledClassifierMixin, BaseEstimator):
         self._validate_params()
         X = self._validate_X(X, reset=False)
         with show_progress(self.verbose):
-            result = self._templates.predict(
+            result = self._answer.templates.predict(
                 X,
                 inductive=self.predict_mode == "inductive",
                 batching=Batching(self.query_size, self.n_jobs),
@@ -446,67 +429,4 @@ class WNLLClassifier(PartlyLabeledClassifierMixin, BaseEstimator):
             )
         self._warn_if_not_converged(result)
         self._warn_if_unreached(int(np.count_nonzero(~result.reached)), "queries")
-        return self._corrected(result), result.reached
-
-    def __sklearn_tags__(self) -> Tags:
-        tags = super().__sklearn_tags__()
-        tags.input_tags.sparse = self._takes_sparse()
-        tags.input_tags.pairwise = tags.input_tags.positive_only = self.metric == "precomputed"
-        return tags
-
-    def _takes_sparse(self) -> bool:
-        """Whether X may be sparse; a transformer brings its own metric."""
-        own_metric = not isinstance(self.neighbors, str)
-        return own_metric or self.metric in (*SPARSE_METRICS, "precomputed")
-
-    def _validate_X(self, X: Rows, *, reset: bool) -> Any:
-        """Check X, leaving float32 and float64 as they are."""
-        check_not_masked(X)
-        precomputed = self.metric == "precomputed"
-        if precomputed:
-            check_no_blocks(X)
-        X = validate_data(
-            self,
-            X,
-            reset=reset,
-            accept_sparse="csr",
-            dtype=np.float64 if precomputed else [np.float64, np.float32],
-        )
-        if not sparse.issparse(X):
-            return X
-        if not self._takes_sparse():
-            raise ValueError(
-                f"metric={self.metric!r} cannot be used with a sparse X. Use one of "
-                f"{', '.join(SPARSE_METRICS)}, or pass X.toarray()."
-            )
-        return canonical_rows(X)
-
-    def _corrected(self, result: HarmonicExtension) -> Floats:
-        """Correct distributions by the class prior; those that no label reaches are the prior."""
-        if self._class_factors is None:
-            return result.u
-        corrected = apply_class_factors(result.u, self._class_factors)
-        return np.where(result.reached[:, None], corrected, result.u)
-
-    def _warn_if_not_converged(self, result: HarmonicExtension) -> None:
-        if result.converged:
-            return
-        if result.n_iter >= self.max_iter:
-            stop, cure = f"after max_iter={self.max_iter} iterations", "Raise max_iter or tol."
-        else:
-            stop = "where rounding hides the edges of tiny weight that alone tie rows to a label"
-            cure = "Label rows among them, raise n_neighbors, or raise tol."
-        warn_user(
-            f"The solver stopped {stop}, at a residual of {result.residual:.1e}; distributions may "
-            f"be off by more than 1000 tol = {1000 * self.tol:g}. {cure}",
-            ConvergenceWarning,
-        )
-
-    def _warn_if_unreached(self, count: int, what: str) -> None:
-        if count:
-            warn_user(
-                f"No label reaches {count} {what}: their parts of the graph hold none. They get "
-                "class_prior, or if it is None, the class frequencies of the labelled rows. Label "
-                "rows near them, or raise n_neighbors.",
-                UnreachedPointsWarning,
-            )
+        return self._answer.distributions(result), result.reached

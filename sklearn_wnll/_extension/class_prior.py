@@ -4,7 +4,8 @@ from collections.abc import Mapping
 
 import numpy as np
 
-__all__ = ["apply_class_factors", "class_factors", "class_prior_values", "labeled_frequencies"]
+__all__ = ["apply_class_factors", "class_factors", "class_factors_of_sum", "class_prior_values",
+           "corrected", "labeled_frequencies"]  # fmt: skip
 
 _ROWS_PER_CLASS = 10  # so many rows without features are taken for known beside the others
 
@@ -69,11 +70,28 @@ def class_factors(u, prior, frequencies):
     >>> class_factors(u, np.array([0.5, 0.5]), np.array([0.5, 0.5])).round(2)
     array([0.72, 1.65])
     """
+    return class_factors_of_sum(u.sum(axis=0), len(u), prior, frequencies)
+
+
+def class_factors_of_sum(total, n_rows, prior, frequencies):
+    """The :func:`class_factors` of so many rows of distributions with the sum ``total``.
+
+    A class that has no label left has the factor 1.
+    """
     rows = _ROWS_PER_CLASS * len(prior)
-    return prior * (len(u) + rows) / (u.sum(axis=0) + rows * frequencies)
+    mass = total + rows * frequencies
+    return np.divide(prior * (n_rows + rows), mass, out=np.ones(len(prior)), where=mass > 0)
 
 
 def apply_class_factors(u, factors):
     """Multiply distributions (n, n_classes) by factors on the classes; one-hot rows stay so."""
     scaled = u * factors
     return scaled / scaled.sum(axis=1, keepdims=True)
+
+
+def corrected(extension, factors):
+    """An extension's distributions, times factors, if any, where a label reaches them."""
+    if factors is None:
+        return extension.u
+    u = apply_class_factors(extension.u, factors)
+    return np.where(extension.reached[:, None], u, extension.u)

@@ -8,19 +8,16 @@ from functools import partial
 from typing import NamedTuple
 
 import numpy as np
-from joblib import Parallel, delayed, effective_n_jobs
+from joblib import effective_n_jobs
 from scipy import sparse
 
 from .._graph.points import Points
-from .._parallel import equal_blocks, single_openmp_thread
-from .._progress import Progress
-from .system import HarmonicExtension
+from .._parallel import equal_blocks
+from .jobs import run_jobs
+from .template_mean import TemplateMean
 from .transduction import Extender, PointLabels, Transduction
 
 __all__ = ["Batching", "Templates", "deal_templates", "fit_templates", "interleaved"]
-
-
-_ROWS = 4096  # added at a time
 
 
 def deal_templates(codes, template_size, rng):
@@ -110,7 +107,7 @@ class Templates:
     def fitted(self):
         """The labels' extension to all fitted rows, and how it was found."""
         index, n_rows = self.points.index, len(self.points.index)
-        mean = _TemplateMean(n_rows, self.extender.fallback)
+        mean = TemplateMean(n_rows, self.extender.fallback)
         for number, transduction in enumerate(self.transductions):
             mine = np.flatnonzero(self.template[index] == number)
             mean.add(mine, transduction.extension, self.position[index[mine]])
@@ -124,7 +121,7 @@ class Templates:
         """
         n = self.points.n_points
         point, new = self.points.match(X)
-        mean = _TemplateMean(X.shape[0], self.extender.fallback)
+        mean = TemplateMean(X.shape[0], self.extender.fallback)
         fitted = np.flatnonzero(point < n)
         for number, transduction in enumerate(self.transductions):
             mine = fitted[self.template[point[fitted]] == number]
@@ -154,8 +151,8 @@ class Templates:
             for template, share in pairs
         )
         predict = partial(_predict, inductive, extender)
-        results = _run(predict, tasks, len(pairs), batching.n_jobs, "batches")
-        mean = _TemplateMean(n, extender.fallback)
+        results = run_jobs(predict, tasks, len(pairs), batching.n_jobs, "batches")
+        mean = TemplateMean(n, extender.fallback)
         for (_, share), found in zip(pairs, results, strict=True):
             for batch, result in zip(share, found, strict=True):
                 mean.add(batch, result)
@@ -178,7 +175,7 @@ def fit_templates(builder, X, codes, extender, *, template_size=None, seed=0, n_
     whole = len(parts) == 1
     tasks = ((distinct, labels) if whole else (distinct[p], labels.of(p)) for p in parts)
     fit = partial(_fit, builder, extender)
-    transductions = list(_run(fit, tasks, len(parts), n_jobs, "templates"))
+    transductions = list(run_jobs(fit, tasks, len(parts), n_jobs, "templates"))
     template, position = (np.empty(points.n_points, dtype=np.intp) for _ in range(2))
     for number in reversed(range(len(parts))):  # the first that has a point keeps it
         template[parts[number]] = number
@@ -199,60 +196,6 @@ def _label_points(points, codes, n_classes):
     return PointLabels(labeled, (sparse.diags_array(1 / votes.sum(axis=1)) @ votes).tocsr())
 
 
-def _run(function, tasks, count, n_jobs, name):
-    """Call a function for each task, on processes or a cluster if there are several."""
-    if count == 1 or effective_n_jobs(n_jobs) == 1:
-        results = map(function, tasks)
-    else:
-        results = _jobs(n_jobs)(delayed(_alone)((function, task)) for task in tasks)
-    progress = Progress(name, enabled=count > 1)
-    for done, result in enumerate(results, 1):
-        progress.update(done / count, f"{done:,} of {count:,}")
-        yield result
-    progress.finish(f"{count:,} solved")
-
-
-def _jobs(n_jobs):
-    """Jobs that hand on results as they come, where joblib's backend can do that."""
-    try:
-        return Parallel(n_jobs, return_as="generator")
-    except ValueError:  # such as "multiprocessing"
-        return Parallel(n_jobs)
-
-
-class _TemplateMean:
-    """Mean of the distributions that several templates give to rows."""
-
-    def __init__(self, n_rows, fallback):
-        self.values, self.fallback = np.zeros((n_rows, len(fallback))), fallback
-        self.count = np.zeros(n_rows, dtype=np.intp)
-        self.n_iter, self.residual, self.converged = 0, 0.0, True
-
-    def add(self, rows, extension, points=None):
-        """Add the distributions of points, by default all, to rows, where a label reaches them."""
-        points = np.arange(len(rows)) if points is None else points
-        reached = extension.reached[points]
-        rows, points = rows[reached], points[reached]
-        for part in equal_blocks(len(rows), _ROWS):  # which holds no copy of all
-            self.values[rows[part]] += extension.u[points[part]]
-        self.count[rows] += 1
-
-    def note(self, solved):
-        """Note how a solution was found."""
-        self.n_iter = max(self.n_iter, solved.n_iter)
-        self.residual = max(self.residual, solved.residual)
-        self.converged &= solved.converged
-
-    def result(self):
-        """The means; the fallback where no label reaches a row in any template."""
-        reached = self.count > 0
-        self.values[~reached] = self.fallback
-        several = np.flatnonzero(self.count > 1)
-        for part in equal_blocks(len(several), _ROWS):
-            self.values[several[part]] /= self.count[several[part], None]
-        return HarmonicExtension(self.values, reached, self.n_iter, self.residual, self.converged)
-
-
 def _fit(builder, extender, task):
     """Fit a template: the part of a job that joblib pickles."""
     points, labels = task
@@ -264,14 +207,3 @@ def _predict(inductive, extender, task):
     template, batches = task
     answer = template.averaged if inductive else template.joined
     return [answer(new, extender) for new in batches]
-
-
-def _alone(call):
-    """Do one of several jobs that run side by side, each in a single thread.
-
-    Function and task come as one tuple: single arrays would be scattered by joblib's dask
-    backend, and what is scattered to a worker is lost with it.
-    """
-    function, task = call
-    with single_openmp_thread():
-        return function(task)

@@ -30,6 +30,10 @@ class PointLabels(NamedTuple):
         row = np.cumsum(self.labeled) - 1
         return PointLabels(inside, self.g[row[part[inside]]])
 
+    def without(self, away):
+        """The labels that are left when some points (n_points,) lose theirs."""
+        return PointLabels(self.labeled & ~away, self.g[~away[self.labeled]])
+
 
 class Extender(NamedTuple):
     """How labels are extended: the estimator's ``label_weight``, and when the solver ends.
@@ -86,6 +90,15 @@ class Transduction:
         """Build the graph of points, and extend their labels."""
         graph = builder.build(points)
         return cls(graph, labels, *extender.extend(graph.weights, labels))
+
+    def without(self, away, extender):
+        """The extension over the same graph when some points (n_points,) lose their labels."""
+        labels = self.labels.without(away)
+        if not labels.labeled.any():
+            n = self.graph.n_points
+            u = np.tile(extender.fallback, (n, 1))
+            return HarmonicExtension(u, np.zeros(n, dtype=bool), 0, 0.0, True)
+        return extender.extend(self.graph.weights, labels, self.extension.u.copy())[0]
 
     def averaged(self, new, extender):
         """Inductive answer: each new point alone takes the mean of its fitted neighbours."""

@@ -1,0 +1,61 @@
+"""From labels on graphs to distributions: what is corrected, and what held-out labels tell."""
+
+from dataclasses import dataclass
+
+from .class_prior import corrected
+from .held_out import HeldOut, hold_out
+from .row_labels import RowLabels
+from .system import HarmonicExtension
+from .temperature import apply_temperature, find_temperature
+from .templates import Templates
+
+__all__ = ["Answer", "find_answer"]
+
+_FOLDS = 5  # if nobody says how many
+
+
+@dataclass(frozen=True)
+class Answer:
+    """Labels extended over templates, and how their distributions are corrected.
+
+    ``class_factors`` (n_classes,) are None without a prior. ``held_out`` is None if it was not
+    asked for.
+    """
+
+    templates: Templates
+    labels: RowLabels
+    class_factors: object
+    temperature: float
+    held_out: HeldOut | None
+
+    def distributions(self, extension: HarmonicExtension):
+        """The corrected distributions of an extension (n, n_classes)."""
+        return self.calibrated(corrected(extension, self.class_factors))
+
+    def calibrated(self, u):
+        """Distributions at the temperature."""
+        return apply_temperature(u, self.temperature)
+
+    def find_held_out(self, n_jobs=None) -> HeldOut:
+        """What is said of labelled rows without their labels, if need be for the first time."""
+        if self.held_out is not None:
+            return self.held_out
+        return hold_out(self.templates, self.labels, _FOLDS, n_jobs)
+
+
+def find_answer(templates, labels, *, n_folds=None, calibrate=False, n_jobs=None):
+    """Find how the distributions of ``templates`` are to be corrected.
+
+    Labels are held out in ``n_folds`` if that is not None, or if it takes that to ``calibrate``.
+    Returns an :class:`Answer`, and the :class:`HarmonicExtension` to all rows.
+    """
+    result = templates.fitted()
+    free = result.u[(labels.codes < 0) & result.reached]
+    factors = labels.class_factors(free.sum(axis=0), len(free))
+    held_out, temperature = None, 1.0
+    if n_folds is not None or calibrate:
+        held_out = hold_out(templates, labels, n_folds or _FOLDS, n_jobs)
+    if calibrate:
+        codes = labels.codes[labels.rows]
+        temperature = find_temperature(held_out.u[held_out.known], codes[held_out.known])
+    return Answer(templates, labels, factors, temperature, held_out), result

@@ -1,0 +1,64 @@
+"""What is known of rows: the labels of some, and perhaps how frequent the classes are."""
+
+from typing import NamedTuple
+
+import numpy as np
+
+from .class_prior import class_factors_of_sum, class_prior_values, labeled_frequencies
+
+__all__ = ["RowLabels"]
+
+
+class RowLabels(NamedTuple):
+    """The codes of rows (n_rows,), -1 where unknown, and a prior on the classes.
+
+    ``prior`` holds frequencies (n_classes,), is ``"labeled"`` for those of the labelled rows, or
+    None.
+    """
+
+    codes: np.ndarray
+    n_classes: int
+    prior: np.ndarray | str | None
+
+    @classmethod
+    def of(cls, codes, classes, class_prior):
+        """Check the estimator's ``class_prior``."""
+        if class_prior is not None and not isinstance(class_prior, str):
+            frequencies = labeled_frequencies(codes, len(classes))
+            class_prior = class_prior_values(class_prior, classes, frequencies)
+        return cls(codes, len(classes), class_prior)
+
+    @property
+    def rows(self):
+        """The labelled rows."""
+        return np.flatnonzero(self.codes >= 0)
+
+    @property
+    def frequencies(self):
+        """Class frequencies of the labelled rows (n_classes,)."""
+        return labeled_frequencies(self.codes, self.n_classes)
+
+    @property
+    def fallback(self):
+        """The distribution of rows that no label reaches (n_classes,)."""
+        return self.frequencies if self.prior is None or self._own_prior else self.prior
+
+    @property
+    def _own_prior(self):
+        return isinstance(self.prior, str)
+
+    def without(self, rows):
+        """The labels that are left when some rows lose theirs."""
+        codes = self.codes.copy()
+        codes[rows] = -1
+        return self._replace(codes=codes)
+
+    def class_factors(self, total, n_rows):
+        """Factors on the classes, by the sum of the distributions of ``n_rows`` free rows.
+
+        None without a prior.
+        """
+        if self.prior is None:
+            return None
+        prior = self.frequencies if self._own_prior else self.prior
+        return class_factors_of_sum(total, n_rows, prior, self.frequencies)

@@ -1,0 +1,175 @@
+"""Which labels to ask for, and which ones may be wrong: methods of the estimators."""
+
+from numbers import Integral
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy import sparse
+from sklearn.utils.validation import check_is_fitted
+
+from ._active import most_useful_points
+from ._certainty import certainty
+from ._extension.answer import Answer
+from ._progress import show_progress
+from ._typing import Floats, Indices, Mask
+
+__all__ = ["HeldOutLabels", "SuggestsLabels", "SuspectsLabels"]
+
+
+class HeldOutLabels(NamedTuple):
+    """Labelled ``rows``, the ``codes`` of their labels, and what is said without them.
+
+    ``distributions`` (n_labeled, n_classes) have not seen the labels of their rows.
+    """
+
+    rows: Indices
+    codes: Indices
+    distributions: Floats
+
+
+class SuggestsLabels:
+    """A classifier that asks for labels, on the one graph that it was fitted with."""
+
+    graph_: sparse.csr_array | None
+    label_distributions_: Floats
+    reached_: Mask
+    templates_: list[Indices]
+    verbose: int
+    _answer: Answer
+
+    def suggest_labels(self, n: int = 10) -> Indices:
+        """Suggest unlabelled fitted rows whose labels would help most: active learning.
+
+        The suggested rows are uncertain, far from labelled rows, and spread out.
+
+        Parameters
+        ----------
+        n : int, default=10
+            Number of rows.
+
+        Returns
+        -------
+        ndarray of int of shape (n,)
+            Positions of rows in the fitted ``X`` (for ``iloc``, if it is a DataFrame), the most
+            useful first; fewer than ``n`` if fewer are left. Of several equal rows, only one is
+            suggested.
+
+        Raises
+        ------
+        ValueError
+            If ``n`` is not a positive integer, or if there are several templates.
+
+        See Also
+        --------
+        certainty : How certain each prediction is.
+
+        Notes
+        -----
+        Random walks on the graph start at a row and end at a labelled one, or at random after
+        some 30 steps on average. The gain of a row is the uncertainty that walks through it meet
+        before they end, weighted by its degree. The row of the largest gain is treated as labelled,
+        and the gains are computed again. Each row costs one solution on the graph. Label the
+        suggested rows, fit again, and repeat: the fewer rows at a time, the better they are chosen.
+
+        Examples
+        --------
+        >>> from sklearn.datasets import load_digits
+        >>> from sklearn_wnll import WNLLClassifier
+        >>> from sklearn_wnll.datasets import hide_labels
+        >>> X, y = load_digits(return_X_y=True)
+        >>> few = hide_labels(y, 3, random_state=0)
+        >>> for _ in range(2):
+        ...     model = WNLLClassifier().fit(X, few)
+        ...     rows = model.suggest_labels(10)
+        ...     few[rows] = y[rows]  # what a person would say
+        >>> (few != -1).sum()
+        np.int64(50)
+        """
+        check_is_fitted(self)
+        check_count(n)
+        if self.graph_ is None:
+            raise ValueError(
+                f"suggest_labels needs one graph, but the rows are dealt to {len(self.templates_)} "
+                "templates. Fit with template_size=None, perhaps to a part of the rows."
+            )
+        templates = self._answer.templates
+        row, labeled = templates.points.first_rows, templates.transductions[0].labels.labeled
+        known = certainty(self.label_distributions_, self.reached_)[row]
+        with show_progress(self.verbose):
+            chosen = most_useful_points(self.graph_, labeled, 1 - known, int(n))
+        return row[chosen]
+
+
+class SuspectsLabels:
+    """A classifier that finds labels which may be wrong; ``_held_out_labels()`` gives the facts."""
+
+    classes_: NDArray[Any]
+
+    def suspect_labels(self, n: int = 10, *, return_proposals: bool = False) -> Any:
+        """Find labelled rows whose label may be wrong.
+
+        Parameters
+        ----------
+        n : int, default=10
+            Number of rows.
+        return_proposals : bool, default=False
+            Whether to return also the class that the graph proposes, and how strongly.
+
+        Returns
+        -------
+        rows : ndarray of int of shape (n,)
+            Positions in the fitted ``X`` of rows that the graph would label otherwise, the worst
+            first; fewer than ``n`` if there are fewer.
+        proposals : ndarray of shape (n,)
+            The class that the graph would give to each. Only if ``return_proposals`` is True.
+        strengths : ndarray of float of shape (n,)
+            The probability of that class minus that of the label, from 0 to 1, falling. Only if
+            ``return_proposals`` is True.
+
+        Raises
+        ------
+        ValueError
+            If ``n`` is not a positive integer, or if only one row is labelled.
+
+        Notes
+        -----
+        A row's label has no part in what the graph says of it: the labels of a fold are taken
+        away, and the others extended over the same graph. The folds are those of ``held_out``; if
+        that is None, there are 5, which takes as long as 5 solutions on the graph. With few labels,
+        rows whose neighbours lost their labels with them are suspected too: read the strengths.
+
+        Examples
+        --------
+        >>> from sklearn.datasets import load_digits
+        >>> from sklearn_wnll import WNLLClassifier
+        >>> from sklearn_wnll.datasets import hide_labels
+        >>> X, y = load_digits(return_X_y=True)
+        >>> few = hide_labels(y, 20, random_state=0)
+        >>> row = (few == 3).argmax()
+        >>> few[row] = 8  # a mistake
+        >>> model = WNLLClassifier(random_state=0).fit(X, few)
+        >>> rows, proposals, strengths = model.suspect_labels(5, return_proposals=True)
+        >>> bool(row in rows), int(proposals[rows == row][0])
+        (True, 3)
+        """
+        check_is_fitted(self)
+        check_count(n)
+        rows, codes, u = self._held_out_labels()
+        proposed = u.argmax(axis=1)
+        each = np.arange(len(rows))
+        strength = u[each, proposed] - u[each, codes]
+        worst = np.argsort(-strength, kind="stable")
+        worst = worst[strength[worst] > 0][: int(n)]
+        if return_proposals:
+            return rows[worst], self.classes_[proposed[worst]], strength[worst]
+        return rows[worst]
+
+    def _held_out_labels(self) -> HeldOutLabels:
+        raise NotImplementedError
+
+
+def check_count(n: Any) -> None:
+    """Refuse what is not a number of rows."""
+    if not isinstance(n, (int, Integral)) or isinstance(n, bool) or n < 1:
+        raise ValueError(f"n must be an integer of at least 1, got {n!r}.")

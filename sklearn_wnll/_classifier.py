@@ -36,7 +36,7 @@ from ._typing import (
     Rows,
 )
 from ._warnings import warn_user
-from .exceptions import FewLabelsWarning
+from .exceptions import SingleLabelWarning
 
 __all__ = ["WNLLClassifier"]
 
@@ -182,6 +182,8 @@ class WNLLClassifier(
         If a class in ``y`` may be a marker of unlabelled rows.
     FewLabelsWarning
         If fewer rows are labelled than it takes on average to see every class once.
+    SingleLabelWarning
+        If labels are held out, and a class has only one.
     ShortNeighborListsWarning
         If a precomputed graph or a transformer gives fewer than ``n_neighbors`` neighbours.
     SimilaritiesWarning
@@ -399,7 +401,7 @@ class WNLLClassifier(
                 f"{alone} labelled rows are the only ones of their class: held out, they cannot be "
                 "right. held_out_score_ counts them as wrong, and calibrate leaves them out. Label "
                 "another row of each class.",
-                FewLabelsWarning,
+                SingleLabelWarning,
             )
         self.held_out_distributions_ = np.full(self.label_distributions_.shape, np.nan)
         self.held_out_distributions_[rows] = u

@@ -9,6 +9,7 @@ __all__ = [
     "InputRangeWarning",
     "ShortNeighborListsWarning",
     "SimilaritiesWarning",
+    "SingleLabelWarning",
     "SlowPrecisionWarning",
     "TrainingInterruptedWarning",
     "UnportableModelWarning",
@@ -48,6 +49,13 @@ class SimilaritiesWarning(UserWarning):
     """A precomputed matrix is read as distances, but looks like similarities or weights.
 
     Turn similarities into distances, as ``sqrt(-log(X))`` does for numbers in (0, 1].
+    """
+
+
+class SingleLabelWarning(UserWarning):
+    """Labels are held out, and a class has only one, which the others cannot predict.
+
+    Label another row of each class.
     """
 
 

@@ -10,6 +10,7 @@ from sklearn_wnll._extension import conjugate_gradient as conjugate_gradient_mod
 from sklearn_wnll._extension import deflation
 from sklearn_wnll._extension.conjugate_gradient import conjugate_gradient
 from sklearn_wnll._extension.system import (
+    components,
     harmonic_extension,
     harmonic_system,
     reached_points,
@@ -67,7 +68,7 @@ def test_the_solution_itself_obeys_the_maximum_principle(n, seed, mu):
     # harmonic_extension cuts off what is beyond it: here nothing is cut off.
     W, labeled, g = problem(n, seed)
     W = sparse.csr_array(W)
-    assume(reached_points(W, labeled).all())
+    assume(reached_points(components(W), labeled).all())
     A, B = harmonic_system(W, labeled, ~labeled, mu)
     x = conjugate_gradient(A, B @ g, tol=1e-12).x
     assert (x >= g.min(axis=0) - 1e-8).all()
@@ -150,7 +151,7 @@ def test_unreached_points_get_the_fallback_and_a_flag():
 
 def test_reached_follows_edges_in_both_directions():
     W = sparse.csr_array(([1.0, 1.0], ([1, 1], [0, 2])), shape=(3, 3))
-    assert reached_points(W, np.array([True, False, False])).all()
+    assert reached_points(components(W), np.array([True, False, False])).all()
 
 
 def test_start_changes_nothing_but_the_number_of_iterations():

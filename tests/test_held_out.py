@@ -7,13 +7,14 @@ from hypothesis import strategies as st
 
 from sklearn_wnll import WNLLClassifier
 from sklearn_wnll._extension.held_out import deal_folds
-from sklearn_wnll.exceptions import FewLabelsWarning
+from sklearn_wnll.exceptions import SingleLabelWarning
 
 from .clouds import clouds
 from .reference import dense_values
 
 pytestmark = [
     pytest.mark.filterwarnings("ignore::sklearn_wnll.exceptions.FewLabelsWarning"),
+    pytest.mark.filterwarnings("ignore::sklearn_wnll.exceptions.SingleLabelWarning"),
     pytest.mark.filterwarnings("ignore::sklearn_wnll.exceptions.UnreachedPointsWarning"),
 ]
 quick = settings(max_examples=40)
@@ -168,12 +169,11 @@ def test_wrong_values_are_refused(few_digits, params):
         WNLLClassifier(**params).fit(*few_digits)
 
 
-@pytest.mark.filterwarnings("default")
 def test_a_class_with_one_label_cannot_be_right_and_this_is_said(moons):
     X, y, _ = moons
     few = np.full(200, -1)
     few[[(y == 0).argmax(), (y == 1).argmax()]] = 0, 1
-    with pytest.warns(FewLabelsWarning, match="2 labelled rows are the only ones of their class"):
+    with pytest.warns(SingleLabelWarning, match="2 labelled rows are the only ones of their class"):
         model = WNLLClassifier(held_out=2, calibrate=True).fit(X, few)
     assert model.held_out_score_ == 0
     assert model.temperature_ == 1

@@ -13,16 +13,16 @@ from .template_mean import TemplateMean
 
 __all__ = ["HeldOut", "deal_folds", "held_out_tolerance", "hold_out"]
 
-_TOLERANCE, _TIGHT = 100, 1e-8
+_TOLERANCE, _TIGHT = 1000, 1e-9
 
 
 def held_out_tolerance(tol):
-    """The solver's tolerance for held-out labels: 100 times the fit's, or less below 1e-6.
+    """The solver's tolerance for held-out labels: 1000 times the fit's, or less below 1e-6.
 
-    A held-out label is one draw, beside which 1e-4 says nothing.
+    A held-out label is one draw, beside which an error of 1e-2 in its probability says nothing.
 
-    >>> round(held_out_tolerance(1e-6), 6), held_out_tolerance(1e-9)
-    (0.0001, 1e-09)
+    >>> f"{held_out_tolerance(1e-6):g}, {held_out_tolerance(1e-9):g}"
+    '0.001, 1e-09'
     """
     return float(tol * np.clip(tol / _TIGHT, 1, _TOLERANCE))
 

@@ -10,21 +10,29 @@ from .._graph.rows import with_narrow_indices
 from .._parallel import equal_blocks
 from .deflation import GraphSolver
 
-__all__ = ["HarmonicExtension", "harmonic_extension", "harmonic_system", "reached_points",
-           "weighted_mean"]  # fmt: skip
+__all__ = ["HarmonicExtension", "components", "harmonic_extension", "harmonic_system",
+           "reached_points", "weighted_mean"]  # fmt: skip
 
 _CLASSES = 64  # solved at a time: some six vectors of points for each are held meanwhile
 _ROWS = 4096  # normalized at a time
 
 
-def reached_points(W, labeled):
-    """Which points a path of edges joins with a labelled one (n_points,).
+def components(W):
+    """The connected component of each point (n_points,), by directed weights.
 
-    ``W`` (n_points, n_points) holds directed weights; an edge connects both ways. Exactly without
-    the points that no label reaches is the linear system positive definite.
+    An edge connects both ways.
     """
-    _, component = connected_components(W, directed=False)
-    return np.isin(component, component[labeled])
+    return connected_components(W, directed=False)[1]
+
+
+def reached_points(component, labeled):
+    """Which points a path of edges joins with a labelled one (n_points,), by their components.
+
+    Exactly without the points that no label reaches is the linear system positive definite.
+    """
+    reached = np.zeros(component.max() + 1, dtype=bool)
+    reached[component[labeled]] = True
+    return reached[component]
 
 
 def harmonic_system(W, labeled, unknown, mu):
@@ -70,14 +78,15 @@ class HarmonicExtension(NamedTuple):
 
 
 def harmonic_extension(
-    W, labeled, g, fallback, *, mu, start=None, tol=1e-6, max_iter=1000, callback=None
-):
+    W, labeled, g, fallback, *, mu, component=None, start=None, tol=1e-6, max_iter=1000,
+    callback=None
+):  # fmt: skip
     """Extend values from labelled points to all points of a graph: a :class:`HarmonicExtension`.
 
     ``W`` (n_points, n_points) holds directed weights, ``g`` (n_labeled, n_classes) distributions
     of the labelled points, dense or sparse. Points that no label reaches get the distribution
-    ``fallback`` (n_classes,). The solver starts at ``start`` (n_points, n_classes), which becomes
-    the result, or at ``fallback``.
+    ``fallback`` (n_classes,). The :func:`components` may be known. The solver starts at ``start``
+    (n_points, n_classes), which becomes the result, or at ``fallback``.
 
     By the maximum principle ``u`` is in [0, 1] and sums to 1 over the classes; what the solver
     leaves beyond its tolerance is cut off.
@@ -93,7 +102,7 @@ def harmonic_extension(
     """
     W, g = with_narrow_indices(W), sparse.csc_array(g)
     u = np.tile(fallback, (W.shape[0], 1)) if start is None else start
-    reached = reached_points(W, labeled)
+    reached = reached_points(components(W) if component is None else component, labeled)
     u[~reached] = fallback
     given, unknown = np.flatnonzero(labeled), np.flatnonzero(reached & ~labeled)
     results, solver = [], None

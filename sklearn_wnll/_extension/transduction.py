@@ -10,7 +10,7 @@ from scipy import sparse
 from .._graph.base import PointGraph
 from .._progress import Progress
 from .label_weights import reweighted
-from .system import HarmonicExtension, harmonic_extension, weighted_mean
+from .system import HarmonicExtension, components, harmonic_extension, weighted_mean
 
 __all__ = ["Extender", "PointLabels", "Transduction"]
 
@@ -46,13 +46,22 @@ class Extender(NamedTuple):
     tol: float
     max_iter: int
 
-    def extend(self, W, labels, start=None):
-        """Extend labels over a graph: a :class:`HarmonicExtension`, and the points' weights."""
+    def extend(self, W, labels, start=None, component=None):
+        """Extend labels over a graph: a :class:`HarmonicExtension`, and the points' weights.
+
+        The graph's :func:`components` may be known.
+        """
         with self._solver_options("weights") as options:
             weighted = reweighted(W, labels.labeled, self.label_weight, **options)
         with self._solver_options("solver") as options:
             result = harmonic_extension(
-                weighted.W, *labels, self.fallback, mu=weighted.mu, start=start, **options
+                weighted.W,
+                *labels,
+                self.fallback,
+                mu=weighted.mu,
+                start=start,
+                component=component,
+                **options,
             )
         result = result._replace(
             n_iter=max(result.n_iter, weighted.n_iter),
@@ -81,6 +90,7 @@ class Transduction:
     """Labels extended over the graph of some points."""
 
     graph: PointGraph
+    component: np.ndarray
     labels: PointLabels
     extension: HarmonicExtension
     point_weights: np.ndarray
@@ -89,7 +99,10 @@ class Transduction:
     def fit(cls, builder, points, labels, extender):
         """Build the graph of points, and extend their labels."""
         graph = builder.build(points)
-        return cls(graph, labels, *extender.extend(graph.weights, labels))
+        component = components(graph.weights)
+        return cls(
+            graph, component, labels, *extender.extend(graph.weights, labels, component=component)
+        )
 
     def without(self, away, extender):
         """The extension over the same graph when some points (n_points,) lose their labels."""
@@ -98,7 +111,8 @@ class Transduction:
             n = self.graph.n_points
             u = np.tile(extender.fallback, (n, 1))
             return HarmonicExtension(u, np.zeros(n, dtype=bool), 0, 0.0, True)
-        return extender.extend(self.graph.weights, labels, self.extension.u.copy())[0]
+        start = self.extension.u.copy()
+        return extender.extend(self.graph.weights, labels, start, self.component)[0]
 
     def averaged(self, new, extender):
         """Inductive answer: each new point alone takes the mean of its fitted neighbours."""

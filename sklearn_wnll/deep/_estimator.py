@@ -16,6 +16,7 @@ from torch import Tensor, nn
 from .._base import PartlyLabeledClassifierMixin, checks_parameters
 from .._classifier import WNLLClassifier
 from .._extension.class_prior import class_prior_values, labeled_frequencies
+from .._label_advice import HeldOutLabels, SuspectsLabels
 from .._progress import show_progress
 from .._typing import ClassPrior, Floats, Indices, Labels, Mask, RandomState, Rows
 from ._devices import find_device, warn_of_slow_precision
@@ -37,7 +38,7 @@ from ._training.trainer import Trainer, forked_random_numbers, train
 __all__ = ["DeepWNLLClassifier"]
 
 
-class DeepWNLLClassifier(PartlyLabeledClassifierMixin, SavesWeights):
+class DeepWNLLClassifier(SuspectsLabels, PartlyLabeledClassifierMixin, SavesWeights):
     """Neural network with the weighted nonlocal Laplacian (WNLL) as its output layer.
 
     The network consists of a backbone, a buffer block and two heads: a linear one, and the WNLL,
@@ -145,6 +146,14 @@ class DeepWNLLClassifier(PartlyLabeledClassifierMixin, SavesWeights):
         Distribution over the classes of each fitted sample by the WNLL.
     reached_ : ndarray of bool of shape (n_samples,)
         False for samples that no label reaches.
+    temperature_ : float
+        Temperature of the WNLL's distributions; 1 without ``wnll__calibrate=True``.
+    held_out_distributions_ : ndarray of shape (n_samples, n_classes)
+        Distribution that the WNLL gives to each labelled sample without the labels of its fold;
+        NaN where there was no label. Only with ``wnll__held_out`` or ``wnll__calibrate``.
+    held_out_score_ : float
+        Accuracy of ``held_out_distributions_`` on the labelled samples. Only with
+        ``wnll__held_out`` or ``wnll__calibrate``.
     n_features_in_ : int
         Number of features, or of channels times height times width.
     feature_names_in_ : ndarray of shape (`n_features_in_`,)
@@ -200,6 +209,9 @@ class DeepWNLLClassifier(PartlyLabeledClassifierMixin, SavesWeights):
     transduction_: NDArray[Any]
     label_distributions_: Floats
     reached_: Mask
+    temperature_: float
+    held_out_distributions_: Floats
+    held_out_score_: float
     n_features_in_: int
     feature_names_in_: NDArray[np.object_]
 
@@ -328,6 +340,10 @@ class DeepWNLLClassifier(PartlyLabeledClassifierMixin, SavesWeights):
         self._predictor, self.network_, self.history_ = predictor, features.network, trainer.history
         self.label_distributions_, self.reached_ = predictor.fitted()
         self.transduction_ = classes[self.label_distributions_.argmax(axis=1)]
+        self.__dict__.update(predictor.held_out())
+
+    def _held_out_labels(self) -> HeldOutLabels:
+        return self._predictor.wnll._held_out_labels()
 
     def _distributions(self, X: Rows) -> tuple[Floats, Mask]:
         """The distribution of each sample, and whether a label reaches it."""

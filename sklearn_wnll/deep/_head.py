@@ -41,6 +41,13 @@ class WNLLHead(BaseEstimator):
         Neighbour search.
     predict_mode : {"transductive", "inductive"}, default="transductive"
         How to predict new samples: joined to the graph, or each alone.
+    held_out : int, default=None
+        Number of folds of labels that are taken away and extended from the others on the final
+        graph, for ``held_out_score_``; see :class:`~sklearn_wnll.WNLLClassifier`. The network has
+        seen all labels.
+    calibrate : bool, default=False
+        Whether to sharpen or flatten the WNLL's distributions by one temperature, found on
+        held-out labels.
     template_size : int or None, default=5000
         Largest number of fitted samples in one graph in prediction. More are divided among several
         templates, whose distributions are averaged. None is one graph of all.
@@ -72,6 +79,8 @@ class WNLLHead(BaseEstimator):
                 "label_weight",
                 "neighbors",
                 "predict_mode",
+                "held_out",
+                "calibrate",
                 "template_size",
                 "query_size",
                 "tol",
@@ -92,6 +101,8 @@ class WNLLHead(BaseEstimator):
         label_weight: LabelWeight = "wnll",
         neighbors: Literal["auto", "exact", "approximate"] | NeighborsTransformer = "auto",
         predict_mode: PredictMode = "transductive",
+        held_out: int | None = None,
+        calibrate: bool = False,
         template_size: int | None = 5000,
         query_size: int | None = 1000,
         tol: float = 1e-6,
@@ -103,6 +114,8 @@ class WNLLHead(BaseEstimator):
         self.label_weight = label_weight
         self.neighbors = neighbors
         self.predict_mode = predict_mode
+        self.held_out = held_out
+        self.calibrate = calibrate
         self.template_size = template_size
         self.query_size = query_size
         self.tol = tol

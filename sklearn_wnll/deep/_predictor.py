@@ -91,6 +91,11 @@ class Predictor:
         """Distributions of the training samples (n, n_classes), and whether a label reaches."""
         return self.label_distributions[self.samples.index], self.reached[self.samples.index]
 
+    def held_out(self):
+        """The fitted attributes that held-out labels tell of: a dict, empty if none were."""
+        names = "held_out_distributions_", "held_out_score_", "temperature_"
+        return {name: getattr(self.wnll, name) for name in names if hasattr(self.wnll, name)}
+
     def predict(self, X, device, **options):
         """Distributions of samples (n, n_classes), and whether a label reaches each (n,).
 

@@ -26,7 +26,8 @@ __all__ = ["SavesWeights"]
 
 _KIND = "weights of DeepWNLLClassifier 1"
 # Parameters of the graph that a fit uses, and those that a prediction does.
-_FITTED = "n_neighbors", "scale_neighbor", "metric", "label_weight", "neighbors", "template_size"
+_FITTED = ("n_neighbors", "scale_neighbor", "metric", "label_weight", "neighbors", "held_out",
+           "calibrate", "template_size")  # fmt: skip
 _PREDICTING = "predict_mode", "query_size", "tol", "max_iter"
 _SAID = ConvergenceWarning, FewLabelsWarning, ShortNeighborListsWarning, UnreachedPointsWarning
 _RTOL = 1e-3  # between the features of one network on different processors
@@ -195,6 +196,7 @@ def _fitted_attributes(estimator: Any, state: dict[str, Any]) -> dict[str, Any]:
         "reached_": reached,
         "transduction_": classes[distributions.argmax(axis=1)],
         "n_features_in_": int(np.prod(shape)),
+        **predictor.held_out(),
         "_predictor": predictor,
         "_image_shape": shape if len(shape) == 3 else None,
         "_spread": state["spread"],

@@ -64,6 +64,7 @@ def extended_labels(wnll, features, codes):
     """Extend labels over one graph of all samples: distributions (n_samples, n_classes)."""
     graph = clone(wnll)
     graph.set_params(template_size=None, class_prior=None, verbose=0)
+    graph.set_params(held_out=None, calibrate=False)  # ranks need neither
     graph.set_params(tol=max(graph.tol, _TOLERANCE))
     with silenced(FewLabelsWarning, UnreachedPointsWarning, ConvergenceWarning):
         return graph.fit(features, codes).label_distributions_

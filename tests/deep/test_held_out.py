@@ -1,0 +1,60 @@
+"""Labels held out on the graph of a network's features."""
+
+import numpy as np
+import pytest
+
+from sklearn_wnll import WNLLClassifier
+from sklearn_wnll.deep import WNLLHead
+
+from .tiny import data, model
+
+
+def test_what_is_held_out_is_that_of_the_graph_of_the_features():
+    X, y = data(n_unlabeled=20)
+    net = model(wnll=WNLLHead(5, held_out=4), pseudo_step=None).fit(X, y)
+    wnll = net._predictor.wnll
+    graph = WNLLClassifier(**wnll.get_params()).fit(net._predictor.Z, y)
+    np.testing.assert_array_equal(net.held_out_distributions_, graph.held_out_distributions_)
+    assert net.held_out_score_ == graph.held_out_score_
+    assert np.isnan(net.held_out_distributions_[y < 0]).all()
+    assert not hasattr(model(wnll=WNLLHead(5)).fit(X, y), "held_out_score_")
+
+
+def test_calibration_changes_no_prediction_and_not_the_linear_head():
+    X, y = data(n_unlabeled=20)
+    plain, calibrated = (
+        model(wnll=WNLLHead(5, calibrate=calibrate)).fit(X, y) for calibrate in (False, True)
+    )
+    new = X[:10] + 0.3
+    assert plain.temperature_ == 1
+    assert calibrated.temperature_ != 1
+    np.testing.assert_array_equal(plain.predict(new), calibrated.predict(new))
+    assert not np.array_equal(plain.predict_proba(new), calibrated.predict_proba(new))
+    for net in (plain, calibrated):
+        net.set_params(head="linear")
+    np.testing.assert_array_equal(plain.predict_proba(new), calibrated.predict_proba(new))
+
+
+def test_a_wrong_label_is_suspected_by_its_name():
+    X, y = data()
+    names = np.array(["nought", "one", "two"])[y]
+    row = np.flatnonzero(y == 1)[3]
+    names[row] = "two"
+    net = model(wnll=WNLLHead(5)).fit(X, names)
+    rows, proposals, strengths = net.suspect_labels(3, return_proposals=True)
+    assert proposals[rows == row] == "one"
+    assert (np.diff(strengths) <= 0).all()
+    np.testing.assert_array_equal(net.suspect_labels(3), rows)
+
+
+def test_weights_that_are_loaded_bring_what_was_held_out(tmp_path):
+    X, y = data(n_unlabeled=20)
+    net = model(wnll=WNLLHead(5, held_out=3, calibrate=True)).fit(X, y)
+    net.save_weights(tmp_path / "net")
+    loaded = model(wnll=WNLLHead(5, held_out=3, calibrate=True)).load_weights(tmp_path / "net")
+    assert (loaded.temperature_, loaded.held_out_score_) == (net.temperature_, net.held_out_score_)
+    np.testing.assert_array_equal(loaded.held_out_distributions_, net.held_out_distributions_)
+    np.testing.assert_array_equal(loaded.predict_proba(X + 0.3), net.predict_proba(X + 0.3))
+    other = model(wnll=WNLLHead(5, held_out=3))
+    with pytest.raises(ValueError, match=r"calibrate=True, but this estimator has .*False"):
+        other.load_weights(tmp_path / "net")

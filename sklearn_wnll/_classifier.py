@@ -13,6 +13,7 @@ from sklearn.utils.validation import check_is_fitted
 
 from ._base import PartlyLabeledClassifierMixin, checks_parameters
 from ._extension.answer import find_answer
+from ._extension.collapse import swallowing_class
 from ._extension.held_out import HeldOut, held_out_tolerance
 from ._extension.row_labels import RowLabels
 from ._extension.templates import Batching, fit_templates
@@ -36,7 +37,7 @@ from ._typing import (
     Rows,
 )
 from ._warnings import warn_user
-from .exceptions import SingleLabelWarning
+from .exceptions import CollapsedClassesWarning, SingleLabelWarning
 
 __all__ = ["WNLLClassifier"]
 
@@ -180,6 +181,8 @@ class WNLLClassifier(
     -----
     AmbiguousLabelsWarning
         If a class in ``y`` may be a marker of unlabelled rows.
+    CollapsedClassesWarning
+        If the predicted classes of the unlabelled rows are far from their distributions.
     FewLabelsWarning
         If fewer rows are labelled than it takes on average to see every class once.
     SingleLabelWarning
@@ -379,10 +382,11 @@ class WNLLClassifier(
             )
         self._warn_if_not_converged(result)
         self._warn_if_unreached(int(np.count_nonzero(~result.reached)), "rows of X")
-        one_graph = len(templates.parts) == 1
+        u, one_graph = answer.corrected(result), len(templates.parts) == 1
+        self._warn_if_collapsed(classes, u, np.flatnonzero((codes < 0) & result.reached))
 
         self.classes_, self._answer = classes, answer
-        self.label_distributions_, self.reached_ = answer.distributions(result), result.reached
+        self.label_distributions_, self.reached_ = answer.calibrated(u), result.reached
         self.transduction_ = classes[self.label_distributions_.argmax(axis=1)]
         self.temperature_ = answer.temperature
         self.templates_ = templates.rows
@@ -392,10 +396,23 @@ class WNLLClassifier(
         if answer.held_out is not None:
             self._set_held_out(answer.held_out)
 
+    @staticmethod
+    def _warn_if_collapsed(classes: NDArray[Any], u: Floats, rows: Indices) -> None:
+        swallowing = swallowing_class(u, rows)
+        if swallowing is not None:
+            part = (u[rows].argmax(axis=1) == swallowing).mean()
+            warn_user(
+                f"{part:.0%} of the unlabelled rows are predicted to be "
+                f"{classes[[swallowing]].tolist()[0]!r}, though by next to nothing: this class may "
+                "have swallowed others. Pass class_prior, the frequencies of the classes, or "
+                'another label_weight ("wnll", "poisson"), or label more rows.',
+                CollapsedClassesWarning,
+            )
+
     def _set_held_out(self, held_out: HeldOut) -> None:
         """Set what is said of labelled rows without their labels."""
         rows, codes, u = self._held_out_labels()
-        alone = int(np.count_nonzero(~held_out.known))
+        alone = int(np.count_nonzero(held_out.left[held_out.fold, codes] == 0))
         if alone:
             warn_user(
                 f"{alone} labelled rows are the only ones of their class: held out, they cannot be "
@@ -431,4 +448,4 @@ class WNLLClassifier(
             )
         self._warn_if_not_converged(result)
         self._warn_if_unreached(int(np.count_nonzero(~result.reached)), "queries")
-        return self._answer.distributions(result), result.reached
+        return self._answer.calibrated(self._answer.corrected(result)), result.reached

@@ -5,6 +5,7 @@ The solvers also issue :class:`sklearn.exceptions.ConvergenceWarning`.
 
 __all__ = [
     "AmbiguousLabelsWarning",
+    "CollapsedClassesWarning",
     "FewLabelsWarning",
     "InputRangeWarning",
     "ShortNeighborListsWarning",
@@ -28,6 +29,14 @@ class UnreachedPointsWarning(UserWarning):
     """Some points lie in parts of the graph that hold no label.
 
     Label rows near them, or raise ``n_neighbors``. ``reached_`` is False for such fitted rows.
+    """
+
+
+class CollapsedClassesWarning(UserWarning):
+    """One class may have swallowed others: it wins most rows, each by next to nothing.
+
+    This is what the graph Laplacian does with few labels. Pass ``class_prior``, the frequencies of
+    the classes, or another ``label_weight`` than ``"laplace"``, or label more rows.
     """
 
 

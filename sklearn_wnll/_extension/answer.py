@@ -28,9 +28,9 @@ class Answer:
     temperature: float
     held_out: HeldOut | None
 
-    def distributions(self, extension: HarmonicExtension):
-        """The corrected distributions of an extension (n, n_classes)."""
-        return self.calibrated(corrected(extension, self.class_factors))
+    def corrected(self, extension: HarmonicExtension):
+        """An extension's distributions (n, n_classes), corrected by the class prior."""
+        return corrected(extension, self.class_factors)
 
     def calibrated(self, u):
         """Distributions at the temperature."""
@@ -49,13 +49,13 @@ def find_answer(templates, labels, *, n_folds=None, calibrate=False, n_jobs=None
     Labels are held out in ``n_folds`` if that is not None, or if it takes that to ``calibrate``.
     Returns an :class:`Answer`, and the :class:`HarmonicExtension` to all rows.
     """
-    result = templates.fitted()
-    free = result.u[(labels.codes < 0) & result.reached]
-    factors = labels.class_factors(free.sum(axis=0), len(free))
+    result, factors = templates.fitted(), None
+    if labels.prior is not None:
+        free = result.u[(labels.codes < 0) & result.reached]
+        factors = labels.class_factors(free.sum(axis=0), len(free))
     held_out, temperature = None, 1.0
     if n_folds is not None or calibrate:
         held_out = hold_out(templates, labels, n_folds or _FOLDS, n_jobs)
     if calibrate:
-        codes = labels.codes[labels.rows]
-        temperature = find_temperature(held_out.u[held_out.known], codes[held_out.known])
+        temperature = find_temperature(*held_out.fair(labels.codes[labels.rows]))
     return Answer(templates, labels, factors, temperature, held_out), result

@@ -47,15 +47,28 @@ def deal_folds(codes, n_folds, rng):
 class HeldOut(NamedTuple):
     """Distributions ``u`` (n_labeled, n_classes) of labelled rows that have not seen their label.
 
-    ``known`` (n_labeled,) is False for rows whose class has labels in their own fold only; the
-    rest tells how they were found.
+    ``fold`` (n_labeled,) is the fold of a row, ``left`` (n_folds, n_classes) the part of the labels
+    of each class that it leaves. The rest tells how they were found.
     """
 
     u: np.ndarray
-    known: np.ndarray
+    fold: np.ndarray
+    left: np.ndarray
     n_iter: int
     residual: float
     converged: bool
+
+    def fair(self, codes):
+        """Distributions and codes of rows whose class has labels in other folds.
+
+        A fold takes more of one class than of another, if there are few, and most from the
+        row's own. To make up for it, classes gain what they have lost.
+        """
+        left = self.left[self.fold]
+        known = left[np.arange(len(codes)), codes] > 0
+        left = np.where(left > 0, left, 1)[known]
+        u = self.u[known] / left
+        return u / u.sum(axis=1, keepdims=True), codes[known]
 
 
 def hold_out(templates, labels, n_folds, n_jobs=None):
@@ -69,18 +82,19 @@ def hold_out(templates, labels, n_folds, n_jobs=None):
     tasks = (task for fold in folds for task in fold.tasks(templates))
     count = len(folds) * len(templates.transductions)
     answers = run_jobs(_solve, tasks, count, n_jobs, "held-out labels")
-    point, codes = templates.points.index[labels.rows], labels.codes[labels.rows]
-    u, known = np.empty((len(point), labels.n_classes)), np.empty(len(point), dtype=bool)
+    point = templates.points.index[labels.rows]
+    u, fold_of = np.empty((len(point), labels.n_classes)), np.empty(len(point), dtype=np.intp)
     solved = []
-    for fold in folds:
+    for number, fold in enumerate(folds):
         found = fold.merge(templates, answers)
         mine = np.flatnonzero(np.isin(point, fold.points))
         u[mine] = found.u[np.searchsorted(fold.points, point[mine])]
-        known[mine] = fold.left.frequencies[codes[mine]] > 0
+        fold_of[mine] = number
         solved.append(found)
     return HeldOut(
         u,
-        known,
+        fold_of,
+        np.array([fold.left.counts for fold in folds]) / labels.counts,
         n_iter=max(found.n_iter for found in solved),
         residual=max(found.residual for found in solved),
         converged=all(found.converged for found in solved),

@@ -10,7 +10,7 @@ from sklearn.exceptions import ConvergenceWarning
 from ..._certainty import certainty
 from ..._extension.class_prior import apply_class_factors, class_factors, labeled_frequencies
 from ..._warnings import silenced
-from ...exceptions import FewLabelsWarning, UnreachedPointsWarning
+from ...exceptions import CollapsedClassesWarning, FewLabelsWarning, UnreachedPointsWarning
 from .._features.graph_features import GraphFeatures
 from .context import TrainingContext
 
@@ -18,6 +18,7 @@ __all__ = ["PseudoLabels", "extended_labels"]
 
 _MAX_CLASS_WEIGHT = 3.0
 _SMALLEST = 1e-12
+_EXPECTED = CollapsedClassesWarning, ConvergenceWarning, FewLabelsWarning, UnreachedPointsWarning
 _TOLERANCE = 1e-4  # of the solver: tighter than labels need of which half are wrong
 
 
@@ -66,5 +67,5 @@ def extended_labels(wnll, features, codes):
     graph.set_params(template_size=None, class_prior=None, verbose=0)
     graph.set_params(held_out=None, calibrate=False)  # ranks need neither
     graph.set_params(tol=max(graph.tol, _TOLERANCE))
-    with silenced(FewLabelsWarning, UnreachedPointsWarning, ConvergenceWarning):
+    with silenced(*_EXPECTED):
         return graph.fit(features, codes).label_distributions_

@@ -14,7 +14,8 @@ from sklearn.utils.validation import check_is_fitted
 from ._base import PartlyLabeledClassifierMixin, checks_parameters
 from ._extension.answer import find_answer
 from ._extension.collapse import swallowing_class
-from ._extension.held_out import HeldOut, held_out_tolerance
+from ._extension.folds import fair, held_out_tolerance
+from ._extension.held_out import HeldOut
 from ._extension.row_labels import RowLabels
 from ._extension.templates import Batching, fit_templates
 from ._extension.transduction import Extender
@@ -66,6 +67,11 @@ class WNLLClassifier(
         which degenerates if labels are few. A number is ``mu`` itself, clipped to the range
         from 1e-12 to 1e12. ``"poisson"`` weights all points by the solution of a Poisson
         equation with sources at the labelled points: nearer points get larger weights.
+    label_noise : float in [0, 1) or "auto", default=0.0
+        Part of the labels that is expected to be wrong. With 0, labelled rows keep their label.
+        Otherwise each label counts as far as the others speak for it: in 5 folds, labels are
+        taken away, and compared with what the rest says. ``"auto"`` finds the part
+        itself. Then labelled rows that their neighbourhood contradicts get its class.
     class_prior : {"labeled"}, dict, Series or array-like of shape (n_classes,), default=None
         Known frequencies of the classes, by name or in the order of ``classes_``. Distributions
         are multiplied by a factor for each class, which moves their mean over the unlabelled
@@ -157,6 +163,8 @@ class WNLLClassifier(
         labelled rows.
     temperature_ : float
         Temperature of the distributions, below 1 if it sharpens them; 1 if ``calibrate`` is False.
+    label_noise_ : float
+        Part of the labels that is taken for wrong: ``label_noise``, or what ``"auto"`` found.
     held_out_distributions_ : ndarray of shape (n_samples, n_classes)
         Distribution of each labelled row that a fit without the labels of its fold would find;
         NaN where there was no label. Only with ``held_out`` or ``calibrate``.
@@ -249,6 +257,7 @@ class WNLLClassifier(
     label_distributions_: Floats
     reached_: Mask
     temperature_: float
+    label_noise_: float
     held_out_distributions_: Floats
     held_out_score_: float
     templates_: list[Indices]
@@ -265,6 +274,7 @@ class WNLLClassifier(
             StrOptions({"wnll", "laplace", "poisson"}),
             Interval(Real, 0, None, closed="neither"),
         ],
+        "label_noise": [StrOptions({"auto"}), Interval(Real, 0, 1, closed="left")],
         "class_prior": [None, StrOptions({"labeled"}), dict, "array-like"],
         "metric": [StrOptions({*METRICS, "precomputed"})],
         "neighbors": [
@@ -290,6 +300,7 @@ class WNLLClassifier(
         *,
         scale_neighbor: int | None = None,
         label_weight: LabelWeight = "wnll",
+        label_noise: float | Literal["auto"] = 0.0,
         class_prior: ClassPrior | None = None,
         metric: Metric = "euclidean",
         neighbors: Literal["auto", "exact", "approximate"] | NeighborsTransformer = "auto",
@@ -308,6 +319,7 @@ class WNLLClassifier(
         self.n_neighbors = n_neighbors
         self.scale_neighbor = scale_neighbor
         self.label_weight = label_weight
+        self.label_noise = label_noise
         self.class_prior = class_prior
         self.metric = metric
         self.neighbors = neighbors
@@ -368,7 +380,14 @@ class WNLLClassifier(
                 builder,
                 X,
                 codes,
-                Extender(self.label_weight, labels.fallback, self.tol, self.max_iter),
+                Extender(
+                    label_weight=self.label_weight,
+                    label_noise=self.label_noise,
+                    fallback=labels.fallback,
+                    tol=self.tol,
+                    max_iter=self.max_iter,
+                    seed=seed,
+                ),
                 template_size=self.template_size,
                 seed=seed,
                 n_jobs=self.n_jobs,
@@ -388,7 +407,7 @@ class WNLLClassifier(
         self.classes_, self._answer = classes, answer
         self.label_distributions_, self.reached_ = answer.calibrated(u), result.reached
         self.transduction_ = classes[self.label_distributions_.argmax(axis=1)]
-        self.temperature_ = answer.temperature
+        self.temperature_, self.label_noise_ = answer.temperature, templates.label_noise
         self.templates_ = templates.rows
         self.graph_ = templates.transductions[0].graph.weights if one_graph else None
         self.point_index_ = templates.points.index.copy() if one_graph else None
@@ -412,7 +431,7 @@ class WNLLClassifier(
     def _set_held_out(self, held_out: HeldOut) -> None:
         """Set what is said of labelled rows without their labels."""
         rows, codes, u = self._held_out_labels()
-        alone = int(np.count_nonzero(held_out.left[held_out.fold, codes] == 0))
+        alone = int(np.count_nonzero(~fair(held_out.u, codes, held_out.fold)[1]))
         if alone:
             warn_user(
                 f"{alone} labelled rows are the only ones of their class: held out, they cannot be "

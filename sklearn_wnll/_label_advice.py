@@ -124,13 +124,18 @@ class SuspectsLabels:
         proposals : ndarray of shape (n,)
             The class that the graph would give to each. Only if ``return_proposals`` is True.
         strengths : ndarray of float of shape (n,)
-            The probability of that class minus that of the label, from 0 to 1, falling. Only if
-            ``return_proposals`` is True.
+            One minus the ratio of the label's probability to that class's: near 0 if the graph
+            hardly prefers the class, 1 if it rules out the label. Only if ``return_proposals`` is
+            True.
 
         Raises
         ------
         ValueError
             If ``n`` is not a positive integer, or if only one row is labelled.
+
+        See Also
+        --------
+        sklearn_wnll.datasets.hide_labels : Labels of which few are left.
 
         Notes
         -----
@@ -158,7 +163,7 @@ class SuspectsLabels:
         rows, codes, u = self._held_out_labels()
         proposed = u.argmax(axis=1)
         each = np.arange(len(rows))
-        strength = u[each, proposed] - u[each, codes]
+        strength = 1 - u[each, codes] / u[each, proposed]
         worst = np.argsort(-strength, kind="stable")
         worst = worst[strength[worst] > 0][: int(n)]
         if return_proposals:

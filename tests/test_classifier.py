@@ -724,6 +724,7 @@ def test_two_moons_are_told_apart_from_two_labels_each(weight):
     assert (WNLLClassifier(label_weight=weight).fit(X, few).transduction_ == y).mean() > 0.99
 
 
+@pytest.mark.filterwarnings("ignore::sklearn_wnll.exceptions.CollapsedClassesWarning")
 def test_wnll_holds_where_the_graph_laplacian_breaks_down():
     # Two labels of 3,000 points: with mu = 1 one class takes nearly all.
     X, y = make_blobs([1000] * 3, n_features=10, cluster_std=4, random_state=0)

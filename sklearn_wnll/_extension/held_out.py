@@ -6,69 +6,26 @@ from typing import NamedTuple
 import numpy as np
 
 from .class_prior import corrected
+from .folds import deal_folds, held_out_tolerance
 from .jobs import run_jobs
 from .row_labels import RowLabels
 from .system import HarmonicExtension
 from .template_mean import TemplateMean
 
-__all__ = ["HeldOut", "deal_folds", "held_out_tolerance", "hold_out"]
-
-_TOLERANCE, _TIGHT = 1000, 1e-9
-
-
-def held_out_tolerance(tol):
-    """The solver's tolerance for held-out labels: 1000 times the fit's, or less below 1e-6.
-
-    A held-out label is one draw, beside which an error of 1e-2 in its probability says nothing.
-
-    >>> f"{held_out_tolerance(1e-6):g}, {held_out_tolerance(1e-9):g}"
-    '0.001, 1e-09'
-    """
-    return float(tol * np.clip(tol / _TIGHT, 1, _TOLERANCE))
-
-
-def deal_folds(codes, n_folds, rng):
-    """Deal labelled points to folds of nearly equal size, the classes in proportion.
-
-    ``codes`` (n_points,) are -1 without a label. Returns the fold of each point, -1 without a
-    label; there are at most as many folds as labels. The names of the classes change nothing.
-
-    >>> deal_folds(np.array([0, 0, -1, 1, 1]), 2, np.random.RandomState(0))
-    array([ 1,  0, -1,  0,  1])
-    """
-    labeled = rng.permutation(np.flatnonzero(codes >= 0))
-    _, first, class_of = np.unique(codes[labeled], return_index=True, return_inverse=True)
-    by_class = labeled[np.argsort(first[class_of], kind="stable")]
-    fold = np.full(len(codes), -1)
-    fold[by_class] = np.arange(len(by_class)) % min(n_folds, len(by_class))
-    return fold
+__all__ = ["HeldOut", "hold_out"]
 
 
 class HeldOut(NamedTuple):
     """Distributions ``u`` (n_labeled, n_classes) of labelled rows that have not seen their label.
 
-    ``fold`` (n_labeled,) is the fold of a row, ``left`` (n_folds, n_classes) the part of the labels
-    of each class that it leaves. The rest tells how they were found.
+    ``fold`` (n_labeled,) is the fold of a row; the rest tells how they were found.
     """
 
     u: np.ndarray
     fold: np.ndarray
-    left: np.ndarray
     n_iter: int
     residual: float
     converged: bool
-
-    def fair(self, codes):
-        """Distributions and codes of rows whose class has labels in other folds.
-
-        A fold takes more of one class than of another, if there are few, and most from the
-        row's own. To make up for it, classes gain what they have lost.
-        """
-        left = self.left[self.fold]
-        known = left[np.arange(len(codes)), codes] > 0
-        left = np.where(left > 0, left, 1)[known]
-        u = self.u[known] / left
-        return u / u.sum(axis=1, keepdims=True), codes[known]
 
 
 def hold_out(templates, labels, n_folds, n_jobs=None):
@@ -94,7 +51,6 @@ def hold_out(templates, labels, n_folds, n_jobs=None):
     return HeldOut(
         u,
         fold_of,
-        np.array([fold.left.counts for fold in folds]) / labels.counts,
         n_iter=max(found.n_iter for found in solved),
         residual=max(found.residual for found in solved),
         converged=all(found.converged for found in solved),
@@ -137,12 +93,11 @@ class _Fold:
         n_points, extender = templates.points.n_points, templates.extender
         tol = held_out_tolerance(extender.tol)
         extender = extender._replace(fallback=self.left.fallback, tol=tol)
-        away = np.zeros(n_points, dtype=bool)
-        away[self.points] = True
         free = np.bincount(templates.points.index[self.left.codes < 0], minlength=n_points)
         for number, part in enumerate(templates.parts):
             own = templates.template[part] == number  # others count where they have their value
-            yield templates.transductions[number], away[part], free[part] * own, extender
+            away = np.flatnonzero(np.isin(part, self.points))
+            yield templates.transductions[number], away, free[part] * own, extender
 
     def merge(self, templates, answers):
         """The templates' mean at the points, corrected by the class prior."""

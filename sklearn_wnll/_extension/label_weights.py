@@ -9,6 +9,7 @@ from scipy.sparse.csgraph import connected_components
 
 from .._graph.weights import graph_laplacian
 from .deflation import GraphSolver
+from .noise import softened
 
 __all__ = ["Reweighted", "label_weight_value", "poisson_weights", "reweighted"]
 
@@ -30,17 +31,19 @@ class Reweighted(NamedTuple):
     converged: bool = True
 
 
-def reweighted(W, labeled, label_weight, **options):
+def reweighted(W, labeled, label_weight, *, noise=0.0, **options):
     """Weigh the points of a graph by what is labelled: a :class:`Reweighted`.
 
     ``W`` (n_points, n_points) holds directed weights, ``labeled`` (n_points,) marks at least one
-    point; ``options`` of the solver serve ``label_weight="poisson"``.
+    point; the part ``noise`` of the labels is wrong. ``options`` of the solver serve
+    ``label_weight="poisson"``.
     """
     if label_weight == "poisson":
         solved = poisson_weights(W, labeled, **options)
         gamma = sparse.diags_array(solved.point_weights)
         return solved._replace(W=(gamma @ W @ gamma).tocsr())
     mu = label_weight_value(label_weight, len(labeled), np.count_nonzero(labeled))
+    mu = softened(mu, noise)
     return Reweighted(W, mu, np.where(labeled, mu, 1.0))
 
 

@@ -34,11 +34,6 @@ class RowLabels(NamedTuple):
         return np.flatnonzero(self.codes >= 0)
 
     @property
-    def counts(self):
-        """Number of labelled rows of each class (n_classes,)."""
-        return np.bincount(self.codes[self.rows], minlength=self.n_classes)
-
-    @property
     def frequencies(self):
         """Class frequencies of the labelled rows (n_classes,)."""
         return labeled_frequencies(self.codes, self.n_classes)

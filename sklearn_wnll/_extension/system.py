@@ -11,7 +11,7 @@ from .._parallel import equal_blocks
 from .deflation import GraphSolver
 
 __all__ = ["HarmonicExtension", "components", "harmonic_extension", "harmonic_system",
-           "reached_points", "weighted_mean"]  # fmt: skip
+           "reached_points", "softly_clamped_system", "weighted_mean"]  # fmt: skip
 
 _CLASSES = 64  # solved at a time: some six vectors of points for each are held meanwhile
 _ROWS = 4096  # normalized at a time
@@ -64,6 +64,29 @@ def harmonic_system(W, labeled, unknown, mu):
     return A, B.tocsr()
 
 
+def softly_clamped_system(W, labeled, unknown, mu, fidelity):
+    """Assemble the linear system ``A u = B g`` whose solution may differ from the labels.
+
+    It minimizes, with ``c(x) = mu`` at labelled points ``S`` and 1 elsewhere, and the degrees ``d``
+    of ``W + W^T``,
+
+    ``sum_xy c(x) w(x,y) |u(x) - u(y)|^2 + sum_{x in S} fidelity(x) d(x) |u(x) - g(x)|^2``
+
+    over the ``unknown`` points, which are all that a label reaches. For a large ``fidelity``
+    (n_labeled,) it is the :func:`harmonic_system`. ``A`` (n_unknown, n_unknown) is a symmetric
+    M-matrix with the row sums of ``B`` (n_unknown, n_labeled).
+    """
+    degree = (W.sum(axis=0) + W.sum(axis=1))[labeled]
+    factors = np.ones(W.shape[0])
+    factors[labeled] = mu
+    within = (sparse.diags_array(factors) @ W)[unknown][:, unknown]
+    within = (within + within.T).tocsr()
+    place, shape = np.searchsorted(unknown, labeled), (len(unknown), len(labeled))
+    B = sparse.csr_array((fidelity * degree, (place, np.arange(len(labeled)))), shape=shape)
+    A = (sparse.diags_array(within.sum(axis=1) + B.sum(axis=1)) - within).tocsr()
+    return A, B
+
+
 class HarmonicExtension(NamedTuple):
     """Distributions ``u`` (n_points, n_classes), whether a label has ``reached`` each point.
 
@@ -78,8 +101,8 @@ class HarmonicExtension(NamedTuple):
 
 
 def harmonic_extension(
-    W, labeled, g, fallback, *, mu, component=None, start=None, tol=1e-6, max_iter=1000,
-    callback=None
+    W, labeled, g, fallback, *, mu, fidelity=None, component=None, start=None, tol=1e-6,
+    max_iter=1000, callback=None
 ):  # fmt: skip
     """Extend values from labelled points to all points of a graph: a :class:`HarmonicExtension`.
 
@@ -87,6 +110,8 @@ def harmonic_extension(
     of the labelled points, dense or sparse. Points that no label reaches get the distribution
     ``fallback`` (n_classes,). The :func:`components` may be known. The solver starts at ``start``
     (n_points, n_classes), which becomes the result, or at ``fallback``.
+
+    With ``fidelity`` (n_labeled,), labelled points are clamped softly, and may get another value.
 
     By the maximum principle ``u`` is in [0, 1] and sums to 1 over the classes; what the solver
     leaves beyond its tolerance is cut off.
@@ -104,15 +129,21 @@ def harmonic_extension(
     u = np.tile(fallback, (W.shape[0], 1)) if start is None else start
     reached = reached_points(components(W) if component is None else component, labeled)
     u[~reached] = fallback
-    given, unknown = np.flatnonzero(labeled), np.flatnonzero(reached & ~labeled)
+    clamped = fidelity is None
+    given, unknown = np.flatnonzero(labeled), np.flatnonzero(reached & ~(labeled & clamped))
     results, solver = [], None
     if g.shape[1] == 1:
         u[reached] = 1.0
     elif len(unknown):
-        A, B = harmonic_system(W, given, unknown, mu)
+        A, B = (
+            harmonic_system(W, given, unknown, mu)
+            if clamped
+            else softly_clamped_system(W, given, unknown, mu, fidelity)
+        )
         solver = GraphSolver(A, B.sum(axis=1))
     for classes in equal_blocks(g.shape[1], _CLASSES):
-        u[given, classes] = g[:, classes].toarray()
+        if clamped:
+            u[given, classes] = g[:, classes].toarray()
         if solver is not None:
             right = (B @ g[:, classes]).toarray()
             result = solver.solve(

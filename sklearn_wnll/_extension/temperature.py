@@ -2,8 +2,9 @@
 
 import numpy as np
 from scipy.optimize import minimize_scalar
+from scipy.special import logsumexp
 
-__all__ = ["apply_temperature", "find_temperature"]
+__all__ = ["apply_temperature", "find_temperature", "log_prior", "sharpened_logs"]
 
 _RANGE = np.log(0.01), np.log(10)  # of the logarithm of a temperature
 _USUAL = np.log(0.5)  # what harmonic extensions need, more or less
@@ -11,12 +12,22 @@ _SMALLEST = 1e-6  # a smaller probability is that of a label that nobody could h
 _BELOW = 1 - 1e-15  # what is less than the largest number of a row stays so
 
 
-def find_temperature(u, codes):
+def sharpened_logs(u, temperature):
+    """Logarithms of distributions (n, n_classes) at a temperature."""
+    logs = np.log(np.maximum(u, _SMALLEST)) / temperature
+    return logs - logsumexp(logs, axis=1, keepdims=True)
+
+
+def log_prior(temperature):
+    """The logarithm of a prior: few labels that are all right would ask for the temperature 0."""
+    return -((np.log(temperature) - _USUAL) ** 2)
+
+
+def find_temperature(u, codes, noise=0.0):
     """The temperature at which distributions (n, n_classes) have the least log loss.
 
-    ``codes`` (n,) are the true classes. Few labels that are all right would ask for the temperature
-    0; so the logarithm of the temperature has a normal prior, as strong as one or two labels.
-    Without rows it is 1.
+    ``codes`` (n,) are the classes, of which the part ``noise`` is wrong. The logarithm of the
+    temperature has a normal prior, as strong as one or two labels. Without rows it is 1.
 
     C. Guo, G. Pleiss, Y. Sun and K. Q. Weinberger, "On calibration of modern neural networks",
     ICML 2017, section 4.2; the prior is ours.
@@ -25,16 +36,15 @@ def find_temperature(u, codes):
     >>> round(find_temperature(u, np.arange(100) // 90), 2)
     0.19
     """
-    if not len(u):
+    if not len(u) or u.shape[1] < 2:
         return 1.0
-    logs = np.log(np.maximum(u, _SMALLEST))
-    logs -= logs.max(axis=1, keepdims=True)
-    true = logs[np.arange(len(u)), codes]
+    others, given = noise / (u.shape[1] - 1), (np.arange(len(u)), codes)
 
     def log_loss(log_temperature):
-        sharpness = np.exp(-log_temperature)
-        losses = np.log(np.exp(sharpness * logs).sum(axis=1)) - sharpness * true
-        return losses.sum() + (log_temperature - _USUAL) ** 2
+        logs = sharpened_logs(u, np.exp(log_temperature))[given]
+        if noise:
+            logs = np.log((1 - noise - others) * np.exp(logs) + others)
+        return -logs.sum() - log_prior(np.exp(log_temperature))
 
     return float(np.exp(minimize_scalar(log_loss, bounds=_RANGE, method="bounded").x))
 

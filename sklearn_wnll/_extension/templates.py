@@ -104,6 +104,12 @@ class Templates:
             rows.append(np.flatnonzero(inside[self.points.index]))
         return rows
 
+    @property
+    def label_noise(self):
+        """The part of the labels that is taken for wrong: the mean over the templates."""
+        trusts = [transduction.labels.trust for transduction in self.transductions]
+        return float(np.mean([0.0 if trust is None else trust.noise for trust in trusts]))
+
     def fitted(self):
         """The labels' extension to all fitted rows, and how it was found."""
         index, n_rows = self.points.index, len(self.points.index)

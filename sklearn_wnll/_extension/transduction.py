@@ -9,20 +9,31 @@ from scipy import sparse
 
 from .._graph.base import PointGraph
 from .._progress import Progress
+from .folds import deal_folds, fair, held_out_tolerance
 from .label_weights import reweighted
+from .noise import Trust, find_trust
 from .system import HarmonicExtension, components, harmonic_extension, weighted_mean
 
 __all__ = ["Extender", "PointLabels", "Transduction"]
+
+_FOLDS = 5  # of labels of which some are wrong
 
 
 class PointLabels(NamedTuple):
     """Which points have labels, ``labeled`` (n_points,), and theirs, ``g`` (n_labeled, n_classes).
 
-    A point has a distribution: of rows that are one point, each has a vote.
+    A point has a distribution: of rows that are one point, each has a vote. Without ``trust``, all
+    labels are right.
     """
 
     labeled: np.ndarray
     g: sparse.csr_array
+    trust: Trust | None = None
+
+    @property
+    def codes(self):
+        """The class of each labelled point (n_labeled,)."""
+        return self.g.argmax(axis=1)
 
     def of(self, part):
         """The labels of some of the points."""
@@ -31,34 +42,45 @@ class PointLabels(NamedTuple):
         return PointLabels(inside, self.g[row[part[inside]]])
 
     def without(self, away):
-        """The labels that are left when some points (n_points,) lose theirs."""
-        return PointLabels(self.labeled & ~away, self.g[~away[self.labeled]])
+        """The labels that are left, and not trusted yet, when some points lose theirs."""
+        left = self.labeled.copy()
+        left[away] = False
+        return PointLabels(left, self.g[left[self.labeled]])
 
 
 class Extender(NamedTuple):
-    """How labels are extended: the estimator's ``label_weight``, and when the solver ends.
+    """How labels are extended: by the estimator's parameters, and when the solver ends.
 
-    Points that no label reaches get the distribution ``fallback`` (n_classes,).
+    Points that no label reaches get the distribution ``fallback`` (n_classes,). ``seed`` deals
+    labels to folds.
     """
 
     label_weight: str | float
+    label_noise: str | float
     fallback: np.ndarray
     tol: float
     max_iter: int
+    seed: int
 
     def extend(self, W, labels, start=None, component=None):
         """Extend labels over a graph: a :class:`HarmonicExtension`, and the points' weights.
 
         The graph's :func:`components` may be known.
         """
+        labeled, g, trust = labels
+        noise, fidelity = 0.0 if trust is None else trust.noise, None
         with self._solver_options("weights") as options:
-            weighted = reweighted(W, labels.labeled, self.label_weight, **options)
+            weighted = reweighted(W, labeled, self.label_weight, noise=noise, **options)
+        if trust is not None:
+            fidelity = trust.fidelity(weighted.mu)
         with self._solver_options("solver") as options:
             result = harmonic_extension(
                 weighted.W,
-                *labels,
+                labeled,
+                g,
                 self.fallback,
                 mu=weighted.mu,
+                fidelity=fidelity,
                 start=start,
                 component=component,
                 **options,
@@ -100,19 +122,48 @@ class Transduction:
         """Build the graph of points, and extend their labels."""
         graph = builder.build(points)
         component = components(graph.weights)
-        return cls(
+        clamped = cls(
             graph, component, labels, *extender.extend(graph.weights, labels, component=component)
         )
+        return clamped if extender.label_noise == 0 else clamped.trusting(extender)
+
+    def relabeled(self, labels, extender):
+        """Extend other labels over the same graph, starting at the values that it has."""
+        start = self.extension.u.copy()
+        found = extender.extend(self.graph.weights, labels, start, self.component)
+        return Transduction(self.graph, self.component, labels, *found)
+
+    def trusting(self, extender):
+        """Extend the labels once more, as far as the others speak for them."""
+        trust = self._find_trust(extender)
+        if trust is None:
+            return self
+        return self.relabeled(self.labels._replace(trust=trust), extender)
+
+    def _find_trust(self, extender):
+        points, codes = np.flatnonzero(self.labels.labeled), self.labels.codes
+        fold = deal_folds(codes, _FOLDS, np.random.RandomState(extender.seed))
+        u, alone = np.empty(self.labels.g.shape), fold.max() == 0
+        looser = extender._replace(tol=held_out_tolerance(extender.tol), label_noise=0.0)
+        for number in range(0 if alone else fold.max() + 1):
+            away = points[fold == number]
+            u[fold == number] = self.without(away, looser).u[away]
+        u, known = (
+            (self.labels.g.toarray(), np.zeros(len(u), dtype=bool))
+            if alone
+            else fair(u, codes, fold)
+        )
+        return find_trust(u, codes, known, extender.label_noise)
 
     def without(self, away, extender):
-        """The extension over the same graph when some points (n_points,) lose their labels."""
+        """The extension over the same graph when some points lose their labels."""
         labels = self.labels.without(away)
         if not labels.labeled.any():
             n = self.graph.n_points
             u = np.tile(extender.fallback, (n, 1))
             return HarmonicExtension(u, np.zeros(n, dtype=bool), 0, 0.0, True)
-        start = self.extension.u.copy()
-        return extender.extend(self.graph.weights, labels, start, self.component)[0]
+        found = self.relabeled(labels, extender)
+        return (found if extender.label_noise == 0 else found.trusting(extender)).extension
 
     def averaged(self, new, extender):
         """Inductive answer: each new point alone takes the mean of its fitted neighbours."""
@@ -125,7 +176,7 @@ class Transduction:
         W = self.graph.add_queries(new)
         start = np.vstack([self.extension.u, self._mean_of_neighbors(W[n:, :n], extender)[0]])
         labeled = np.append(self.labels.labeled, np.zeros(n_new, dtype=bool))
-        result, _ = extender.extend(W, PointLabels(labeled, self.labels.g), start)
+        result, _ = extender.extend(W, self.labels._replace(labeled=labeled), start)
         return result._replace(u=result.u[n:], reached=result.reached[n:])
 
     def _mean_of_neighbors(self, W, extender):

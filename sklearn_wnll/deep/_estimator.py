@@ -148,6 +148,8 @@ class DeepWNLLClassifier(SuspectsLabels, PartlyLabeledClassifierMixin, SavesWeig
         False for samples that no label reaches.
     temperature_ : float
         Temperature of the WNLL's distributions; 1 without ``wnll__calibrate=True``.
+    label_noise_ : float
+        Part of the labels that the WNLL takes for wrong; 0 without ``wnll__label_noise``.
     held_out_distributions_ : ndarray of shape (n_samples, n_classes)
         Distribution that the WNLL gives to each labelled sample without the labels of its fold;
         NaN where there was no label. Only with ``wnll__held_out`` or ``wnll__calibrate``.
@@ -210,6 +212,7 @@ class DeepWNLLClassifier(SuspectsLabels, PartlyLabeledClassifierMixin, SavesWeig
     label_distributions_: Floats
     reached_: Mask
     temperature_: float
+    label_noise_: float
     held_out_distributions_: Floats
     held_out_score_: float
     n_features_in_: int

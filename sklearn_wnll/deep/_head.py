@@ -37,6 +37,9 @@ class WNLLHead(BaseEstimator):
         ``"cosine"`` with a pseudo-label step, ``"euclidean"`` without.
     label_weight : {"wnll", "laplace", "poisson"} or float, default="wnll"
         Factor on the energy of labelled points.
+    label_noise : float in [0, 1) or "auto", default=0.0
+        Part of the labels that the graph expects to be wrong, as in
+        :class:`~sklearn_wnll.WNLLClassifier`. The network learns from all labels as they are.
     neighbors : {"auto", "exact", "approximate"} or transformer, default="auto"
         Neighbour search.
     predict_mode : {"transductive", "inductive"}, default="transductive"
@@ -81,6 +84,7 @@ class WNLLHead(BaseEstimator):
                 "predict_mode",
                 "held_out",
                 "calibrate",
+                "label_noise",
                 "template_size",
                 "query_size",
                 "tol",
@@ -99,6 +103,7 @@ class WNLLHead(BaseEstimator):
         scale_neighbor: int | Literal["auto"] | None = "auto",
         metric: Metric | Literal["auto"] = "auto",
         label_weight: LabelWeight = "wnll",
+        label_noise: float | Literal["auto"] = 0.0,
         neighbors: Literal["auto", "exact", "approximate"] | NeighborsTransformer = "auto",
         predict_mode: PredictMode = "transductive",
         held_out: int | None = None,
@@ -112,6 +117,7 @@ class WNLLHead(BaseEstimator):
         self.scale_neighbor = scale_neighbor
         self.metric = metric
         self.label_weight = label_weight
+        self.label_noise = label_noise
         self.neighbors = neighbors
         self.predict_mode = predict_mode
         self.held_out = held_out

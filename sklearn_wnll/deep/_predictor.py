@@ -93,7 +93,7 @@ class Predictor:
 
     def held_out(self):
         """The fitted attributes that held-out labels tell of: a dict, empty if none were."""
-        names = "held_out_distributions_", "held_out_score_", "temperature_"
+        names = "held_out_distributions_", "held_out_score_", "temperature_", "label_noise_"
         return {name: getattr(self.wnll, name) for name in names if hasattr(self.wnll, name)}
 
     def predict(self, X, device, **options):

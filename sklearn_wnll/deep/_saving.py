@@ -14,7 +14,13 @@ from sklearn.utils.validation import check_is_fitted
 
 from .. import __version__
 from .._warnings import silenced
-from ..exceptions import FewLabelsWarning, ShortNeighborListsWarning, UnreachedPointsWarning
+from ..exceptions import (
+    CollapsedClassesWarning,
+    FewLabelsWarning,
+    ShortNeighborListsWarning,
+    SingleLabelWarning,
+    UnreachedPointsWarning,
+)
 from ._features.input_features import InputFeatures
 from ._files import read_state, without_numpy, write_state
 from ._inputs import Standardizer, as_tensor, memory_format
@@ -26,10 +32,11 @@ __all__ = ["SavesWeights"]
 
 _KIND = "weights of DeepWNLLClassifier 1"
 # Parameters of the graph that a fit uses, and those that a prediction does.
-_FITTED = ("n_neighbors", "scale_neighbor", "metric", "label_weight", "neighbors", "held_out",
-           "calibrate", "template_size")  # fmt: skip
+_FITTED = ("n_neighbors", "scale_neighbor", "metric", "label_weight", "label_noise", "neighbors",
+           "held_out", "calibrate", "template_size")  # fmt: skip
 _PREDICTING = "predict_mode", "query_size", "tol", "max_iter"
-_SAID = ConvergenceWarning, FewLabelsWarning, ShortNeighborListsWarning, UnreachedPointsWarning
+_SAID = (CollapsedClassesWarning, ConvergenceWarning, FewLabelsWarning, ShortNeighborListsWarning,
+         SingleLabelWarning, UnreachedPointsWarning)  # fmt: skip
 _RTOL = 1e-3  # between the features of one network on different processors
 _MOST_CHANGE = 0.01  # of the distributions on average: other neighbours among equally near ones
 

@@ -115,7 +115,7 @@ class PartlyLabeledClassifierMixin(ClassifierMixin):
         ndarray of shape (n_queries,)
             One minus the entropy of the distribution in units of the uniform one's: 1 if one-hot,
             0 if uniform, and 0 where no label reaches a row. It ranks rows; it is not the
-            probability of being right.
+            probability of being right, for which see ``calibrate``.
         """
         return certainty(*copy(self)._distributions(X))
 
@@ -126,7 +126,8 @@ class PartlyLabeledClassifierMixin(ClassifierMixin):
         ----------
         X : array-like of shape (n_queries, ...)
             Rows or images, as for :meth:`predict_proba`. On rows that were fitted with their
-            labels the score is 1 by construction: score on held-out rows.
+            labels the score is 1 by construction (unless ``label_noise`` says that some are wrong):
+            score on held-out rows.
         y : array-like of shape (n_queries,)
             True labels. Unlabelled rows join the graph but are not scored. (A ``scoring=`` of
             scikit-learn's would score them as a class of their own.)

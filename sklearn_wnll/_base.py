@@ -65,6 +65,8 @@ class PartlyLabeledClassifierMixin(ClassifierMixin):
     def _fit_whole(self, X: Any, y: Labels) -> Self:
         """Fit a copy, and take all its attributes at the end: a fit that fails changes nothing."""
         fitted = copy(self)
+        for name in [name for name in vars(self) if name.endswith("_")]:
+            delattr(fitted, name)  # which this fit may not set
         fitted._fit(X, y)
         self.__dict__ = fitted.__dict__
         return self

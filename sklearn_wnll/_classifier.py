@@ -12,13 +12,18 @@ from sklearn.utils._param_validation import HasMethods, Interval, StrOptions
 from sklearn.utils.validation import check_is_fitted
 
 from ._base import PartlyLabeledClassifierMixin, checks_parameters
-from ._extension.answer import find_answer
-from ._extension.collapse import swallowing_class
-from ._extension.folds import fair, held_out_tolerance
+from ._extension.answer import Answer, find_answer
+from ._extension.folds import held_out_tolerance
 from ._extension.held_out import HeldOut
 from ._extension.row_labels import RowLabels
-from ._extension.templates import Batching, fit_templates
+from ._extension.templates import Batching, Templates, fit_templates
 from ._extension.transduction import Extender
+from ._fit_warnings import (
+    warn_if_alone,
+    warn_if_collapsed,
+    warn_if_not_converged,
+    warn_if_unreached,
+)
 from ._graph.builder import make_graph_builder
 from ._graph.metrics import METRICS
 from ._graph_rows import GraphRowsMixin
@@ -37,8 +42,6 @@ from ._typing import (
     RandomState,
     Rows,
 )
-from ._warnings import warn_user
-from .exceptions import CollapsedClassesWarning, SingleLabelWarning
 
 __all__ = ["WNLLClassifier"]
 
@@ -268,6 +271,7 @@ class WNLLClassifier(
     graph_: sparse.csr_array | None
     point_index_: Indices | None
     n_iter_: int
+    _answer: Answer
     n_features_in_: int
     feature_names_in_: NDArray[np.object_]
 
@@ -369,44 +373,20 @@ class WNLLClassifier(
         X = self._validate_X(X, reset=True)
         classes, codes = self._encode(X, y)
         labels = RowLabels.of(codes, classes, self.class_prior)
-        builder = make_graph_builder(
-            X,
-            metric=self.metric,
-            neighbors=self.neighbors,
-            n_neighbors=self.n_neighbors,
-            scale_neighbor=self.scale_neighbor,
-            template_size=self.template_size,
-            random_state=self.random_state,
-        )
-        seed = check_random_state(self.random_state).randint(2**31 - 1)
         with show_progress(self.verbose):
-            templates = fit_templates(
-                builder,
-                X,
-                codes,
-                Extender(
-                    label_weight=self.label_weight,
-                    label_noise=self.label_noise,
-                    fallback=labels.fallback,
-                    tol=self.tol,
-                    max_iter=self.max_iter,
-                    seed=seed,
-                ),
-                template_size=self.template_size,
-                seed=seed,
-                n_jobs=self.n_jobs,
-            )
             answer, result = find_answer(
-                templates,
+                self._extend(X, labels),
                 labels,
                 n_folds=self.held_out,
                 calibrate=self.calibrate,
                 n_jobs=self.n_jobs,
             )
-        self._warn_if_not_converged(result)
-        self._warn_if_unreached(int(np.count_nonzero(~result.reached)), "rows of X")
-        u, one_graph = answer.corrected(result), len(templates.parts) == 1
-        self._warn_if_collapsed(classes, u, np.flatnonzero((codes < 0) & result.reached))
+        u, templates = answer.corrected(result), answer.templates
+        one_graph = len(templates.parts) == 1
+        warn_if_not_converged(result, self.tol, self.max_iter)
+        warn_if_unreached(result.reached, "rows of X")
+        if result.converged:
+            warn_if_collapsed(classes, u, np.flatnonzero((codes < 0) & result.reached))
 
         self.classes_, self._answer = classes, answer
         self.label_distributions_, self.reached_ = answer.calibrated(u), result.reached
@@ -419,30 +399,39 @@ class WNLLClassifier(
         if answer.held_out is not None:
             self._set_held_out(answer.held_out)
 
-    @staticmethod
-    def _warn_if_collapsed(classes: NDArray[Any], u: Floats, rows: Indices) -> None:
-        swallowing = swallowing_class(u, rows)
-        if swallowing is not None:
-            part = (u[rows].argmax(axis=1) == swallowing).mean()
-            warn_user(
-                f"{part:.0%} of the unlabelled rows are predicted to be "
-                f"{classes[[swallowing]].tolist()[0]!r}, though by next to nothing: this class may "
-                "have swallowed others. Pass class_prior, the frequencies of the classes, or "
-                'another label_weight ("wnll", "poisson"), or label more rows.',
-                CollapsedClassesWarning,
-            )
+    def _extend(self, X: Any, labels: RowLabels) -> Templates:
+        """Build the graph of the rows, and extend their labels."""
+        builder = make_graph_builder(
+            X,
+            metric=self.metric,
+            neighbors=self.neighbors,
+            n_neighbors=self.n_neighbors,
+            scale_neighbor=self.scale_neighbor,
+            template_size=self.template_size,
+            random_state=self.random_state,
+        )
+        seed = check_random_state(self.random_state).randint(2**31 - 1)
+        extender = Extender(
+            label_weight=self.label_weight,
+            label_noise=self.label_noise,
+            fallback=labels.fallback,
+            tol=self.tol,
+            max_iter=self.max_iter,
+            seed=seed,
+        )
+        return fit_templates(
+            builder,
+            X,
+            labels.codes,
+            extender,
+            template_size=self.template_size,
+            n_jobs=self.n_jobs,
+        )
 
     def _set_held_out(self, held_out: HeldOut) -> None:
         """Set what is said of labelled rows without their labels."""
         rows, codes, u = self._held_out_labels()
-        alone = int(np.count_nonzero(~fair(held_out.u, codes, held_out.fold)[1]))
-        if alone:
-            warn_user(
-                f"{alone} labelled rows are the only ones of their class: held out, they cannot be "
-                "right. held_out_score_ counts them as wrong, and calibrate leaves them out. Label "
-                "another row of each class.",
-                SingleLabelWarning,
-            )
+        warn_if_alone(held_out.fair(codes)[1])
         self.held_out_distributions_ = np.full(self.label_distributions_.shape, np.nan)
         self.held_out_distributions_[rows] = u
         self.held_out_score_ = float((u.argmax(axis=1) == codes).mean())
@@ -451,8 +440,9 @@ class WNLLClassifier(
         answer = self._answer
         with show_progress(self.verbose):
             held_out = answer.find_held_out(self.n_jobs)
-        tol = held_out_tolerance(self.tol)
-        self._warn_if_not_converged(held_out, "held-out distributions", tol)
+        extender = answer.templates.extender
+        tol = held_out_tolerance(extender.tol)
+        warn_if_not_converged(held_out, tol, extender.max_iter, "held-out distributions")
         rows = answer.labels.rows
         return HeldOutLabels(rows, answer.labels.codes[rows], answer.calibrated(held_out.u))
 
@@ -469,6 +459,6 @@ class WNLLClassifier(
                 tol=self.tol,
                 max_iter=self.max_iter,
             )
-        self._warn_if_not_converged(result)
-        self._warn_if_unreached(int(np.count_nonzero(~result.reached)), "queries")
+        warn_if_not_converged(result, self.tol, self.max_iter)
+        warn_if_unreached(result.reached, "queries")
         return self._answer.calibrated(self._answer.corrected(result)), result.reached

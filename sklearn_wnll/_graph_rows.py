@@ -1,10 +1,9 @@
-"""What estimators on a graph of rows have in common: the rows that they take, and warnings."""
+"""What estimators on a graph of rows have in common: the rows that they take."""
 
 from typing import Any
 
 import numpy as np
 from scipy import sparse
-from sklearn.exceptions import ConvergenceWarning
 from sklearn.utils import Tags
 from sklearn.utils.validation import validate_data
 
@@ -13,8 +12,6 @@ from ._graph.metrics import SPARSE_METRICS
 from ._graph.precomputed import check_no_blocks
 from ._graph.rows import canonical_rows
 from ._typing import Metric, NeighborsTransformer, Rows
-from ._warnings import warn_user
-from .exceptions import UnreachedPointsWarning
 
 __all__ = ["GraphRowsMixin"]
 
@@ -24,8 +21,6 @@ class GraphRowsMixin:
 
     metric: Metric
     neighbors: str | NeighborsTransformer
-    tol: float
-    max_iter: int
 
     def __sklearn_tags__(self) -> Tags:
         tags = super().__sklearn_tags__()  # type: ignore[misc]
@@ -59,30 +54,3 @@ class GraphRowsMixin:
                 f"{', '.join(SPARSE_METRICS)}, or pass X.toarray()."
             )
         return canonical_rows(X)
-
-    def _warn_if_not_converged(
-        self, result: Any, what: str = "distributions", tol: float | None = None
-    ) -> None:
-        if result.converged:
-            return
-        if result.n_iter >= self.max_iter:
-            stop, cure = f"after max_iter={self.max_iter} iterations", "Raise max_iter or tol."
-        else:
-            stop = "where rounding hides the edges of tiny weight that alone tie rows to a label"
-            cure = "Label rows among them, raise n_neighbors, or raise tol."
-        bound = "1000 tol" if tol is None else f"1000 * {tol:g}"
-        most = 1000 * (self.tol if tol is None else tol)
-        warn_user(
-            f"The solver stopped {stop}, at a residual of {result.residual:.1e}; {what} may "
-            f"be off by more than {bound} = {most:g}. {cure}",
-            ConvergenceWarning,
-        )
-
-    def _warn_if_unreached(self, count: int, what: str) -> None:
-        if count:
-            warn_user(
-                f"No label reaches {count} {what}: their parts of the graph hold none. They get "
-                "class_prior, or if it is None, the class frequencies of the labelled rows. Label "
-                "rows near them, or raise n_neighbors.",
-                UnreachedPointsWarning,
-            )

@@ -50,7 +50,7 @@ def test_a_held_out_row_has_what_a_fit_without_its_fold_would_find(cloud, prior,
     prior = np.full(n_classes, 1 / n_classes) if prior == "equal" else prior
     model = fit(cloud, class_prior=prior, held_out=2)
     labeled = np.flatnonzero(cloud.y >= 0)
-    fold = deal_folds(cloud.y, 2, np.random.RandomState(model._answer.templates.seed))
+    fold = deal_folds(cloud.y, 2, np.random.RandomState(model._answer.templates.extender.seed))
     for number in range(2):
         left, away = cloud.y.copy(), labeled[fold[labeled] == number]
         left[away] = -1

@@ -81,7 +81,7 @@ def test_predictions_are_the_mean_of_all_pairs_of_templates_and_batches(digits):
     model.fit(X[:1500], few[:1500])
     assert len(model.templates_) == 3
     assert model.graph_ is None
-    order = np.random.RandomState(model._answer.templates.seed).permutation(297)
+    order = np.random.RandomState(model._answer.templates.extender.seed).permutation(297)
     batch = 1500 + np.sort(order[:99])
     single = WNLLClassifier()
     expected = np.mean(

@@ -3,7 +3,6 @@
 from dataclasses import dataclass
 
 from .class_prior import corrected
-from .folds import fair
 from .held_out import HeldOut, hold_out
 from .row_labels import RowLabels
 from .system import HarmonicExtension
@@ -59,6 +58,6 @@ def find_answer(templates, labels, *, n_folds=None, calibrate=False, n_jobs=None
         held_out = hold_out(templates, labels, n_folds or _FOLDS, n_jobs)
     if calibrate:
         codes = labels.codes[labels.rows]
-        u, known = fair(held_out.u, codes, held_out.fold)
+        u, known = held_out.fair(codes)
         temperature = find_temperature(u[known], codes[known], templates.label_noise)
     return Answer(templates, labels, factors, temperature, held_out), result

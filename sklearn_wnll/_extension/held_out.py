@@ -6,7 +6,7 @@ from typing import NamedTuple
 import numpy as np
 
 from .class_prior import corrected
-from .folds import deal_folds, held_out_tolerance
+from .folds import deal_folds, fair, held_out_tolerance
 from .jobs import run_jobs
 from .row_labels import RowLabels
 from .system import HarmonicExtension
@@ -26,6 +26,10 @@ class HeldOut(NamedTuple):
     n_iter: int
     residual: float
     converged: bool
+
+    def fair(self, codes):
+        """The :func:`.folds.fair` distributions, and which rows have a known class (n_labeled,)."""
+        return fair(self.u, codes, self.fold)
 
 
 def hold_out(templates, labels, n_folds, n_jobs=None):
@@ -61,7 +65,7 @@ def _make_folds(templates, labels, n_folds):
     index, rows = templates.points.index, labels.rows
     codes, first = np.full(templates.points.n_points, -1), rows[::-1]
     codes[index[first]] = labels.codes[first]
-    fold = deal_folds(codes, n_folds, np.random.RandomState(templates.seed))
+    fold = deal_folds(codes, n_folds, np.random.RandomState(templates.extender.seed))
     if fold.max() < 1:
         raise ValueError(
             "Labels cannot be held out where only one row, or equal rows, are labelled. Label "

@@ -92,7 +92,6 @@ class Templates:
     template: np.ndarray
     position: np.ndarray
     extender: Extender
-    seed: int
 
     @property
     def rows(self):
@@ -145,7 +144,7 @@ class Templates:
         n = new.shape[0]
         batches = [np.arange(n)]
         if batching.query_size is not None and n > batching.query_size:
-            order = np.random.RandomState(self.seed).permutation(n)
+            order = np.random.RandomState(self.extender.seed).permutation(n)
             batches = [np.sort(order[part]) for part in equal_blocks(n, batching.query_size)]
         # A job takes several batches, since it fits its search anew.
         n_jobs = effective_n_jobs(batching.n_jobs)
@@ -166,7 +165,7 @@ class Templates:
         return mean.result()
 
 
-def fit_templates(builder, X, codes, extender, *, template_size=None, seed=0, n_jobs=None):
+def fit_templates(builder, X, codes, extender, *, template_size=None, n_jobs=None):
     """Deal the points of rows to templates, and extend the labels in each: :class:`Templates`.
 
     ``codes`` (n_rows,) holds the class of each row, -1 where it is unknown.
@@ -177,7 +176,7 @@ def fit_templates(builder, X, codes, extender, *, template_size=None, seed=0, n_
     if template_size is not None:
         point_codes = np.full(points.n_points, -1)
         np.maximum.at(point_codes, points.index, codes)
-        parts = deal_templates(point_codes, template_size, np.random.RandomState(seed))
+        parts = deal_templates(point_codes, template_size, np.random.RandomState(extender.seed))
     whole = len(parts) == 1
     tasks = ((distinct, labels) if whole else (distinct[p], labels.of(p)) for p in parts)
     fit = partial(_fit, builder, extender)
@@ -186,7 +185,7 @@ def fit_templates(builder, X, codes, extender, *, template_size=None, seed=0, n_
     for number in reversed(range(len(parts))):  # the first that has a point keeps it
         template[parts[number]] = number
         position[parts[number]] = np.arange(len(parts[number]))
-    return Templates(points, parts, transductions, template, position, extender, seed)
+    return Templates(points, parts, transductions, template, position, extender)
 
 
 def _label_points(points, codes, n_classes):

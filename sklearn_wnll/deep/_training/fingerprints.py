@@ -23,6 +23,8 @@ _FREE = {
     *(
         f"wnll__{name}"
         for name in (
+            "calibrate",
+            "held_out",
             "max_iter",
             "n_jobs",
             "predict_mode",

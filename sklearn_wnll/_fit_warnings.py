@@ -1,0 +1,70 @@
+"""What is said of a fit, or a prediction, that may not be what was hoped for."""
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from sklearn.exceptions import ConvergenceWarning
+
+from ._extension.collapse import swallowing_class
+from ._typing import Floats, Indices, Mask
+from ._warnings import warn_user
+from .exceptions import CollapsedClassesWarning, SingleLabelWarning, UnreachedPointsWarning
+
+__all__ = ["warn_if_alone", "warn_if_collapsed", "warn_if_not_converged", "warn_if_unreached"]
+
+
+def warn_if_not_converged(
+    result: Any, tol: float, max_iter: int, what: str = "distributions"
+) -> None:
+    """Warn if the solver has stopped before its tolerance."""
+    if result.converged:
+        return
+    if result.n_iter >= max_iter:
+        stop, cure = f"after max_iter={max_iter} iterations", "Raise max_iter or tol."
+    else:
+        stop = "where rounding hides the edges of tiny weight that alone tie rows to a label"
+        cure = "Label rows among them, raise n_neighbors, or raise tol."
+    warn_user(
+        f"The solver stopped {stop}, at a residual of {result.residual:.1e}; {what} may be off by "
+        f"more than {1000 * tol:g}, 1000 times its tolerance. {cure}",
+        ConvergenceWarning,
+    )
+
+
+def warn_if_unreached(reached: Mask, what: str) -> None:
+    """Warn if there are rows that no label reaches."""
+    count = int(np.count_nonzero(~reached))
+    if count:
+        warn_user(
+            f"No label reaches {count} {what}: their parts of the graph hold none. They get "
+            "class_prior, or if it is None, the class frequencies of the labelled rows. Label "
+            "rows near them, or raise n_neighbors.",
+            UnreachedPointsWarning,
+        )
+
+
+def warn_if_collapsed(classes: NDArray[Any], u: Floats, rows: Indices) -> None:
+    """Warn if one of the ``classes`` seems to have swallowed others, by ``u`` at some rows."""
+    swallowing = swallowing_class(u, rows)
+    if swallowing is not None:
+        part = (u[rows].argmax(axis=1) == swallowing).mean()
+        warn_user(
+            f"{part:.0%} of the unlabelled rows are predicted to be "
+            f"{classes[[swallowing]].tolist()[0]!r}, though by next to nothing: this class may "
+            "have swallowed others. Pass class_prior, the frequencies of the classes, or "
+            'another label_weight ("wnll", "poisson"), or label more rows.',
+            CollapsedClassesWarning,
+        )
+
+
+def warn_if_alone(known: Mask) -> None:
+    """Warn of labelled rows whose class is not ``known`` when their fold is held out."""
+    count = int(np.count_nonzero(~known))
+    if count:
+        warn_user(
+            f"{count} labelled rows are the only ones of their class: held out, they cannot be "
+            "right. held_out_score_ counts them as wrong, and calibrate leaves them out. Label "
+            "another row of each class.",
+            SingleLabelWarning,
+        )

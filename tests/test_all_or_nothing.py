@@ -123,6 +123,11 @@ def test_a_first_fit_that_ends_at_any_step_leaves_the_estimator_unfitted(params)
         assert_not_fitted(model)
 
 
+def test_a_refit_keeps_nothing_that_only_the_earlier_fit_set():
+    model = WNLLClassifier(held_out=3).fit(*FIRST).set_params(held_out=None)
+    assert vars(model.fit(*OTHER)).keys() == vars(WNLLClassifier().fit(*OTHER)).keys()
+
+
 class Interrupts(KNeighborsTransformer):
     """Neighbours during whose search the user presses Ctrl-C."""
 

@@ -5,6 +5,7 @@ import pytest
 
 from sklearn_wnll import WNLLClassifier
 from sklearn_wnll.deep import WNLLHead
+from sklearn_wnll.exceptions import SingleLabelWarning
 
 from .tiny import data, model
 
@@ -58,3 +59,20 @@ def test_weights_that_are_loaded_bring_what_was_held_out(tmp_path):
     other = model(wnll=WNLLHead(5, held_out=3))
     with pytest.raises(ValueError, match=r"calibrate=True, but this estimator has .*False"):
         other.load_weights(tmp_path / "net")
+
+
+def test_a_finished_training_needs_no_other_for_what_is_held_out(tmp_path):
+    X, y = data(n_unlabeled=20)
+    first = model(wnll=WNLLHead(5), checkpoint_dir=tmp_path).fit(X, y)
+    asked = model(wnll=WNLLHead(5, held_out=3, calibrate=True), checkpoint_dir=tmp_path).fit(X, y)
+    assert asked.history_ == first.history_
+    assert asked.temperature_ != first.temperature_
+
+
+def test_of_a_class_with_one_label_is_warned_once_for_all_epochs():
+    X, y = data(n_unlabeled=20)
+    y[np.flatnonzero(y == 2)[1:]] = -1
+    with pytest.warns(SingleLabelWarning, match="1 labelled rows") as said:
+        model(wnll=WNLLHead(5, held_out=3), n_stages=2, validation=0.2).fit(X, y)
+    assert len(said) == 1
+    assert said[0].filename == __file__

@@ -7,6 +7,7 @@ from hypothesis import strategies as st
 from scipy import sparse
 
 from sklearn_wnll import WNLLClassifier
+from sklearn_wnll._extension.folds import deal_folds
 from sklearn_wnll._extension.noise import find_trust
 from sklearn_wnll._extension.system import harmonic_extension
 from sklearn_wnll.datasets import hide_labels
@@ -105,6 +106,20 @@ def test_a_label_has_no_part_in_what_is_held_out_of_its_row(cloud, seed, noise):
     )
     np.testing.assert_allclose(
         one.held_out_distributions_[row], two.held_out_distributions_[row], atol=1e-8
+    )
+
+
+@pytest.mark.parametrize("noise", [0.2, "auto"])
+def test_a_held_out_row_has_what_a_fit_without_its_fold_would_find(digits, noise):
+    X, y, _ = digits
+    few, _ = with_errors(y, 20)
+    model = WNLLClassifier(label_noise=noise, held_out=5, random_state=0).fit(X, few)
+    fold = deal_folds(few, 5, np.random.RandomState(model._answer.templates.extender.seed))
+    left = np.where(fold == 0, -1, few)
+    other = WNLLClassifier(label_noise=noise, random_state=0).fit(X, left)
+    # Held-out distributions have a looser tolerance.
+    np.testing.assert_allclose(
+        model.held_out_distributions_[fold == 0], other.label_distributions_[fold == 0], atol=0.03
     )
 
 

@@ -154,7 +154,8 @@ class DeepWNLLClassifier(SuspectsLabels, PartlyLabeledClassifierMixin, SavesWeig
         Distribution that the WNLL gives to each labelled sample without the labels of its fold;
         NaN where there was no label. Only with ``wnll__held_out`` or ``wnll__calibrate``.
     held_out_score_ : float
-        Accuracy of ``held_out_distributions_`` on the labelled samples. Only with
+        Accuracy of ``held_out_distributions_`` on the labelled samples, near 1 once the network has
+        memorized their labels: no estimate of the accuracy on others (see Notes). Only with
         ``wnll__held_out`` or ``wnll__calibrate``.
     n_features_in_ : int
         Number of features, or of channels times height times width.
@@ -189,6 +190,11 @@ class DeepWNLLClassifier(SuspectsLabels, PartlyLabeledClassifierMixin, SavesWeig
     ``predict(X)`` on the fitted samples equals ``transduction_``. So the score on fitted
     labelled samples is 1 by construction and says nothing: score on held-out samples. (With
     ``head="linear"`` it is an ordinary score on training samples.)
+
+    ``held_out_score_``, ``suspect_labels`` and ``wnll__label_noise`` concern the graph alone. The
+    network has been trained with all labels, and confirms them, right or wrong, once it has
+    memorized them. Score on samples that the training does not see, such as those of
+    ``validation``, and look for wrong labels with :class:`~sklearn_wnll.WNLLClassifier` before.
 
     References
     ----------

@@ -39,7 +39,8 @@ class WNLLHead(BaseEstimator):
         Factor on the energy of labelled points.
     label_noise : float in [0, 1) or "auto", default=0.0
         Part of the labels that the graph expects to be wrong, as in
-        :class:`~sklearn_wnll.WNLLClassifier`. The network learns from all labels as they are.
+        :class:`~sklearn_wnll.WNLLClassifier`. The network learns from all labels as they are, and
+        once it has memorized the wrong ones, the graph confirms them.
     neighbors : {"auto", "exact", "approximate"} or transformer, default="auto"
         Neighbour search.
     predict_mode : {"transductive", "inductive"}, default="transductive"
@@ -47,10 +48,12 @@ class WNLLHead(BaseEstimator):
     held_out : int, default=None
         Number of folds of labels that are taken away and extended from the others on the final
         graph, for ``held_out_score_``; see :class:`~sklearn_wnll.WNLLClassifier`. The network has
-        seen all labels.
+        been trained with them: once it has memorized them, the score is near 1 whatever the
+        accuracy.
     calibrate : bool, default=False
         Whether to sharpen or flatten the WNLL's distributions by one temperature, found on
-        held-out labels.
+        held-out labels. Since the network has been trained with them, distributions that are about
+        right become too sure.
     template_size : int or None, default=5000
         Largest number of fitted samples in one graph in prediction. More are divided among several
         templates, whose distributions are averaged. None is one graph of all.

@@ -14,6 +14,7 @@ _BELIEVED = 3  # the prior on the part of wrong labels is that of so many right 
 _LEAST = 1e-6  # probability that any label is right, before the noise is known
 _SOFTENING, _DISTRUST = 2, 1.5  # by measurement, on digits with a fifth of the labels wrong
 _MOST = 1e12  # what counts so much is clamped
+_NEGLIGIBLE = 1e-30  # a smaller part of wrong labels clamps all, and its inverse may overflow
 
 
 class Trust(NamedTuple):
@@ -67,7 +68,7 @@ def find_trust(u, codes, known, label_noise):
     log_temperature = weight.sum(axis=1) @ np.log(_TEMPERATURES)
     p = np.exp(sharpened_logs(u, np.exp(log_temperature)))[given].clip(_LEAST)
     right = np.where(known, (1 - noise) * p / _label_chance(p, noise, n_classes), 1 - noise)
-    return Trust(noise, right**_DISTRUST / noise)
+    return Trust(noise, right**_DISTRUST / max(noise, _NEGLIGIBLE))
 
 
 def _label_chance(p, noise, n_classes):

@@ -42,7 +42,7 @@ def find_temperature(u, codes, noise=0.0):
 
     def log_loss(log_temperature):
         logs = sharpened_logs(u, np.exp(log_temperature))[given]
-        if noise:
+        if others:
             logs = np.log((1 - noise - others) * np.exp(logs) + others)
         return -logs.sum() - log_prior(np.exp(log_temperature))
 

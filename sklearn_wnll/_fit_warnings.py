@@ -7,6 +7,7 @@ from numpy.typing import NDArray
 from sklearn.exceptions import ConvergenceWarning
 
 from ._extension.collapse import swallowing_class
+from ._label_types import label_text
 from ._typing import Floats, Indices, Mask
 from ._warnings import warn_user
 from .exceptions import CollapsedClassesWarning, SingleLabelWarning, UnreachedPointsWarning
@@ -51,8 +52,8 @@ def warn_if_collapsed(classes: NDArray[Any], u: Floats, rows: Indices) -> None:
         part = (u[rows].argmax(axis=1) == swallowing).mean()
         warn_user(
             f"{part:.0%} of the unlabelled rows are predicted to be "
-            f"{classes[[swallowing]].tolist()[0]!r}, though by next to nothing: this class may "
-            "have swallowed others. Pass class_prior, the frequencies of the classes, or "
+            f"{label_text(classes, swallowing)}, though by next to nothing: this class may have "
+            "swallowed others. Pass class_prior, the frequencies of the classes, or "
             'another label_weight ("wnll", "poisson"), or label more rows.',
             CollapsedClassesWarning,
         )

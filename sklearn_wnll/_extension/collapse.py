@@ -34,6 +34,7 @@ def swallowing_class(u, rows):
     gap = np.abs(excess).sum() / 2
     spread = sum(np.abs(u[part] - mean).sum() for part in parts) / (2 * n_rows)
     largest = int(excess.argmax())
-    chance = np.sqrt(mean[largest] * (1 - mean[largest]) / n_rows)
+    # Of many classes, one is always a whole row above its mean: that of any one row.
+    chance = np.sqrt(mean[largest] * (1 - mean[largest]) / n_rows) + 1 / n_rows
     collapsed = gap > max(_GAP, _RATIO * spread) and excess[largest] > _DEVIATIONS * chance
     return largest if collapsed else None

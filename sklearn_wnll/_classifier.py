@@ -389,7 +389,8 @@ class WNLLClassifier(
             warn_if_collapsed(classes, u, np.flatnonzero((codes < 0) & result.reached))
 
         self.classes_, self._answer = classes, answer
-        self.label_distributions_, self.reached_ = answer.calibrated(u), result.reached
+        self.label_distributions_ = answer.calibrated(u, result.reached)
+        self.reached_ = result.reached
         self.transduction_ = classes[self.label_distributions_.argmax(axis=1)]
         self.temperature_, self.label_noise_ = answer.temperature, templates.label_noise
         self.templates_ = templates.rows
@@ -430,7 +431,7 @@ class WNLLClassifier(
 
     def _set_held_out(self, held_out: HeldOut) -> None:
         """Set what is said of labelled rows without their labels."""
-        rows, codes, u = self._held_out_labels()
+        rows, codes, u, _ = self._held_out_labels()
         warn_if_alone(held_out.fair(codes)[1])
         self.held_out_distributions_ = np.full(self.label_distributions_.shape, np.nan)
         self.held_out_distributions_[rows] = u
@@ -443,8 +444,9 @@ class WNLLClassifier(
         extender = answer.templates.extender
         tol = held_out_tolerance(extender.tol)
         warn_if_not_converged(held_out, tol, extender.max_iter, "held-out distributions")
-        rows = answer.labels.rows
-        return HeldOutLabels(rows, answer.labels.codes[rows], answer.calibrated(held_out.u))
+        rows, reached = answer.labels.rows, held_out.reached
+        u = answer.calibrated(held_out.u, reached)
+        return HeldOutLabels(rows, answer.labels.codes[rows], u, reached)
 
     def _distributions(self, X: Rows) -> tuple[Floats, Mask]:
         """Give the distribution of each row, and whether a label reaches it."""
@@ -461,4 +463,5 @@ class WNLLClassifier(
             )
         warn_if_not_converged(result, self.tol, self.max_iter)
         warn_if_unreached(result.reached, "queries")
-        return self._answer.calibrated(self._answer.corrected(result)), result.reached
+        u = self._answer.corrected(result)
+        return self._answer.calibrated(u, result.reached), result.reached

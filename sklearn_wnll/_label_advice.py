@@ -1,5 +1,6 @@
 """Which labels to ask for, and which ones may be wrong: methods of the estimators."""
 
+from copy import copy
 from numbers import Integral
 from typing import Any, NamedTuple
 
@@ -20,12 +21,14 @@ __all__ = ["HeldOutLabels", "SuggestsLabels", "SuspectsLabels"]
 class HeldOutLabels(NamedTuple):
     """Labelled ``rows``, the ``codes`` of their labels, and what is said without them.
 
-    ``distributions`` (n_labeled, n_classes) have not seen the labels of their rows.
+    ``distributions`` (n_labeled, n_classes) have not seen the labels of their rows; where no other
+    label has ``reached`` a row (n_labeled,), they say nothing of it.
     """
 
     rows: Indices
     codes: Indices
     distributions: Floats
+    reached: Mask
 
 
 class SuggestsLabels:
@@ -142,7 +145,8 @@ class SuspectsLabels:
         A row's label has no part in what the graph says of it: the labels of a fold are taken
         away, and the others extended over the same graph. The folds are those of ``held_out``; if
         that is None, there are 5, which takes as long as 5 solutions on the graph. With few labels,
-        rows whose neighbours lost their labels with them are suspected too: read the strengths.
+        rows whose neighbours lost their labels with them are suspected too: read the strengths. Rows
+        that no label reaches without their own are not suspected.
 
         Examples
         --------
@@ -158,16 +162,17 @@ class SuspectsLabels:
         >>> bool(row in rows), int(proposals[rows == row][0])
         (True, 3)
         """
-        check_is_fitted(self)
+        fitted = copy(self)  # another thread may fit meanwhile
+        check_is_fitted(fitted)
         check_count(n)
-        rows, codes, u = self._held_out_labels()
+        rows, codes, u, reached = fitted._held_out_labels()
         proposed = u.argmax(axis=1)
         each = np.arange(len(rows))
-        strength = 1 - u[each, codes] / u[each, proposed]
+        strength = np.where(reached, 1 - u[each, codes] / u[each, proposed], 0)
         worst = np.argsort(-strength, kind="stable")
         worst = worst[strength[worst] > 0][: int(n)]
         if return_proposals:
-            return rows[worst], self.classes_[proposed[worst]], strength[worst]
+            return rows[worst], fitted.classes_[proposed[worst]], strength[worst]
         return rows[worst]
 
     def _held_out_labels(self) -> HeldOutLabels:

@@ -84,7 +84,9 @@ def test_renaming_the_classes_permutes_what_is_held_out(cloud, n_folds):
     renamed = cloud._replace(y=np.where(cloud.y >= 0, names[cloud.y], -1))
     one, two = (fit(each, held_out=n_folds) for each in (cloud, renamed))
     order = np.searchsorted(two.classes_, names[one.classes_])
-    assert one.held_out_score_ == two.held_out_score_
+    largest = np.sort(one.held_out_distributions_[cloud.y >= 0], axis=1)[:, -2:]
+    if (np.diff(largest) > 1e-7).all():  # of equal ones, that of the first class wins
+        assert one.held_out_score_ == two.held_out_score_
     np.testing.assert_allclose(
         one.held_out_distributions_, two.held_out_distributions_[:, order], atol=1e-8
     )
@@ -159,7 +161,7 @@ def test_one_labelled_row_cannot_be_held_out():
     with pytest.raises(ValueError, match="another row, or pass held_out=None"):
         WNLLClassifier(held_out=2).fit(X, y)
     X[4], y[4] = X[3], 0
-    with pytest.raises(ValueError, match="only one row, or equal rows"):
+    with pytest.raises(ValueError, match="only one sample, or equal ones"):
         WNLLClassifier(calibrate=True).fit(X, y)
 
 

@@ -2,6 +2,8 @@
 
 from dataclasses import dataclass
 
+import numpy as np
+
 from .class_prior import corrected
 from .held_out import HeldOut, hold_out
 from .row_labels import RowLabels
@@ -32,9 +34,11 @@ class Answer:
         """An extension's distributions (n, n_classes), corrected by the class prior."""
         return corrected(extension, self.class_factors)
 
-    def calibrated(self, u):
-        """Distributions at the temperature."""
-        return apply_temperature(u, self.temperature)
+    def calibrated(self, u, reached):
+        """Distributions (n, n_classes) at the temperature, where a label has ``reached`` them."""
+        if self.temperature == 1:
+            return u
+        return np.where(reached[:, None], apply_temperature(u, self.temperature), u)
 
     def find_held_out(self, n_jobs=None) -> HeldOut:
         """What is said of labelled rows without their labels, if need be for the first time."""
@@ -59,5 +63,6 @@ def find_answer(templates, labels, *, n_folds=None, calibrate=False, n_jobs=None
     if calibrate:
         codes = labels.codes[labels.rows]
         u, known = held_out.fair(codes)
+        known &= held_out.reached
         temperature = find_temperature(u[known], codes[known], templates.label_noise)
     return Answer(templates, labels, factors, temperature, held_out), result

@@ -18,10 +18,12 @@ __all__ = ["HeldOut", "hold_out"]
 class HeldOut(NamedTuple):
     """Distributions ``u`` (n_labeled, n_classes) of labelled rows that have not seen their label.
 
-    ``fold`` (n_labeled,) is the fold of a row; the rest tells how they were found.
+    Other labels have ``reached`` a row (n_labeled,), or none; ``fold`` (n_labeled,) is its fold.
+    The rest tells how they were found.
     """
 
     u: np.ndarray
+    reached: np.ndarray
     fold: np.ndarray
     n_iter: int
     residual: float
@@ -44,16 +46,18 @@ def hold_out(templates, labels, n_folds, n_jobs=None):
     count = len(folds) * len(templates.transductions)
     answers = run_jobs(_solve, tasks, count, n_jobs, "held-out labels")
     point = templates.points.index[labels.rows]
-    u, fold_of = np.empty((len(point), labels.n_classes)), np.empty(len(point), dtype=np.intp)
+    u, reached = np.empty((len(point), labels.n_classes)), np.empty(len(point), dtype=bool)
+    fold_of = np.empty(len(point), dtype=np.intp)
     solved = []
     for number, fold in enumerate(folds):
         found = fold.merge(templates, answers)
         mine = np.flatnonzero(np.isin(point, fold.points))
-        u[mine] = found.u[np.searchsorted(fold.points, point[mine])]
-        fold_of[mine] = number
+        place = np.searchsorted(fold.points, point[mine])
+        u[mine], reached[mine], fold_of[mine] = found.u[place], found.reached[place], number
         solved.append(found)
     return HeldOut(
         u,
+        reached,
         fold_of,
         n_iter=max(found.n_iter for found in solved),
         residual=max(found.residual for found in solved),
@@ -68,11 +72,11 @@ def _make_folds(templates, labels, n_folds):
     fold = deal_folds(codes, n_folds, np.random.RandomState(templates.extender.seed))
     if fold.max() < 1:
         raise ValueError(
-            "Labels cannot be held out where only one row, or equal rows, are labelled. Label "
+            "Labels cannot be held out where only one sample, or equal ones, are labelled. Label "
             "another row, or pass held_out=None and calibrate=False."
         )
     return [
-        _Fold(np.flatnonzero(fold == number), labels.without(rows[fold[index[rows]] == number]))
+        _Fold(np.flatnonzero(fold == number), labels, rows[fold[index[rows]] == number])
         for number in range(fold.max() + 1)
     ]
 
@@ -87,17 +91,22 @@ class _Answer(NamedTuple):
 
 @dataclass(frozen=True)
 class _Fold:
-    """The ``points`` that lose their labels, in order, and the :class:`RowLabels` that are left."""
+    """The ``points`` that lose their labels, in order, and the ``rows`` that these are."""
 
     points: np.ndarray
-    left: RowLabels
+    labels: RowLabels
+    rows: np.ndarray
+
+    def left(self):
+        """The :class:`RowLabels` that are left: many folds would hold many copies."""
+        return self.labels.without(self.rows)
 
     def tasks(self, templates):
         """What is to be solved, for each template."""
-        n_points, extender = templates.points.n_points, templates.extender
+        n_points, extender, left = templates.points.n_points, templates.extender, self.left()
         tol = held_out_tolerance(extender.tol)
-        extender = extender._replace(fallback=self.left.fallback, tol=tol)
-        free = np.bincount(templates.points.index[self.left.codes < 0], minlength=n_points)
+        extender = extender._replace(fallback=left.fallback, tol=tol)
+        free = np.bincount(templates.points.index[left.codes < 0], minlength=n_points)
         for number, part in enumerate(templates.parts):
             own = templates.template[part] == number  # others count where they have their value
             away = np.flatnonzero(np.isin(part, self.points))
@@ -105,14 +114,15 @@ class _Fold:
 
     def merge(self, templates, answers):
         """The templates' mean at the points, corrected by the class prior."""
-        mean, total, n_free = TemplateMean(len(self.points), self.left.fallback), 0.0, 0
+        left, total, n_free = self.left(), 0.0, 0
+        mean = TemplateMean(len(self.points), left.fallback)
         for part in templates.parts:
             answer = next(answers)
             mean.add(np.flatnonzero(np.isin(self.points, part)), answer.extension)
             mean.note(answer.extension)
             total, n_free = total + answer.total, n_free + answer.n_free
         result = mean.result()
-        return result._replace(u=corrected(result, self.left.class_factors(total, n_free)))
+        return result._replace(u=corrected(result, left.class_factors(total, n_free)))
 
 
 def _solve(task):

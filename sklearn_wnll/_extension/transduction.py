@@ -143,17 +143,13 @@ class Transduction:
     def _find_trust(self, extender):
         points, codes = np.flatnonzero(self.labels.labeled), self.labels.codes
         fold = deal_folds(codes, _FOLDS, np.random.RandomState(extender.seed))
-        u, alone = np.empty(self.labels.g.shape), fold.max() == 0
+        u, reached = np.empty(self.labels.g.shape), np.empty(len(codes), dtype=bool)
         looser = extender._replace(tol=held_out_tolerance(extender.tol), label_noise=0.0)
-        for number in range(0 if alone else fold.max() + 1):
-            away = points[fold == number]
-            u[fold == number] = self.without(away, looser).u[away]
-        u, known = (
-            (self.labels.g.toarray(), np.zeros(len(u), dtype=bool))
-            if alone
-            else fair(u, codes, fold)
-        )
-        return find_trust(u, codes, known, extender.label_noise)
+        for number in range(fold.max() + 1):
+            away, found = points[fold == number], self.without(points[fold == number], looser)
+            u[fold == number], reached[fold == number] = found.u[away], found.reached[away]
+        u, known = fair(u, codes, fold)
+        return find_trust(u, codes, known & reached, extender.label_noise)
 
     def without(self, away, extender):
         """The extension over the same graph when some points lose their labels."""

@@ -39,8 +39,8 @@ class WNLLHead(BaseEstimator):
         Factor on the energy of labelled points.
     label_noise : float in [0, 1) or "auto", default=0.0
         Part of the labels that the graph expects to be wrong, as in
-        :class:`~sklearn_wnll.WNLLClassifier`. The network learns from all labels as they are, and
-        once it has memorized the wrong ones, the graph confirms them.
+        :class:`~sklearn_wnll.WNLLClassifier`, also for pseudo-labels. The network learns from the
+        given labels as they are, and once it has memorized wrong ones, the graph confirms them.
     neighbors : {"auto", "exact", "approximate"} or transformer, default="auto"
         Neighbour search.
     predict_mode : {"transductive", "inductive"}, default="transductive"

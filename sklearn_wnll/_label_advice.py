@@ -145,8 +145,8 @@ class SuspectsLabels:
         A row's label has no part in what the graph says of it: the labels of a fold are taken
         away, and the others extended over the same graph. The folds are those of ``held_out``; if
         that is None, there are 5, which takes as long as 5 solutions on the graph. With few labels,
-        rows whose neighbours lost their labels with them are suspected too: read the strengths. Rows
-        that no label reaches without their own are not suspected.
+        rows whose neighbours lost their labels with them are suspected too: read the strengths.
+        Rows that no label reaches without their own are not suspected.
 
         Examples
         --------

@@ -217,6 +217,18 @@ def test_parameters_set_after_fit_change_nothing_that_is_fitted(few_digits):
         np.testing.assert_array_equal(one, other)
 
 
+@pytest.mark.parametrize("tol", [1e-4, 1e-2, 1.0])
+def test_a_loose_tolerance_lets_no_label_into_its_own_held_out_distribution(few_digits, tol):
+    X, few = few_digits
+    labeled = few >= 0
+    few = np.where(labeled, np.random.default_rng(0).permutation(600) % 10, -1)
+    loose, tight = (
+        WNLLClassifier(held_out=5, random_state=0, tol=each).fit(X, few) for each in (tol, 1e-10)
+    )
+    difference = loose.held_out_distributions_ - tight.held_out_distributions_
+    assert np.abs(difference[labeled]).max() < 0.05
+
+
 @pytest.mark.filterwarnings("ignore:The solver stopped:sklearn.exceptions.ConvergenceWarning")
 def test_copies_say_the_same(few_digits):
     model = WNLLClassifier(**ALL).fit(*few_digits)

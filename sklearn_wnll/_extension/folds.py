@@ -11,13 +11,13 @@ def held_out_tolerance(tol):
     """The solver's tolerance for held-out labels: 1000 times the fit's, or less below 1e-6.
 
     A held-out label is one draw, beside which an error of 1e-2 in its probability says nothing.
-    But it is not loosened beyond 1e-3, not even by folds within folds: the solver, which starts at
-    the values with all labels, would stay there.
+    But it is never more than 1e-3, not even for folds within folds: the solver, which starts at the
+    values with all labels, would stay there.
 
     >>> f"{held_out_tolerance(1e-6):g}, {held_out_tolerance(1e-9):g}, {held_out_tolerance(1e-3):g}"
     '0.001, 1e-09, 0.001'
     """
-    return float(max(tol, min(tol * np.clip(tol / _TIGHT, 1, _TOLERANCE), _LOOSE)))
+    return float(min(tol * np.clip(tol / _TIGHT, 1, _TOLERANCE), _LOOSE))
 
 
 def deal_folds(codes, n_folds, rng):

@@ -28,7 +28,7 @@ def warn_if_not_converged(
         cure = "Label rows among them, raise n_neighbors, or raise tol."
     warn_user(
         f"The solver stopped {stop}, at a residual of {result.residual:.1e}; {what} may be off by "
-        f"more than {1000 * tol:g}, 1000 times its tolerance. {cure}",
+        f"more than {min(1000 * tol, 0.1):g}. {cure}",
         ConvergenceWarning,
     )
 
@@ -64,8 +64,8 @@ def warn_if_alone(known: Mask) -> None:
     count = int(np.count_nonzero(~known))
     if count:
         warn_user(
-            f"{count} labelled rows are the only ones of their class: held out, they cannot be "
-            "right. held_out_score_ counts them as wrong, and calibrate leaves them out. Label "
-            "another row of each class.",
+            f"Labelled rows that are the only ones of their class: {count}. Held out, they are "
+            "wrong in held_out_score_, and calibrate leaves them out. Label another row of each "
+            "class.",
             SingleLabelWarning,
         )

@@ -8,6 +8,7 @@ __all__ = [
     "CollapsedClassesWarning",
     "FewLabelsWarning",
     "InputRangeWarning",
+    "MemorizedLabelsWarning",
     "ShortNeighborListsWarning",
     "SimilaritiesWarning",
     "SingleLabelWarning",
@@ -72,6 +73,13 @@ class InputRangeWarning(UserWarning):
     """New images have a far smaller or larger spread than the fitted ones.
 
     Pass images on the same scale as in ``fit``, such as 0 to 255 or 0 to 1 in both.
+    """
+
+
+class MemorizedLabelsWarning(UserWarning):
+    """Labels are held out on the graph of a network that has learned nearly all of them.
+
+    ``held_out_score_`` is then too high. Score on samples that the training has not seen.
     """
 
 

@@ -21,7 +21,13 @@ from .._progress import show_progress
 from .._typing import ClassPrior, Floats, Indices, Labels, Mask, RandomState, Rows
 from ._devices import find_device, warn_of_slow_precision
 from ._head import WNLLHead
-from ._held_out import LabeledSamples, check_enough_labels, check_validation, hold_out
+from ._held_out import (
+    LabeledSamples,
+    check_enough_labels,
+    check_validation,
+    hold_out,
+    warn_if_memorized,
+)
 from ._inputs import validate_samples
 from ._network import WNLLNetwork
 from ._parameters import CONSTRAINTS, STEPS
@@ -168,6 +174,8 @@ class DeepWNLLClassifier(SuspectsLabels, PartlyLabeledClassifierMixin, SavesWeig
         If a class in ``y`` may be a marker of unlabelled samples.
     FewLabelsWarning
         If fewer samples are labelled than it takes on average to see every class once.
+    MemorizedLabelsWarning
+        If ``wnll__held_out`` or ``wnll__calibrate`` is set, and the network has learned its labels.
     InputRangeWarning
         If new images have less than a tenth or more than ten times the spread of the fitted ones.
     SlowPrecisionWarning
@@ -341,6 +349,10 @@ class DeepWNLLClassifier(SuspectsLabels, PartlyLabeledClassifierMixin, SavesWeig
                 features = setup.network_features()
                 known = setup.context.input_features if training is samples else None
                 Z = features(X, device, known=known)
+                if wnll.held_out is not None or wnll.calibrate:
+                    labeled = training.codes >= 0
+                    logits = features.logits(training.X[labeled], device)
+                    warn_if_memorized(logits.argmax(dim=1).numpy(), training.codes[labeled])
         features.network.cpu()
         wnll.set_params(class_prior=prior)
         predictor = Predictor.fit(features, Z, X, codes, wnll)

@@ -10,9 +10,14 @@ from sklearn.utils import check_consistent_length
 from .._label_types import read_labels
 from .._labels import is_unlabeled
 from .._typing import Indices
+from .._warnings import warn_user
+from ..exceptions import MemorizedLabelsWarning
 from ._training.validation import held_out
 
-__all__ = ["LabeledSamples", "check_enough_labels", "check_validation", "hold_out"]
+__all__ = ["LabeledSamples", "check_enough_labels", "check_validation", "hold_out",
+           "warn_if_memorized"]  # fmt: skip
+
+_MEMORIZED = 0.99  # of the labels: then those of other samples tell nothing of the rest
 
 
 class LabeledSamples(NamedTuple):
@@ -30,6 +35,19 @@ def check_enough_labels(codes: Indices) -> None:
             f"y labels {n_labeled} sample of n_samples={len(codes)}, too few for a template "
             "batch and a query batch: training needs at least 2 labelled samples, better "
             "several of each class. Label more, or use WNLLClassifier, which does not train."
+        )
+
+
+def warn_if_memorized(found: Indices, codes: Indices) -> None:
+    """Warn if the linear head finds (nearly) all labels that the network was trained with."""
+    part = float(np.mean(found == codes))
+    if part >= _MEMORIZED:
+        warn_user(
+            f"The network has learned {part:.0%} of its labels, so their samples lie among their "
+            "class, right or wrong. held_out_score_ is too high, suspect_labels finds little, and "
+            "the temperature may be too low. Score on samples that the training has not seen, and "
+            "look for wrong labels with WNLLClassifier before the training.",
+            MemorizedLabelsWarning,
         )
 
 

@@ -1,13 +1,17 @@
 """Labels held out on the graph of a network's features."""
 
+import warnings
+
 import numpy as np
 import pytest
 
 from sklearn_wnll import WNLLClassifier
 from sklearn_wnll.deep import WNLLHead
-from sklearn_wnll.exceptions import SingleLabelWarning
+from sklearn_wnll.exceptions import MemorizedLabelsWarning, SingleLabelWarning
 
 from .tiny import data, model
+
+pytestmark = pytest.mark.filterwarnings("ignore::sklearn_wnll.exceptions.MemorizedLabelsWarning")
 
 
 def test_what_is_held_out_is_that_of_the_graph_of_the_features():
@@ -72,7 +76,19 @@ def test_a_finished_training_needs_no_other_for_what_is_held_out(tmp_path):
 def test_of_a_class_with_one_label_is_warned_once_for_all_epochs():
     X, y = data(n_unlabeled=20)
     y[np.flatnonzero(y == 2)[1:]] = -1
-    with pytest.warns(SingleLabelWarning, match="1 labelled rows") as said:
+    with pytest.warns(SingleLabelWarning, match="only ones of their class: 1") as said:
         model(wnll=WNLLHead(5, held_out=3), n_stages=2, validation=0.2).fit(X, y)
     assert len(said) == 1
     assert said[0].filename == __file__
+
+
+def test_a_network_that_has_learned_its_labels_is_warned_of_once_and_only_if_it_matters():
+    X, y = data(n_unlabeled=20)
+    long = {"linear_step__epochs": 40, "linear_step__lr_halving_epochs": 20}
+    with pytest.warns(MemorizedLabelsWarning, match="learned 100% of its labels") as caught:
+        model(wnll=WNLLHead(5, held_out=3), **long).fit(X, y)
+    assert len(caught) == 1
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        model(wnll=WNLLHead(5), **long).fit(X, y)
+        model(wnll=WNLLHead(5, held_out=3), linear_step__epochs=0).fit(X, y)

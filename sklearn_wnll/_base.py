@@ -20,6 +20,8 @@ from .exceptions import FewLabelsWarning
 
 __all__ = ["PartlyLabeledClassifierMixin", "check_not_masked", "checks_parameters"]
 
+_NOT_ALWAYS_SET = "held_out_distributions_", "held_out_score_"
+
 _Method = TypeVar("_Method", bound=Callable[..., Any])
 
 
@@ -65,8 +67,8 @@ class PartlyLabeledClassifierMixin(ClassifierMixin):
     def _fit_whole(self, X: Any, y: Labels) -> Self:
         """Fit a copy, and take all its attributes at the end: a fit that fails changes nothing."""
         fitted = copy(self)
-        for name in [name for name in vars(self) if name.endswith("_")]:
-            delattr(fitted, name)  # which this fit may not set
+        for name in _NOT_ALWAYS_SET:
+            vars(fitted).pop(name, None)
         fitted._fit(X, y)
         self.__dict__ = fitted.__dict__
         return self

@@ -71,10 +71,10 @@ class WNLLClassifier(
         from 1e-12 to 1e12. ``"poisson"`` weights all points by the solution of a Poisson
         equation with sources at the labelled points: nearer points get larger weights.
     label_noise : float in [0, 1) or "auto", default=0.0
-        Part of the labels that is expected to be wrong. With 0, labelled rows keep their label.
-        Otherwise each label counts as far as the others speak for it: in 5 folds, labels are
-        taken away, and compared with what the rest says. ``"auto"`` finds the part
-        itself. Then labelled rows that their neighbourhood contradicts get its class.
+        Fraction of the labels that is expected to be wrong: 0.2 for a fifth. With 0, labelled rows
+        keep their label. Otherwise a label counts the less, the less it agrees with the other
+        labels, which are extended without it in 5 folds; a labelled row may get another class.
+        ``"auto"`` estimates the fraction.
     class_prior : {"labeled"}, dict, Series or array-like of shape (n_classes,), default=None
         Known frequencies of the classes, by name or in the order of ``classes_``. Distributions
         are multiplied by a factor for each class, which moves their mean over the unlabelled
@@ -109,14 +109,15 @@ class WNLLClassifier(
         alone gets the weighted mean of the distributions of its fitted neighbours that a label
         reaches. In both modes, a row that equals a fitted row gets that row's fitted value.
     held_out : int, default=None
-        Number of folds of the labelled rows, at least 2, and at most as many as labels; None for
-        none. In each fold, the labels of a part of the rows, with the classes in proportion, are
-        taken away, and the others are extended over the same graph: see
+        Number of folds of the labelled rows, at least 2 (as many as there are labels, if these are
+        fewer); None for none. In each fold, the labels of some rows, with the classes in
+        proportion, are taken away, and the others are extended over the same graph: see
         ``held_out_distributions_`` and ``held_out_score_``. Equal rows are in one fold.
     calibrate : bool, default=False
         Whether to sharpen or flatten all distributions by one temperature, so that a probability
-        says how often the class is right. It is found on held-out labels: in 5 folds, if
-        ``held_out`` is None. The predicted classes stay the same.
+        is nearer to how often the class is right. It is found on held-out labels: in 5 folds, if
+        ``held_out`` is None. The predicted classes stay the same. On embeddings, ``"poisson"`` and
+        ``"laplace"`` weights can be calibrated far better than the default.
     unlabeled : object, default="auto"
         Marker of the unlabelled rows in ``y``. ``"auto"`` is a missing value (None, NaN, NaT,
         NA) or -1, which is ``"-1"`` among strings. But a ``y`` of exactly -1 and 1 is read as
@@ -142,8 +143,8 @@ class WNLLClassifier(
     max_iter : int, default=1000
         Largest number of iterations of the conjugate gradients.
     random_state : int, RandomState instance or None, default=None
-        Seeds the approximate neighbour search, and the division of rows into templates and
-        batches.
+        Seeds the approximate neighbour search, the division of rows into templates and
+        batches, and the folds of ``held_out``, ``calibrate`` and ``label_noise``.
     n_jobs : int, default=None
         Number of jobs over which :class:`joblib.Parallel` spreads templates and batches, if there
         are several. None means 1 unless in a :func:`joblib.parallel_config` context; -1 means all
@@ -167,7 +168,7 @@ class WNLLClassifier(
     temperature_ : float
         Temperature of the distributions, below 1 if it sharpens them; 1 if ``calibrate`` is False.
     label_noise_ : float
-        Part of the labels that is taken for wrong: ``label_noise``, or what ``"auto"`` found.
+        Fraction of the labels that is taken for wrong: ``label_noise``, or what ``"auto"`` found.
     held_out_distributions_ : ndarray of shape (n_samples, n_classes)
         Distribution of each labelled row that a fit without the labels of its fold would find;
         NaN where there was no label. Only with ``held_out`` or ``calibrate``.
@@ -444,9 +445,9 @@ class WNLLClassifier(
         extender = answer.templates.extender
         tol = held_out_tolerance(extender.tol)
         warn_if_not_converged(held_out, tol, extender.max_iter, "held-out distributions")
-        rows, reached = answer.labels.rows, held_out.reached
-        u = answer.calibrated(held_out.u, reached)
-        return HeldOutLabels(rows, answer.labels.codes[rows], u, reached)
+        rows, codes = answer.labels.rows, answer.labels.codes[answer.labels.rows]
+        u = answer.calibrated(held_out.u, held_out.reached)
+        return HeldOutLabels(rows, codes, u, held_out.reached & held_out.fair(codes)[1])
 
     def _distributions(self, X: Rows) -> tuple[Floats, Mask]:
         """Give the distribution of each row, and whether a label reaches it."""

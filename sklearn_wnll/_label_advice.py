@@ -21,14 +21,15 @@ __all__ = ["HeldOutLabels", "SuggestsLabels", "SuspectsLabels"]
 class HeldOutLabels(NamedTuple):
     """Labelled ``rows``, the ``codes`` of their labels, and what is said without them.
 
-    ``distributions`` (n_labeled, n_classes) have not seen the labels of their rows; where no other
-    label has ``reached`` a row (n_labeled,), they say nothing of it.
+    ``distributions`` (n_labeled, n_classes) have not seen the labels of their rows. They say
+    something where a row is ``known`` (n_labeled,): other labels reach it, one of its class at
+    least is in another fold.
     """
 
     rows: Indices
     codes: Indices
     distributions: Floats
-    reached: Mask
+    known: Mask
 
 
 class SuggestsLabels:
@@ -122,8 +123,8 @@ class SuspectsLabels:
         Returns
         -------
         rows : ndarray of int of shape (n,)
-            Positions in the fitted ``X`` of rows that the graph would label otherwise, the worst
-            first; fewer than ``n`` if there are fewer.
+            Positions in the fitted ``X`` (for ``iloc``, if it is a DataFrame) of rows that the
+            graph would label otherwise, the worst first; fewer than ``n`` if there are fewer.
         proposals : ndarray of shape (n,)
             The class that the graph would give to each. Only if ``return_proposals`` is True.
         strengths : ndarray of float of shape (n,)
@@ -138,15 +139,17 @@ class SuspectsLabels:
 
         See Also
         --------
-        sklearn_wnll.datasets.hide_labels : Labels of which few are left.
+        WNLLClassifier : ``label_noise`` lets other labels outvote wrong ones.
 
         Notes
         -----
         A row's label has no part in what the graph says of it: the labels of a fold are taken
-        away, and the others extended over the same graph. The folds are those of ``held_out``; if
-        that is None, there are 5, which takes as long as 5 solutions on the graph. With few labels,
-        rows whose neighbours lost their labels with them are suspected too: read the strengths.
-        Rows that no label reaches without their own are not suspected.
+        away, and the others extended over the same graph. If labels were held out in ``fit``,
+        nothing more is computed. Otherwise each call solves for 5 folds, with ``label_noise`` 7
+        times for each. With few labels, rows whose neighbours lost their labels
+        with them are suspected too: read the strengths. Rows of which nothing is known without
+        their label are never suspected: no other label reaches them, or none of their class is
+        in another fold.
 
         Examples
         --------
@@ -165,10 +168,10 @@ class SuspectsLabels:
         fitted = copy(self)  # another thread may fit meanwhile
         check_is_fitted(fitted)
         check_count(n)
-        rows, codes, u, reached = fitted._held_out_labels()
+        rows, codes, u, known = fitted._held_out_labels()
         proposed = u.argmax(axis=1)
         each = np.arange(len(rows))
-        strength = np.where(reached, 1 - u[each, codes] / u[each, proposed], 0)
+        strength = np.where(known, 1 - u[each, codes] / u[each, proposed], 0)
         worst = np.argsort(-strength, kind="stable")
         worst = worst[strength[worst] > 0][: int(n)]
         if return_proposals:

@@ -101,6 +101,7 @@ def test_these_pass_the_markers_of_each_target_on(make):
     assert np.mean(predicted == np.column_stack([Y, Y % 2])[HIDDEN]) > 0.9
 
 
+@pytest.mark.filterwarnings("ignore::sklearn_wnll.exceptions.CollapsedClassesWarning")
 def test_a_selector_of_features_passes_the_marker_on():
     selector = SequentialFeatureSelector(
         WNLLClassifier(), n_features_to_select=1, cv=LabeledFold(3)

@@ -158,10 +158,10 @@ def test_nothing_is_held_out_unless_asked_for(few_digits):
 def test_one_labelled_row_cannot_be_held_out():
     X, y = np.arange(20.0)[:, None], np.full(20, -1)
     y[3] = 0
-    with pytest.raises(ValueError, match="another row, or pass held_out=None"):
+    with pytest.raises(ValueError, match="Label another row, or pass held_out=None"):
         WNLLClassifier(held_out=2).fit(X, y)
     X[4], y[4] = X[3], 0
-    with pytest.raises(ValueError, match="only one sample, or equal ones"):
+    with pytest.raises(ValueError, match="only one sample is labelled"):
         WNLLClassifier(calibrate=True).fit(X, y)
 
 

@@ -179,6 +179,17 @@ def test_wrong_labels_are_the_first_suspects(digits):
     np.testing.assert_array_equal(model.suspect_labels(5), rows[:5])
 
 
+def test_the_only_label_of_a_class_is_never_suspected(digits):
+    X, y, _ = digits
+    few = hide_labels(y, 5, random_state=0)
+    alone = np.flatnonzero(few == 7)
+    few[alone[1:]] = -1
+    rows = WNLLClassifier(random_state=0).fit(X, few).suspect_labels(100)
+    assert alone[0] not in rows
+    one_each = hide_labels(y, 1, random_state=0)
+    assert not len(WNLLClassifier(random_state=0).fit(X, one_each).suspect_labels(100))
+
+
 def test_held_out_folds_are_those_of_the_suspects(digits):
     X, y, _ = digits
     few, _ = with_errors(y, 5)

@@ -72,8 +72,8 @@ def _make_folds(templates, labels, n_folds):
     fold = deal_folds(codes, n_folds, np.random.RandomState(templates.extender.seed))
     if fold.max() < 1:
         raise ValueError(
-            "Labels cannot be held out where only one sample, or equal ones, are labelled. Label "
-            "another row, or pass held_out=None and calibrate=False."
+            "Labels cannot be held out: only one sample is labelled, where equal rows count as "
+            "one. Label another row, or pass held_out=None and calibrate=False."
         )
     return [
         _Fold(np.flatnonzero(fold == number), labels, rows[fold[index[rows]] == number])

@@ -155,7 +155,7 @@ class DeepWNLLClassifier(SuspectsLabels, PartlyLabeledClassifierMixin, SavesWeig
     temperature_ : float
         Temperature of the WNLL's distributions; 1 without ``wnll__calibrate=True``.
     label_noise_ : float
-        Part of the labels that the WNLL takes for wrong; 0 without ``wnll__label_noise``.
+        Fraction of the labels that the WNLL takes for wrong; 0 without ``wnll__label_noise``.
     held_out_distributions_ : ndarray of shape (n_samples, n_classes)
         Distribution that the WNLL gives to each labelled sample without the labels of its fold;
         NaN where there was no label. Only with ``wnll__held_out`` or ``wnll__calibrate``.
@@ -175,7 +175,7 @@ class DeepWNLLClassifier(SuspectsLabels, PartlyLabeledClassifierMixin, SavesWeig
     FewLabelsWarning
         If fewer samples are labelled than it takes on average to see every class once.
     MemorizedLabelsWarning
-        If ``wnll__held_out`` or ``wnll__calibrate`` is set, and the network has learned its labels.
+        If the network has learned its labels, so that ``held_out_score_`` may be too high.
     InputRangeWarning
         If new images have less than a tenth or more than ten times the spread of the fitted ones.
     SlowPrecisionWarning
@@ -332,11 +332,11 @@ class DeepWNLLClassifier(SuspectsLabels, PartlyLabeledClassifierMixin, SavesWeig
             if wnll.random_state is None:
                 wnll.set_params(random_state=seed)
             samples = LabeledSamples(X, codes)
-            training, held_out = hold_out(samples, self.validation, given, seed)
+            training, validation = hold_out(samples, self.validation, given, seed)
             with show_progress(self.verbose), forked_random_numbers(device, seed):
                 setup = self._set_up(
                     training,
-                    held_out,
+                    validation,
                     n_classes=len(classes),
                     learns_from_unlabeled=learns_from_unlabeled,
                     class_prior=prior,
@@ -349,10 +349,6 @@ class DeepWNLLClassifier(SuspectsLabels, PartlyLabeledClassifierMixin, SavesWeig
                 features = setup.network_features()
                 known = setup.context.input_features if training is samples else None
                 Z = features(X, device, known=known)
-                if wnll.held_out is not None or wnll.calibrate:
-                    labeled = training.codes >= 0
-                    logits = features.logits(training.X[labeled], device)
-                    warn_if_memorized(logits.argmax(dim=1).numpy(), training.codes[labeled])
         features.network.cpu()
         wnll.set_params(class_prior=prior)
         predictor = Predictor.fit(features, Z, X, codes, wnll)
@@ -361,7 +357,13 @@ class DeepWNLLClassifier(SuspectsLabels, PartlyLabeledClassifierMixin, SavesWeig
         self._predictor, self.network_, self.history_ = predictor, features.network, trainer.history
         self.label_distributions_, self.reached_ = predictor.fitted()
         self.transduction_ = classes[self.label_distributions_.argmax(axis=1)]
-        self.__dict__.update(predictor.held_out())
+        held_out = predictor.held_out()
+        if "held_out_score_" in held_out:
+            labeled = training.codes >= 0
+            logits = features.logits(training.X[labeled], device)
+            learned = logits.argmax(dim=1).numpy() == training.codes[labeled]
+            warn_if_memorized(learned, held_out["held_out_score_"])
+        self.__dict__.update(held_out)
 
     def _held_out_labels(self) -> HeldOutLabels:
         return self._predictor.wnll._held_out_labels()

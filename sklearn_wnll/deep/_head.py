@@ -38,7 +38,7 @@ class WNLLHead(BaseEstimator):
     label_weight : {"wnll", "laplace", "poisson"} or float, default="wnll"
         Factor on the energy of labelled points.
     label_noise : float in [0, 1) or "auto", default=0.0
-        Part of the labels that the graph expects to be wrong, as in
+        Fraction of the labels that the graph expects to be wrong, as in
         :class:`~sklearn_wnll.WNLLClassifier`, also for pseudo-labels. The network learns from the
         given labels as they are, and once it has memorized wrong ones, the graph confirms them.
     neighbors : {"auto", "exact", "approximate"} or transformer, default="auto"

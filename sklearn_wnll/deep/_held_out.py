@@ -9,7 +9,7 @@ from sklearn.utils import check_consistent_length
 
 from .._label_types import read_labels
 from .._labels import is_unlabeled
-from .._typing import Indices
+from .._typing import Indices, Mask
 from .._warnings import warn_user
 from ..exceptions import MemorizedLabelsWarning
 from ._training.validation import held_out
@@ -17,7 +17,9 @@ from ._training.validation import held_out
 __all__ = ["LabeledSamples", "check_enough_labels", "check_validation", "hold_out",
            "warn_if_memorized"]  # fmt: skip
 
-_MEMORIZED = 0.99  # of the labels: then those of other samples tell nothing of the rest
+# A linear head that has learned such a part of the labels, and a graph that agrees with such a part
+# of them when they are held out, may know them by heart.
+_LEARNED, _AGREED = 0.99, 0.9
 
 
 class LabeledSamples(NamedTuple):
@@ -38,15 +40,15 @@ def check_enough_labels(codes: Indices) -> None:
         )
 
 
-def warn_if_memorized(found: Indices, codes: Indices) -> None:
-    """Warn if the linear head finds (nearly) all labels that the network was trained with."""
-    part = float(np.mean(found == codes))
-    if part >= _MEMORIZED:
+def warn_if_memorized(learned: Mask, score: float) -> None:
+    """Warn if the score of held-out labels may only say that the network has ``learned`` them."""
+    part = float(np.mean(learned))
+    if part >= _LEARNED and score >= _AGREED:
         warn_user(
-            f"The network has learned {part:.0%} of its labels, so their samples lie among their "
-            "class, right or wrong. held_out_score_ is too high, suspect_labels finds little, and "
-            "the temperature may be too low. Score on samples that the training has not seen, and "
-            "look for wrong labels with WNLLClassifier before the training.",
+            f"The network was trained with the labels that are held out, and has learned {part:.0%}"
+            f" of them. So held_out_score_={score:.3f} may be far too high, the temperature too "
+            "low, and wrong labels may not be suspected. Score on samples that the training has "
+            "not seen, and look for wrong labels with WNLLClassifier before the training.",
             MemorizedLabelsWarning,
         )
 

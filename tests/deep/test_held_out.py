@@ -85,7 +85,7 @@ def test_of_a_class_with_one_label_is_warned_once_for_all_epochs():
 def test_a_network_that_has_learned_its_labels_is_warned_of_once_and_only_if_it_matters():
     X, y = data(n_unlabeled=20)
     long = {"linear_step__epochs": 40, "linear_step__lr_halving_epochs": 20}
-    with pytest.warns(MemorizedLabelsWarning, match="learned 100% of its labels") as caught:
+    with pytest.warns(MemorizedLabelsWarning, match="has learned 100% of them") as caught:
         model(wnll=WNLLHead(5, held_out=3), **long).fit(X, y)
     assert len(caught) == 1
     with warnings.catch_warnings():

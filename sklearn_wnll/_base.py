@@ -68,7 +68,7 @@ class PartlyLabeledClassifierMixin(ClassifierMixin):
         """Fit a copy, and take all its attributes at the end: a fit that fails changes nothing."""
         fitted = copy(self)
         for name in _NOT_ALWAYS_SET:
-            vars(fitted).pop(name, None)
+            fitted.__dict__.pop(name, None)
         fitted._fit(X, y)
         self.__dict__ = fitted.__dict__
         return self

@@ -46,7 +46,8 @@ def listed(X):
     items = [X[i] for i in range(len(X))] if isinstance(X, Dataset) else list(X)
     if not items:
         raise ValueError(f"X ({_kind(X)}) holds no samples. Pass at least one.")
-    if isinstance(items[0], tuple) and len(items[0]) == 1 and hasattr(items[0][0], "shape"):
+    single = all(isinstance(item, tuple) and len(item) == 1 for item in items)
+    if single and hasattr(items[0][0], "shape"):
         items = [item[0] for item in items]  # as a TensorDataset has them
     _check_items(items, _kind(X))
     return items

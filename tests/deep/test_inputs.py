@@ -10,7 +10,7 @@ import pandas as pd
 import pytest
 import sklearn.impute
 import torch
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from PIL import Image
 from sklearn.model_selection import GridSearchCV, cross_val_score
@@ -309,6 +309,8 @@ JUNK = st.recursive(
 
 @settings(max_examples=100)
 @given(JUNK)
+@example([(objects([]),), {}])
+@example([(objects([]),), None])
 def test_whatever_is_given_becomes_numbers_or_is_refused_by_name(junk):
     refusal, found = "", np.zeros(1)
     try:

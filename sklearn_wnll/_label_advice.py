@@ -87,8 +87,8 @@ class SuggestsLabels:
         ...     model = WNLLClassifier().fit(X, few)
         ...     rows = model.suggest_labels(10)
         ...     few[rows] = y[rows]  # what a person would say
-        >>> (few != -1).sum()
-        np.int64(50)
+        >>> int((few != -1).sum())
+        50
         """
         check_is_fitted(self)
         check_count(n)

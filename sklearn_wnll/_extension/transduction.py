@@ -33,7 +33,7 @@ class PointLabels(NamedTuple):
     @property
     def codes(self):
         """The class of each labelled point (n_labeled,)."""
-        return self.g.argmax(axis=1)
+        return np.ravel(self.g.argmax(axis=1))  # which is a column in older versions of SciPy
 
     def of(self, part):
         """The labels of some of the points."""

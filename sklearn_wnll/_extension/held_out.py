@@ -1,10 +1,14 @@
 """Labels taken away in turn: what the graph says of a labelled row without its own label."""
 
 from dataclasses import dataclass
+from itertools import chain
 from typing import NamedTuple
 
 import numpy as np
+from joblib import effective_n_jobs
 
+from .._parallel import in_threads
+from .._progress import Progress
 from .class_prior import corrected
 from .folds import deal_folds, fair, held_out_tolerance
 from .jobs import run_jobs
@@ -13,6 +17,8 @@ from .system import HarmonicExtension
 from .template_mean import TemplateMean
 
 __all__ = ["HeldOut", "hold_out"]
+
+_MANY_POINTS = 500_000  # from here on, folds side by side would take too much memory
 
 
 class HeldOut(NamedTuple):
@@ -42,9 +48,7 @@ def hold_out(templates, labels, n_folds, n_jobs=None):
     one point are held out together.
     """
     folds = _make_folds(templates, labels, n_folds)
-    tasks = (task for fold in folds for task in fold.tasks(templates))
-    count = len(folds) * len(templates.transductions)
-    answers = run_jobs(_solve, tasks, count, n_jobs, "held-out labels")
+    answers = _solve_all(templates, folds, n_jobs)
     point = templates.points.index[labels.rows]
     u, reached = np.empty((len(point), labels.n_classes)), np.empty(len(point), dtype=bool)
     fold_of = np.empty(len(point), dtype=np.intp)
@@ -63,6 +67,24 @@ def hold_out(templates, labels, n_folds, n_jobs=None):
         residual=max(found.residual for found in solved),
         converged=all(found.converged for found in solved),
     )
+
+
+def _solve_all(templates, folds, n_jobs):
+    """The :class:`_Answer` of each fold in each template, in this order."""
+    if effective_n_jobs(n_jobs) > 1 or templates.points.n_points > _MANY_POINTS:
+        tasks = (task for fold in folds for task in fold.tasks(templates))
+        count = len(folds) * len(templates.transductions)
+        return run_jobs(_solve, tasks, count, n_jobs, "held-out labels")
+    # A thread for each fold: half of a solution is work that one thread does.
+    progress, solved = Progress("held-out labels"), []
+
+    def report(answers):
+        solved.append(answers)
+        progress.update(len(solved) / len(folds), f"{len(solved):,} of {len(folds):,}")
+
+    answers = in_threads(lambda fold: fold.solve(templates), folds, report)
+    progress.finish(f"{len(solved):,} solved")
+    return chain.from_iterable(answers)
 
 
 def _make_folds(templates, labels, n_folds):
@@ -111,6 +133,10 @@ class _Fold:
             own = templates.template[part] == number  # others count where they have their value
             away = np.flatnonzero(np.isin(part, self.points))
             yield templates.transductions[number], away, free[part] * own, extender
+
+    def solve(self, templates):
+        """Solve in each template."""
+        return [_solve(task) for task in self.tasks(templates)]
 
     def merge(self, templates, answers):
         """The templates' mean at the points, corrected by the class prior."""

@@ -387,7 +387,8 @@ class WNLLClassifier(
         warn_if_not_converged(result, self.tol, self.max_iter)
         warn_if_unreached(result.reached, "rows of X")
         if result.converged:
-            warn_if_collapsed(classes, u, np.flatnonzero((codes < 0) & result.reached))
+            first = templates.points.first_rows  # equal rows are no evidence of their own
+            warn_if_collapsed(classes, u, first[(codes[first] < 0) & result.reached[first]])
 
         self.classes_, self._answer = classes, answer
         self.label_distributions_ = answer.calibrated(u, result.reached)

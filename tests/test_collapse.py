@@ -69,3 +69,10 @@ def test_the_swallowing_class_is_the_one_that_wins_by_next_to_nothing():
     u /= u.sum(axis=1, keepdims=True)
     assert swallowing_class(u, np.arange(5000)) == 2
     assert swallowing_class(u, np.arange(5)) is None  # five rows may be chance
+
+
+def test_equal_rows_are_no_evidence_of_a_collapse():
+    X = np.repeat([0.0, 1.0, 2.0, 3.0], [1, 1, 1, 200])[:, None]
+    y = np.full(203, -1)
+    y[:3] = 0, 1, 2
+    assert not warned_of(X, y, n_neighbors=4, label_weight="laplace")

@@ -31,6 +31,7 @@ from .reference import (
 
 pytestmark = [
     pytest.mark.filterwarnings("ignore::sklearn_wnll.exceptions.FewLabelsWarning"),
+    pytest.mark.filterwarnings("ignore::sklearn_wnll.exceptions.CollapsedClassesWarning"),
     pytest.mark.filterwarnings("ignore::sklearn_wnll.exceptions.UnreachedPointsWarning"),
 ]
 

@@ -15,6 +15,7 @@ from .reference import dense_values
 pytestmark = [
     pytest.mark.filterwarnings("ignore::sklearn_wnll.exceptions.FewLabelsWarning"),
     pytest.mark.filterwarnings("ignore::sklearn_wnll.exceptions.SingleLabelWarning"),
+    pytest.mark.filterwarnings("ignore::sklearn_wnll.exceptions.CollapsedClassesWarning"),
     pytest.mark.filterwarnings("ignore::sklearn_wnll.exceptions.UnreachedPointsWarning"),
 ]
 quick = settings(max_examples=12)

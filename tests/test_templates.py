@@ -17,6 +17,7 @@ from .clouds import clouds
 
 pytestmark = [
     pytest.mark.filterwarnings("ignore::sklearn_wnll.exceptions.FewLabelsWarning"),
+    pytest.mark.filterwarnings("ignore::sklearn_wnll.exceptions.CollapsedClassesWarning"),
     pytest.mark.filterwarnings("ignore::sklearn_wnll.exceptions.UnreachedPointsWarning"),
 ]
 

@@ -13,7 +13,7 @@ from sklearn.utils.validation import check_is_fitted
 
 from ._base import PartlyLabeledClassifierMixin, checks_parameters
 from ._extension.answer import Answer, find_answer
-from ._extension.folds import held_out_tolerance
+from ._extension.folds import has_others, held_out_tolerance
 from ._extension.held_out import HeldOut
 from ._extension.row_labels import RowLabels
 from ._extension.templates import Batching, Templates, fit_templates
@@ -434,7 +434,7 @@ class WNLLClassifier(
     def _set_held_out(self, held_out: HeldOut) -> None:
         """Set what is said of labelled rows without their labels."""
         rows, codes, u, _ = self._held_out_labels()
-        warn_if_alone(held_out.fair(codes)[1])
+        warn_if_alone(has_others(codes, held_out.fold))
         self.held_out_distributions_ = np.full(self.label_distributions_.shape, np.nan)
         self.held_out_distributions_[rows] = u
         self.held_out_score_ = float((u.argmax(axis=1) == codes).mean())
@@ -448,7 +448,7 @@ class WNLLClassifier(
         warn_if_not_converged(held_out, tol, extender.max_iter, "held-out distributions")
         rows, codes = answer.labels.rows, answer.labels.codes[answer.labels.rows]
         u = answer.calibrated(held_out.u, held_out.reached)
-        return HeldOutLabels(rows, codes, u, held_out.reached & held_out.fair(codes)[1])
+        return HeldOutLabels(rows, codes, u, held_out.reached & has_others(codes, held_out.fold))
 
     def _distributions(self, X: Rows) -> tuple[Floats, Mask]:
         """Give the distribution of each row, and whether a label reaches it."""

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from .class_prior import corrected
+from .folds import fair, has_others
 from .held_out import HeldOut, hold_out
 from .row_labels import RowLabels
 from .system import HarmonicExtension
@@ -62,7 +63,7 @@ def find_answer(templates, labels, *, n_folds=None, calibrate=False, n_jobs=None
         held_out = hold_out(templates, labels, n_folds or _FOLDS, n_jobs)
     if calibrate:
         codes = labels.codes[labels.rows]
-        u, known = held_out.fair(codes)
-        known &= held_out.reached
+        u = fair(held_out.u, codes, held_out.fold)
+        known = held_out.reached & has_others(codes, held_out.fold)
         temperature = find_temperature(u[known], codes[known], templates.label_noise)
     return Answer(templates, labels, factors, temperature, held_out), result

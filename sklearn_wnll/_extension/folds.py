@@ -2,7 +2,7 @@
 
 import numpy as np
 
-__all__ = ["deal_folds", "fair", "held_out_tolerance"]
+__all__ = ["deal_folds", "fair", "has_others", "held_out_tolerance"]
 
 _TOLERANCE, _TIGHT, _LOOSE = 1000, 1e-9, 1e-3
 
@@ -37,19 +37,29 @@ def deal_folds(codes, n_folds, rng):
     return fold
 
 
+def has_others(codes, fold):
+    """Whether the class ``codes`` (n_labeled,) of a row has labels in other folds (n_labeled,)."""
+    counts = _counts(codes, fold, codes.max() + 1)
+    return counts[fold, codes] < counts.sum(axis=0)[codes]
+
+
 def fair(u, codes, fold):
     """Make up for what a fold takes more of one class than of another: (n_labeled, n_classes).
 
     A fold of few labels takes most from the class of the row itself. So each class of ``u``
     (n_labeled, n_classes), found without the labels ``codes`` (n_labeled,) of a row's ``fold``
-    (n_labeled,), gains what it has lost. Returns also which rows have a label of their class in
-    another fold (n_labeled,).
+    (n_labeled,), gains what it has lost.
     """
-    counts = np.zeros((fold.max() + 1, u.shape[1]))
-    np.add.at(counts, (fold, codes), 1)
+    counts = _counts(codes, fold, u.shape[1])
     total = counts.sum(axis=0)
     left = ((total - counts) / np.maximum(total, 1))[fold]
     fairer = np.divide(u, left, out=np.zeros_like(u), where=left > 0)
     size = fairer.sum(axis=1, keepdims=True)
-    fairer = np.divide(fairer, size, out=u.copy(), where=size > 0)
-    return fairer, left[np.arange(len(codes)), codes] > 0
+    return np.divide(fairer, size, out=u.copy(), where=size > 0)
+
+
+def _counts(codes, fold, n_classes):
+    """Number of labels of each class in each fold (n_folds, n_classes)."""
+    counts = np.zeros((fold.max() + 1, n_classes))
+    np.add.at(counts, (fold, codes), 1)
+    return counts

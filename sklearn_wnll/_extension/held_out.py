@@ -10,7 +10,7 @@ from joblib import effective_n_jobs
 from .._parallel import in_threads
 from .._progress import Progress
 from .class_prior import corrected
-from .folds import deal_folds, fair, held_out_tolerance
+from .folds import deal_folds, held_out_tolerance
 from .jobs import run_jobs
 from .row_labels import RowLabels
 from .system import HarmonicExtension
@@ -34,10 +34,6 @@ class HeldOut(NamedTuple):
     n_iter: int
     residual: float
     converged: bool
-
-    def fair(self, codes):
-        """The :func:`.folds.fair` distributions, and which rows have a known class (n_labeled,)."""
-        return fair(self.u, codes, self.fold)
 
 
 def hold_out(templates, labels, n_folds, n_jobs=None):

@@ -41,11 +41,7 @@ class RowLabels(NamedTuple):
     @property
     def fallback(self):
         """The distribution of rows that no label reaches (n_classes,)."""
-        return self.frequencies if self.prior is None or self._own_prior else self.prior
-
-    @property
-    def _own_prior(self):
-        return isinstance(self.prior, str)
+        return self.prior if isinstance(self.prior, np.ndarray) else self.frequencies
 
     def without(self, rows):
         """The labels that are left when some rows lose theirs."""
@@ -60,5 +56,4 @@ class RowLabels(NamedTuple):
         """
         if self.prior is None:
             return None
-        prior = self.frequencies if self._own_prior else self.prior
-        return class_factors_of_sum(total, n_rows, prior, self.frequencies)
+        return class_factors_of_sum(total, n_rows, self.fallback, self.frequencies)

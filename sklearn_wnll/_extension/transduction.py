@@ -9,7 +9,7 @@ from scipy import sparse
 
 from .._graph.base import PointGraph
 from .._progress import Progress
-from .folds import deal_folds, fair, held_out_tolerance
+from .folds import deal_folds, fair, has_others, held_out_tolerance
 from .label_weights import reweighted
 from .noise import Trust, find_trust
 from .system import HarmonicExtension, components, harmonic_extension, weighted_mean
@@ -125,7 +125,7 @@ class Transduction:
         clamped = cls(
             graph, component, labels, *extender.extend(graph.weights, labels, component=component)
         )
-        return clamped if extender.label_noise == 0 else clamped.trusting(extender)
+        return clamped.trusting(extender)
 
     def relabeled(self, labels, extender):
         """Extend other labels over the same graph, starting at the values that it has."""
@@ -135,7 +135,7 @@ class Transduction:
 
     def trusting(self, extender):
         """Extend the labels once more, as far as the others speak for them."""
-        trust = self._find_trust(extender)
+        trust = None if extender.label_noise == 0 else self._find_trust(extender)
         if trust is None:
             return self
         return self.relabeled(self.labels._replace(trust=trust), extender)
@@ -148,8 +148,8 @@ class Transduction:
         for number in range(fold.max() + 1):
             away, found = points[fold == number], self.without(points[fold == number], looser)
             u[fold == number], reached[fold == number] = found.u[away], found.reached[away]
-        u, known = fair(u, codes, fold)
-        return find_trust(u, codes, known & reached, extender.label_noise)
+        known = reached & has_others(codes, fold)
+        return find_trust(fair(u, codes, fold), codes, known, extender.label_noise)
 
     def without(self, away, extender):
         """The extension over the same graph when some points lose their labels."""
@@ -158,8 +158,7 @@ class Transduction:
             n = self.graph.n_points
             u = np.tile(extender.fallback, (n, 1))
             return HarmonicExtension(u, np.zeros(n, dtype=bool), 0, 0.0, True)
-        found = self.relabeled(labels, extender)
-        return (found if extender.label_noise == 0 else found.trusting(extender)).extension
+        return self.relabeled(labels, extender).trusting(extender).extension
 
     def averaged(self, new, extender):
         """Inductive answer: each new point alone takes the mean of its fitted neighbours."""

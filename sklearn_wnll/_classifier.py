@@ -16,6 +16,7 @@ from ._extension.answer import Answer, find_answer
 from ._extension.folds import has_others, held_out_tolerance
 from ._extension.held_out import HeldOut
 from ._extension.row_labels import RowLabels
+from ._extension.solution import Recipe
 from ._extension.templates import Batching, Templates, fit_templates
 from ._extension.transduction import Extender
 from ._fit_warnings import (
@@ -378,6 +379,7 @@ class WNLLClassifier(
             answer, result = find_answer(
                 self._extend(X, labels),
                 labels,
+                Recipe(),
                 n_folds=self.held_out,
                 calibrate=self.calibrate,
                 n_jobs=self.n_jobs,

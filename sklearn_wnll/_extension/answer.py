@@ -8,6 +8,7 @@ from .class_prior import corrected
 from .folds import fair, has_others
 from .held_out import HeldOut, hold_out
 from .row_labels import RowLabels
+from .solution import Recipe
 from .system import HarmonicExtension
 from .temperature import apply_temperature, find_temperature
 from .templates import Templates
@@ -21,13 +22,13 @@ _FOLDS = 5  # if nobody says how many
 class Answer:
     """Labels extended over templates, and how their distributions are corrected.
 
-    ``class_factors`` (n_classes,) are None without a prior. ``held_out`` is None if it was not
-    asked for.
+    ``held_out`` is None if it was not asked for.
     """
 
-    templates: Templates
+    recipe: Recipe
     labels: RowLabels
-    class_factors: object
+    templates: Templates
+    class_factors: np.ndarray | None
     temperature: float
     held_out: HeldOut | None
 
@@ -45,25 +46,22 @@ class Answer:
         """What is said of labelled rows without their labels, if need be for the first time."""
         if self.held_out is not None:
             return self.held_out
-        return hold_out(self.templates, self.labels, _FOLDS, n_jobs)
+        return hold_out(self.templates, self.labels, self.recipe, _FOLDS, n_jobs)
 
 
-def find_answer(templates, labels, *, n_folds=None, calibrate=False, n_jobs=None):
-    """Find how the distributions of ``templates`` are to be corrected.
+def find_answer(templates, labels, recipe, *, n_folds=None, calibrate=False, n_jobs=None):
+    """Find how the distributions of ``templates`` are to be corrected: an :class:`Answer`.
 
-    Labels are held out in ``n_folds`` if that is not None, or if it takes that to ``calibrate``.
-    Returns an :class:`Answer`, and the :class:`HarmonicExtension` to all rows.
+    Returns also the :class:`HarmonicExtension` to all rows. Labels are held out in ``n_folds`` if that is not None, or if it takes that to ``calibrate``.
     """
-    result, factors = templates.fitted(), None
-    if labels.prior is not None:
-        free = result.u[(labels.codes < 0) & result.reached]
-        factors = labels.class_factors(free.sum(axis=0), len(free))
+    solution = recipe(templates, labels)
     held_out, temperature = None, 1.0
     if n_folds is not None or calibrate:
-        held_out = hold_out(templates, labels, n_folds or _FOLDS, n_jobs)
+        held_out = hold_out(templates, labels, recipe, n_folds or _FOLDS, n_jobs)
     if calibrate:
         codes = labels.codes[labels.rows]
         u = fair(held_out.u, codes, held_out.fold)
         known = held_out.reached & has_others(codes, held_out.fold)
         temperature = find_temperature(u[known], codes[known], templates.label_noise)
-    return Answer(templates, labels, factors, temperature, held_out), result
+    solved, extension, factors = solution
+    return Answer(recipe, labels, solved, factors, temperature, held_out), extension

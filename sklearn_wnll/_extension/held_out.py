@@ -1,20 +1,15 @@
 """Labels taken away in turn: what the graph says of a labelled row without its own label."""
 
 from dataclasses import dataclass
-from itertools import chain
 from typing import NamedTuple
 
 import numpy as np
-from joblib import effective_n_jobs
 
 from .._parallel import in_threads
 from .._progress import Progress
 from .class_prior import corrected
 from .folds import deal_folds, held_out_tolerance
-from .jobs import run_jobs
 from .row_labels import RowLabels
-from .system import HarmonicExtension
-from .template_mean import TemplateMean
 
 __all__ = ["HeldOut", "hold_out"]
 
@@ -36,25 +31,23 @@ class HeldOut(NamedTuple):
     converged: bool
 
 
-def hold_out(templates, labels, n_folds, n_jobs=None):
+def hold_out(templates, labels, solve, n_folds, n_jobs=None):
     """Take away the labels of each fold, and extend the others over the same graphs: `HeldOut`.
 
     Row by row, this is what a fit without the labels of the row's fold would find. ``labels`` are
-    the :class:`RowLabels` that ``templates`` were fitted to, of two points at least. Rows that are
-    one point are held out together.
+    the :class:`RowLabels` that ``templates`` were fitted to, of two points at least, and ``solve``
+    goes on from those that are left to a :class:`Solution`. Rows that are one point are held out
+    together.
     """
     folds = _make_folds(templates, labels, n_folds)
-    answers = _solve_all(templates, folds, n_jobs)
     point = templates.points.index[labels.rows]
     u, reached = np.empty((len(point), labels.n_classes)), np.empty(len(point), dtype=bool)
     fold_of = np.empty(len(point), dtype=np.intp)
-    solved = []
-    for number, fold in enumerate(folds):
-        found = fold.merge(templates, answers)
+    solved = _solve_all(templates, solve, folds, n_jobs)
+    for number, (fold, found) in enumerate(zip(folds, solved, strict=True)):
         mine = np.flatnonzero(np.isin(point, fold.points))
         place = np.searchsorted(fold.points, point[mine])
         u[mine], reached[mine], fold_of[mine] = found.u[place], found.reached[place], number
-        solved.append(found)
     return HeldOut(
         u,
         reached,
@@ -65,22 +58,23 @@ def hold_out(templates, labels, n_folds, n_jobs=None):
     )
 
 
-def _solve_all(templates, folds, n_jobs):
-    """The :class:`_Answer` of each fold in each template, in this order."""
-    if effective_n_jobs(n_jobs) > 1 or templates.points.n_points > _MANY_POINTS:
-        tasks = (task for fold in folds for task in fold.tasks(templates))
-        count = len(folds) * len(templates.transductions)
-        return run_jobs(_solve, tasks, count, n_jobs, "held-out labels")
-    # A thread for each fold: half of a solution is work that one thread does.
+def _solve_all(templates, solve, folds, n_jobs):
+    """The distributions of each fold's points."""
     progress, solved = Progress("held-out labels"), []
 
-    def report(answers):
-        solved.append(answers)
+    def report(found):
+        solved.append(found)
         progress.update(len(solved) / len(folds), f"{len(solved):,} of {len(folds):,}")
 
-    answers = in_threads(lambda fold: fold.solve(templates), folds, report)
+    in_turn = len(templates.parts) > 1 or templates.points.n_points > _MANY_POINTS
+    # A thread for each fold: half of a solution is work that one thread does.
+    if in_turn:
+        for fold in folds:
+            report(fold.solve(templates, solve, n_jobs))
+    else:
+        in_threads(lambda fold: fold.solve(templates, solve), folds, report)
     progress.finish(f"{len(solved):,} solved")
-    return chain.from_iterable(answers)
+    return solved
 
 
 def _make_folds(templates, labels, n_folds):
@@ -99,14 +93,6 @@ def _make_folds(templates, labels, n_folds):
     ]
 
 
-class _Answer(NamedTuple):
-    """Values at a template's held-out points, and the sum of those of its rows without a label."""
-
-    extension: HarmonicExtension
-    total: np.ndarray
-    n_free: int
-
-
 @dataclass(frozen=True)
 class _Fold:
     """The ``points`` that lose their labels, in order, and the ``rows`` that these are."""
@@ -115,42 +101,12 @@ class _Fold:
     labels: RowLabels
     rows: np.ndarray
 
-    def left(self):
-        """The :class:`RowLabels` that are left: many folds would hold many copies."""
-        return self.labels.without(self.rows)
-
-    def tasks(self, templates):
-        """What is to be solved, for each template."""
-        n_points, extender, left = templates.points.n_points, templates.extender, self.left()
-        tol = held_out_tolerance(extender.tol)
-        extender = extender._replace(fallback=left.fallback, tol=tol)
-        free = np.bincount(templates.points.index[left.codes < 0], minlength=n_points)
-        for number, part in enumerate(templates.parts):
-            own = templates.template[part] == number  # others count where they have their value
-            away = np.flatnonzero(np.isin(part, self.points))
-            yield templates.transductions[number], away, free[part] * own, extender
-
-    def solve(self, templates):
-        """Solve in each template."""
-        return [_solve(task) for task in self.tasks(templates)]
-
-    def merge(self, templates, answers):
-        """The templates' mean at the points, corrected by the class prior."""
-        left, total, n_free = self.left(), 0.0, 0
-        mean = TemplateMean(len(self.points), left.fallback)
-        for part in templates.parts:
-            answer = next(answers)
-            mean.add(np.flatnonzero(np.isin(self.points, part)), answer.extension)
-            mean.note(answer.extension)
-            total, n_free = total + answer.total, n_free + answer.n_free
-        result = mean.result()
-        return result._replace(u=corrected(result, left.class_factors(total, n_free)))
-
-
-def _solve(task):
-    """Solve for a fold in a template: the part of a job that joblib pickles."""
-    transduction, away, free, extender = task
-    result = transduction.without(away, extender)
-    free = free * result.reached
-    held = result._replace(u=result.u[away], reached=result.reached[away])
-    return _Answer(held, free @ result.u, int(free.sum()))
+    def solve(self, templates, solve, n_jobs=None):
+        """Extend the labels that are left: a :class:`HarmonicExtension` of the points."""
+        left = self.labels.without(self.rows)
+        extender = templates.extender._replace(
+            fallback=left.fallback, tol=held_out_tolerance(templates.extender.tol)
+        )
+        solution = solve(templates.without(self.points, extender, n_jobs), left)
+        found = solution.templates.at(self.points)
+        return found._replace(u=corrected(found, solution.class_factors))

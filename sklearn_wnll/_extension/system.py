@@ -10,7 +10,7 @@ from .._graph.rows import with_narrow_indices
 from .._parallel import equal_blocks
 from .deflation import GraphSolver
 
-__all__ = ["HarmonicExtension", "components", "harmonic_extension", "harmonic_system",
+__all__ = ["HarmonicExtension", "Unary", "components", "harmonic_extension", "harmonic_system",
            "reached_points", "softly_clamped_system", "weighted_mean"]  # fmt: skip
 
 _CLASSES = 64  # solved at a time: some six vectors of points for each are held meanwhile
@@ -87,6 +87,34 @@ def softly_clamped_system(W, labeled, unknown, mu, fidelity):
     return A, B
 
 
+class Unary(NamedTuple):
+    """Distributions ``p`` (n_points, n_classes) that pull at the points without a label.
+
+    ``(L + diag(strength d)) u = B g + diag(strength d) p``, with the degree ``d`` of a point: as if
+    it had one more neighbour, which has the distribution and ``strength`` (n_points,) times the
+    weight of all others. X. Zhu, Z. Ghahramani and J. Lafferty, "Semi-supervised learning using
+    Gaussian fields and harmonic functions", ICML 2003, section 5.
+    """
+
+    p: np.ndarray
+    strength: np.ndarray
+
+    @classmethod
+    def joined(cls, first, n_first, second, n_second):
+        """The terms of some points, and then of others, of which one may have none."""
+        if first is None and second is None:
+            return None
+        n_classes = (second if first is None else first).p.shape[1]
+        parts = [
+            cls(np.zeros((n, n_classes)), np.zeros(n)) if one is None else one
+            for one, n in ((first, n_first), (second, n_second))
+        ]
+        return cls(*map(np.concatenate, zip(*parts, strict=True)))
+
+    def __getitem__(self, points):
+        return Unary(self.p[points], self.strength[points])
+
+
 class HarmonicExtension(NamedTuple):
     """Distributions ``u`` (n_points, n_classes), whether a label has ``reached`` each point.
 
@@ -101,7 +129,7 @@ class HarmonicExtension(NamedTuple):
 
 
 def harmonic_extension(
-    W, labeled, g, fallback, *, mu, fidelity=None, component=None, start=None, tol=1e-6,
+    W, labeled, g, fallback, *, mu, fidelity=None, unary=None, component=None, start=None, tol=1e-6,
     max_iter=1000, callback=None
 ):  # fmt: skip
     """Extend values from labelled points to all points of a graph: a :class:`HarmonicExtension`.
@@ -112,6 +140,7 @@ def harmonic_extension(
     (n_points, n_classes), which becomes the result, or at ``fallback``.
 
     With ``fidelity`` (n_labeled,), labelled points are clamped softly, and may get another value.
+    Where a :class:`Unary` term pulls, it reaches points as a label does.
 
     By the maximum principle ``u`` is in [0, 1] and sums to 1 over the classes; what the solver
     leaves beyond its tolerance is cut off.
@@ -127,11 +156,12 @@ def harmonic_extension(
     """
     W, g = with_narrow_indices(W), sparse.csc_array(g)
     u = np.tile(fallback, (W.shape[0], 1)) if start is None else start
-    reached = reached_points(components(W) if component is None else component, labeled)
+    sources = labeled if unary is None else labeled | (unary.strength > 0)
+    reached = reached_points(components(W) if component is None else component, sources)
     u[~reached] = fallback
     clamped = fidelity is None
     given, unknown = np.flatnonzero(labeled), np.flatnonzero(reached & ~(labeled & clamped))
-    results, solver = [], None
+    results, solver, pull = [], None, None
     if g.shape[1] == 1:
         u[reached] = 1.0
     elif len(unknown):
@@ -140,12 +170,18 @@ def harmonic_extension(
             if clamped
             else softly_clamped_system(W, given, unknown, mu, fidelity)
         )
-        solver = GraphSolver(A, B.sum(axis=1))
+        row_sums = B.sum(axis=1)
+        if unary is not None:
+            pull = np.where(labeled, 0, unary.strength * _degrees(W))[unknown]
+            A, row_sums = (A + sparse.diags_array(pull)).tocsr(), row_sums + pull
+        solver = GraphSolver(A, row_sums)
     for classes in equal_blocks(g.shape[1], _CLASSES):
         if clamped:
             u[given, classes] = g[:, classes].toarray()
         if solver is not None:
             right = (B @ g[:, classes]).toarray()
+            if pull is not None:
+                right += pull[:, None] * unary.p[unknown, classes]
             result = solver.solve(
                 right, u[unknown, classes], tol=tol, max_iter=max_iter, callback=callback
             )
@@ -161,6 +197,12 @@ def harmonic_extension(
     )
 
 
+def _degrees(W):
+    """Degrees of ``W + W^T`` (n_points,), 1 at points without edges."""
+    degree = W.sum(axis=0) + W.sum(axis=1)
+    return np.where(degree > 0, degree, 1.0)
+
+
 def _normalize(u, points, fallback):
     """Cut off what a solution leaves beyond a distribution, at some points."""
     for part in equal_blocks(len(points), _ROWS):
@@ -170,19 +212,23 @@ def _normalize(u, points, fallback):
                                     where=total > 0)  # fmt: skip
 
 
-def weighted_mean(W, point_weights, reached, u, fallback):
+def weighted_mean(W, point_weights, reached, u, fallback, unary=None, degrees=None):
     """The weighted means of new points' fitted neighbours, and whether a label reaches one of them.
 
     ``u(q) = sum_y c(y) w(q,y) u(y) / sum_y c(y) w(q,y)`` over the neighbours ``y`` that a label
     reaches, with weights ``W`` (n_queries, n_points), the weight ``c`` (n_points,) of a point (for
-    the WNLL ``mu`` at labelled points and 1 elsewhere) and ``u`` (n_points, n_classes). Where there
-    is no such neighbour, the mean is ``fallback`` (n_classes,).
+    the WNLL ``mu`` at labelled points and 1 elsewhere) and ``u`` (n_points, n_classes). A
+    :class:`Unary` term of the new points, with their ``degrees`` (n_queries,), is one more
+    neighbour. Where there is none, the mean is ``fallback`` (n_classes,).
     """
     neighbors = W.indices
     weights = W.data * (point_weights * reached)[neighbors]
     weighted = sparse.csr_array((weights, neighbors, W.indptr), shape=W.shape)
     # Summed as the values are, so that a mean of equal values is that value.
-    total = (weighted @ np.ones(W.shape[1]))[:, None]
+    total, values = (weighted @ np.ones(W.shape[1]))[:, None], weighted @ u
+    if unary is not None:
+        pull = (unary.strength * degrees)[:, None]
+        total, values = total + pull, values + pull * unary.p
     mean = np.tile(fallback, (W.shape[0], 1))
-    np.divide(weighted @ u, total, out=mean, where=total > 0)
+    np.divide(values, total, out=mean, where=total > 0)
     return mean, total[:, 0] > 0

@@ -3,7 +3,7 @@
 With one template of all points and one batch of all queries it is the plain method.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import NamedTuple
 
@@ -119,6 +119,25 @@ class Templates:
             mean.note(transduction.extension)
         return mean.result()
 
+    def at(self, points):
+        """The mean over all templates of some points, and how it was found."""
+        mean = TemplateMean(len(points), self.extender.fallback)
+        for part, transduction in zip(self.parts, self.transductions, strict=True):
+            inside = np.flatnonzero(np.isin(points, part))
+            mean.add(inside, transduction.extension, np.searchsorted(part, points[inside]))
+            mean.note(transduction.extension)
+        return mean.result()
+
+    def without(self, away, extender, n_jobs=None):
+        """The labels that are left over the same graphs when some points lose theirs."""
+        tasks = (
+            (transduction, np.flatnonzero(np.isin(part, away)))
+            for part, transduction in zip(self.parts, self.transductions, strict=True)
+        )
+        solve, count = partial(_without, extender), len(self.parts)
+        found = run_jobs(solve, tasks, count, n_jobs, "templates")
+        return replace(self, transductions=list(found), extender=extender)
+
     def predict(self, X, *, inductive, batching, tol, max_iter):
         """Distributions of queries: fitted rows keep their value, others take the templates' mean.
 
@@ -205,6 +224,12 @@ def _fit(builder, extender, task):
     """Fit a template: the part of a job that joblib pickles."""
     points, labels = task
     return Transduction.fit(builder, points, labels, extender)
+
+
+def _without(extender, task):
+    """Take labels away from a template: the part of a job that joblib pickles."""
+    transduction, away = task
+    return transduction.without(away, extender)
 
 
 def _predict(inductive, extender, task):

@@ -1,7 +1,7 @@
 """One graph with labels on it: the labels extended to its points, and to new ones."""
 
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import NamedTuple
 
 import numpy as np
@@ -10,9 +10,9 @@ from scipy import sparse
 from .._graph.base import PointGraph
 from .._progress import Progress
 from .folds import deal_folds, fair, has_others, held_out_tolerance
-from .label_weights import reweighted
+from .label_weights import Reweighted, reweighted
 from .noise import Trust, find_trust
-from .system import HarmonicExtension, components, harmonic_extension, weighted_mean
+from .system import HarmonicExtension, Unary, components, harmonic_extension, weighted_mean
 
 __all__ = ["Extender", "PointLabels", "Transduction"]
 
@@ -23,12 +23,13 @@ class PointLabels(NamedTuple):
     """Which points have labels, ``labeled`` (n_points,), and theirs, ``g`` (n_labeled, n_classes).
 
     A point has a distribution: of rows that are one point, each has a vote. Without ``trust``, all
-    labels are right.
+    labels are right. A :class:`Unary` term of all points may speak for the others' classes.
     """
 
     labeled: np.ndarray
     g: sparse.csr_array
     trust: Trust | None = None
+    unary: Unary | None = None
 
     @property
     def codes(self):
@@ -42,7 +43,7 @@ class PointLabels(NamedTuple):
         return PointLabels(inside, self.g[row[part[inside]]])
 
     def without(self, away):
-        """The labels that are left, and not trusted yet, when some points lose theirs."""
+        """The labels that are left, and all that is known, when some points lose theirs."""
         left = self.labeled.copy()
         left[away] = False
         return PointLabels(left, self.g[left[self.labeled]])
@@ -63,11 +64,11 @@ class Extender(NamedTuple):
     seed: int
 
     def extend(self, W, labels, start=None, component=None):
-        """Extend labels over a graph: a :class:`HarmonicExtension`, and the points' weights.
+        """Extend labels over a graph: a :class:`HarmonicExtension`, and what points weigh.
 
         The graph's :func:`components` may be known.
         """
-        labeled, g, trust = labels
+        labeled, g, trust, unary = labels
         noise, fidelity = 0.0 if trust is None else trust.noise, None
         with self._solver_options("weights") as options:
             weighted = reweighted(W, labeled, self.label_weight, noise=noise, **options)
@@ -81,6 +82,7 @@ class Extender(NamedTuple):
                 self.fallback,
                 mu=weighted.mu,
                 fidelity=fidelity,
+                unary=unary,
                 start=start,
                 component=component,
                 **options,
@@ -90,7 +92,7 @@ class Extender(NamedTuple):
             residual=max(result.residual, weighted.residual),
             converged=result.converged and weighted.converged,
         )
-        return result, weighted.point_weights
+        return result, weighted._replace(W=None)
 
     @contextmanager
     def _solver_options(self, name):
@@ -115,7 +117,7 @@ class Transduction:
     component: np.ndarray
     labels: PointLabels
     extension: HarmonicExtension
-    point_weights: np.ndarray
+    weighted: Reweighted
 
     @classmethod
     def fit(cls, builder, points, labels, extender):
@@ -146,34 +148,45 @@ class Transduction:
         u, reached = np.empty(self.labels.g.shape), np.empty(len(codes), dtype=bool)
         looser = extender._replace(tol=held_out_tolerance(extender.tol), label_noise=0.0)
         for number in range(fold.max() + 1):
-            away, found = points[fold == number], self.without(points[fold == number], looser)
+            away = points[fold == number]
+            found = self.without(away, looser).extension
             u[fold == number], reached[fold == number] = found.u[away], found.reached[away]
         known = reached & has_others(codes, fold)
         return find_trust(fair(u, codes, fold), codes, known, extender.label_noise)
 
     def without(self, away, extender):
-        """The extension over the same graph when some points lose their labels."""
+        """The labels that are left over the same graph when some points lose theirs."""
         labels = self.labels.without(away)
-        if not labels.labeled.any():
-            n = self.graph.n_points
-            u = np.tile(extender.fallback, (n, 1))
-            return HarmonicExtension(u, np.zeros(n, dtype=bool), 0, 0.0, True)
-        return self.relabeled(labels, extender).trusting(extender).extension
+        if labels.labeled.any():
+            return self.relabeled(labels, extender).trusting(extender)
+        n = self.graph.n_points
+        u = np.tile(extender.fallback, (n, 1))
+        nothing = HarmonicExtension(u, np.zeros(n, dtype=bool), 0, 0.0, True)
+        return replace(
+            self, labels=labels, extension=nothing, weighted=Reweighted(None, 1.0, np.ones(n))
+        )
 
-    def averaged(self, new, extender):
+    def averaged(self, new, extender, unary=None):
         """Inductive answer: each new point alone takes the mean of its fitted neighbours."""
-        u, reached = self._mean_of_neighbors(self.graph.query_weights(new), extender)
+        u, reached = self._mean_of_neighbors(self.graph.query_weights(new), extender, unary)
         return HarmonicExtension(u, reached, 0, 0.0, True)
 
-    def joined(self, new, extender):
+    def joined(self, new, extender, unary=None):
         """Transductive answer: new points join the graph, and labels are extended again."""
         n, n_new = self.graph.n_points, new.shape[0]
         W = self.graph.add_queries(new)
-        start = np.vstack([self.extension.u, self._mean_of_neighbors(W[n:, :n], extender)[0]])
-        labeled = np.append(self.labels.labeled, np.zeros(n_new, dtype=bool))
-        result, _ = extender.extend(W, self.labels._replace(labeled=labeled), start)
+        mean, _ = self._mean_of_neighbors(W[n:, :n], extender, unary)
+        labels = self.labels._replace(
+            labeled=np.append(self.labels.labeled, np.zeros(n_new, dtype=bool)),
+            unary=Unary.joined(self.labels.unary, n, unary, n_new),
+        )
+        result, _ = extender.extend(W, labels, np.vstack([self.extension.u, mean]))
         return result._replace(u=result.u[n:], reached=result.reached[n:])
 
-    def _mean_of_neighbors(self, W, extender):
+    def _mean_of_neighbors(self, W, extender, unary):
+        point_weights, degrees = self.weighted.point_weights, None
+        if unary is not None:  # the degree of a point does not depend on which others have labels
+            degrees = W @ (point_weights / np.where(self.labels.labeled, self.weighted.mu, 1))
+            degrees[degrees == 0] = 1
         known = self.extension.reached, self.extension.u, extender.fallback
-        return weighted_mean(W, self.point_weights, *known)
+        return weighted_mean(W, point_weights, *known, unary, degrees)

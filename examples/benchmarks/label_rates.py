@@ -6,23 +6,25 @@ The methods of graphlearning and ``WNLLClassifier`` on the same graph (its weigh
 symmetric, are handed on) and the same draws of labels, from 1 to 100 labels per class: accuracy on
 the rows whose labels were hidden; and ours with labels drawn at random, as many
 of a class as come. Writes ``docs/benchmarks/label_rates.md``. MNIST is
-read from ``--data-home`` or the folder in the environment variable ``SKLEARN_WNLL_DATA``. An
-hour on one core; what is finished lies in ``--results`` and is not repeated.
+read from ``--data-home`` or the folder in the environment variable ``SKLEARN_WNLL_DATA``. What is
+finished lies in ``--results``, a file for each method, and is not repeated. ``--draws 0`` writes
+the page of it.
 """
 
 import argparse
-import json
 import sys
 import warnings
+from functools import partial
 from itertools import product
 from pathlib import Path
 
-import graphlearning
 import numpy as np
+from graphlearning import ssl
 from scipy import sparse
 from sklearn.datasets import load_digits
 
 sys.path.insert(0, str(Path(__file__).parent))
+from cells import Cells
 from graphs import scaled_distances
 from measure import machine, measured, table, write_page
 from readers import load_mnist
@@ -30,22 +32,40 @@ from readers import load_mnist
 from sklearn_wnll import WNLLClassifier
 from sklearn_wnll.datasets import hide_labels
 
+NAMES = {"digits": "Digits, 1,797 rows", "mnist": "MNIST, 60,000 training images as pixels"}
 RATES = 1, 2, 4, 10, 100
 TOTALS = 20, 40, 100, 1000
 TENTH = "max(1, n / (10 m))"
 PEERS = {
-    "graphlearning, Laplace": lambda T: graphlearning.ssl.laplace(T),
-    "graphlearning, WNLL": lambda T: graphlearning.ssl.laplace(T, reweighting="wnll"),
-    "graphlearning, Poisson-reweighted": lambda T: graphlearning.ssl.laplace(
-        T, reweighting="poisson"
-    ),
-    "graphlearning, Poisson": lambda T: graphlearning.ssl.poisson(T),
+    "Laplace": lambda T, sizes: ssl.laplace(T),
+    "WNLL": lambda T, sizes: ssl.laplace(T, reweighting="wnll"),
+    "Poisson-reweighted": lambda T, sizes: ssl.laplace(T, reweighting="poisson"),
+    "Poisson": lambda T, sizes: ssl.poisson(T),
+    "random walk": lambda T, sizes: ssl.randomwalk(T),
+    "centered kernel": lambda T, sizes: ssl.centered_kernel(T),
+    "p-Laplace": lambda T, sizes: ssl.plaplace(T),
+    "AMLE": lambda T, sizes: ssl.amle(T),
+    "p-eikonal": lambda T, sizes: ssl.peikonal(T),
+    "multiclass MBO": lambda T, sizes: ssl.multiclass_mbo(T),
+    "sparse label propagation": lambda T, sizes: ssl.sparse_label_propagation(T),
+    "dynamic label propagation": lambda T, sizes: ssl.dynamic_label_propagation(T),
+    "Volume MBO, true sizes": ssl.volume_mbo,
+    "Poisson MBO, true sizes": ssl.poisson_mbo,
 }
+PEERS = {f"graphlearning, {name}": make for name, make in PEERS.items()}
+WEIGHTS = "auto", "laplace", "wnll", "poisson", TENTH
 OURS = {
-    f"{weight}{', class_prior=labeled' if prior else ''}": (weight, prior)
-    for prior, weight in product((None, "labeled"), ("laplace", "wnll", "poisson", TENTH))
+    f"{weight}{', class_prior=labeled' if prior else ''}": {"class_prior": prior, "weight": weight}
+    for prior, weight in product((None, "labeled"), WEIGHTS)
 }
-AT_RANDOM = [name for name, (weight, _) in OURS.items() if weight in ("wnll", TENTH)]
+OURS["auto, true sizes"] = {"weight": "auto", "volume_constraint": True}
+AT_RANDOM = [f"{weight}{end}" for end in ("", ", class_prior=labeled")
+             for weight in ("auto", "wnll", TENTH)]  # fmt: skip
+MOST_DRAWS = {
+    ("mnist", "graphlearning, Poisson MBO, true sizes"): 3,
+    ("mnist", "graphlearning, sparse label propagation"): 2,
+    ("mnist", "graphlearning, dynamic label propagation"): 0,  # refuses more than 5,000 points
+}
 
 
 def load(name, data_home):
@@ -53,7 +73,7 @@ def load(name, data_home):
     if name == "digits":
         return load_digits(return_X_y=True)
     data = load_mnist(subset="train", data_home=data_home)
-    return data.data.reshape(len(data.data), -1).astype(np.float32), data.target
+    return data.data.reshape(len(data.data), -1).astype(np.float32), data.target.astype(int)
 
 
 def distances_and_weights(X):
@@ -72,84 +92,123 @@ def labels_of(y, few_of, number, seed):
     return few
 
 
-def complete(path, names, graphs, y, few):
-    """Accuracy in percent of some methods on one draw of labels; what is known is not repeated."""
-    found = json.loads(path.read_text()) if path.exists() else {}
-    for name in names:
-        if name not in found:
-            found[name] = accuracy(name, graphs, y, few)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(json.dumps(found))
-    return {name: found[name] for name in names}
+def knows_sizes(method):
+    """Whether a method is given the true class sizes."""
+    return method.endswith("true sizes")
 
 
-def accuracy(name, graphs, y, few):
-    """Accuracy in percent of one method."""
-    (D, T), hidden = graphs, few == -1
-    if name in PEERS:
-        labeled = np.flatnonzero(~hidden)
-        predicted = PEERS[name](T).fit_predict(labeled, y[labeled])
-    else:
-        weight, prior = OURS[name]
-        if weight == TENTH:
-            weight = max(1.0, len(y) / (10 * np.count_nonzero(~hidden)))
-        model = WNLLClassifier(
-            metric="precomputed", label_weight=weight, class_prior=prior, unlabeled=-1
-        )
-        predicted = model.fit(D, few).transduction_
-    return 100 * float((predicted == y)[hidden].mean())
+def predict(method, graphs, y, few):
+    """Labels that one method finds."""
+    (D, T), labeled, sizes = graphs, np.flatnonzero(few != -1), np.bincount(y) / len(y)
+    if method in PEERS:
+        np.random.seed(0)  # noqa: NPY002 -- graphlearning starts from NumPy's global state
+        return PEERS[method](T, sizes).fit_predict(labeled, y[labeled])
+    parameters = OURS[method].copy()
+    if (weight := parameters.pop("weight")) == TENTH:
+        weight = max(1.0, len(y) / (10 * len(labeled)))
+    if knows_sizes(method):
+        parameters["class_prior"] = sizes
+    model = WNLLClassifier(metric="precomputed", label_weight=weight, unlabeled=-1, **parameters)
+    return model.fit(D, few).transduction_
 
 
-def section(name, found, at_random):
-    """The tables of one data set: mean and spread, and the difference to graphlearning's best."""
-    rows = [
-        [method, *(cell([one[method] for one in found[rate]]) for rate in RATES)]
-        for method in (*PEERS, *OURS)
-    ]
-    best = {
-        rate: max(PEERS, key=lambda peer, r=rate: np.mean([one[peer] for one in found[r]]))
-        for rate in RATES
-    }
-    for method in OURS:
-        differences = [
-            np.array([one[method] - one[best[rate]] for one in found[rate]]) for rate in RATES
+def complete(cells, data, draws, methods, data_home):
+    """Measure what is not known of a data set, the first draw of all methods first."""
+    X, y = load(data, data_home)
+    graphs = distances_and_weights(X)
+    kinds = [("class", rate) for rate in RATES] + [("all", total) for total in TOTALS]
+    for seed in range(draws):
+        for few_of, number in kinds:
+            few = labels_of(y, few_of, number, seed)
+            for method in methods:
+                most = MOST_DRAWS.get((data, method), draws)
+                if few_of == "all":
+                    most = max(1, draws // 2) if method in AT_RANDOM else 0
+                if seed < most:
+                    find = partial(predict, method, graphs, y, few)
+                    cells.complete(method, (data, few_of, number, seed), find, y, few)
+        print(f"{data}, draw {seed}", flush=True)
+
+
+def finished(cells, data, few_of, numbers):
+    """Accuracies and seconds by method, draw and number, of draws done at all numbers."""
+    found = {}
+    for method in (*PEERS, *OURS):
+        known = cells.of(method)
+        done = [
+            {seed for *cell, seed in known if cell == [data, few_of, number]} for number in numbers
         ]
-        rows.append([
-            f"{method}, minus graphlearning's best",
-            *(f"{d.mean():+.2f} ± {d.std() / len(d) ** 0.5:.2f}" for d in differences),
-        ])  # fmt: skip
-    header = ["method", *(f"{rate} per class" for rate in RATES)]
-    random_rows = [
-        [method, *(cell([one[method] for one in at_random[total]]) for total in TOTALS)]
-        for method in AT_RANDOM
+        for seed in sorted(set.intersection(*done)):
+            results = [known[data, few_of, number, seed] for number in numbers]
+            found.setdefault(method, {})[seed] = np.array(results)
+    return found
+
+
+def accuracy_rows(found):
+    """Draws, accuracy at each number of labels, and seconds."""
+    for method, draws in found.items():
+        results = np.array(list(draws.values()))
+        shown = [f"{one.mean():.2f} ± {one.std():.2f}" for one in results[..., 0].T]
+        yield [method, str(len(draws)), *shown, f"{np.median(results[..., 1]):.2f}"]
+
+
+def difference_rows(found):
+    """Mean differences to that of graphlearning's methods for which it is smallest."""
+    for method in (method for method in OURS if method in found):
+        differences = []
+        for peer in PEERS:
+            shared = sorted(found[method].keys() & found.get(peer, {}).keys())
+            if shared and knows_sizes(peer) == knows_sizes(method):
+                one = [(found[method][seed] - found[peer][seed])[:, 0] for seed in shared]
+                differences.append((np.mean(one, axis=0), np.std(one, axis=0) / len(one) ** 0.5))
+        if differences:
+            means, errors = np.array(differences).swapaxes(0, 1)
+            best = means.argmin(axis=0), np.arange(means.shape[1])
+            shown = zip(means[best], errors[best], strict=True)
+            yield [method, *(f"{mean:+.2f} ± {error:.2f}" for mean, error in shown)]
+
+
+def section(cells, data):
+    """The tables of one data set, or nothing if no draw is finished."""
+    found = finished(cells, data, "class", RATES)
+    if not found:
+        return ""
+    rates = [f"{rate} per class" for rate in RATES]
+    parts = [
+        f"## {NAMES[data]}",
+        table(["method", "draws", *rates, "seconds"], accuracy_rows(found)),
     ]
-    random_header = ["method", *(f"{total:,} at random" for total in TOTALS)]
-    return f"""\
-## {name}
-
-{table(header, rows)}
-
-{table(random_header, random_rows)}
-
-{len(found[RATES[0]])} and {len(at_random[TOTALS[0]])} draws. {measured()}"""
-
-
-def cell(values):
-    """Mean and standard deviation."""
-    return f"{np.mean(values):.2f} ± {np.std(values):.2f}"
+    if differences := list(difference_rows(found)):
+        parts.append(table(["minus graphlearning's best", *rates], differences))
+    if at_random := finished(cells, data, "all", TOTALS):
+        totals = [f"{total:,} at random" for total in TOTALS]
+        parts.append(table(["method", "draws", *totals, "seconds"], accuracy_rows(at_random)))
+    return "\n\n".join([*parts, measured()])
 
 
 HEAD = """\
 # Accuracy from one label per class on, beside graphlearning
 
-Accuracy in % on the rows whose labels were hidden, mean ± standard deviation over the draws; in the
-last rows the mean difference to graphlearning's best method at each rate, on the same draws, ± its
-standard error. All methods on the same graph, that of `WNLLClassifier()` with 15 neighbours, which
-graphlearning gets as symmetric weights. Of ours, what is not named is the default.
-`class_prior="labeled"` uses that all classes are labelled alike; Poisson learning has this
-built in. `max(1, n / (10 m))` is a number that was passed as `label_weight`, for `n` rows of which
-`m` are labelled. The second table of each data set has labels drawn at random of all rows, so
-that classes have different numbers of them, or none.
+Accuracy in % on the rows whose labels were hidden, mean ± standard deviation over the draws. All
+methods are on the same graph, that of `WNLLClassifier()` with 15 neighbours, which graphlearning
+gets as symmetric weights. Parameters that are not named are at their defaults.
+
+- `auto`, `laplace`, `wnll` and `poisson` are values of `label_weight`. `max(1, n / (10 m))` is a
+  number that was passed, for `n` rows of which `m` are labelled.
+- `class_prior="labeled"` uses that as many rows of each class are labelled. Poisson learning has
+  this built in.
+- Methods with true sizes know the class frequencies of all rows. Ours have them as `class_prior`,
+  with `volume_constraint=True`.
+- Seconds are CPU seconds on one core, the median over all columns and draws, without the search
+  for neighbours. Methods that take long on MNIST have fewer draws there.
+- The second table has the mean difference ± its standard error, on the draws that both have, to the
+  method of graphlearning for which it is smallest. Methods with true sizes are compared with such
+  methods, the others with the others.
+- The third table has labels drawn at random of all rows, so that classes have different numbers of
+  them, or none.
+
+Of graphlearning's methods, `modularity_mbo` ends with an error, `graph_nearest_neighbor` takes
+distances instead of weights, and `dynamic_label_propagation` refuses more than 5,000 points.
 
 Command: `python examples/benchmarks/label_rates.py`.
 {machine}
@@ -159,33 +218,20 @@ Command: `python examples/benchmarks/label_rates.py`.
 def main():
     """Run the draws that are not finished, and write the page."""
     parser = argparse.ArgumentParser(description=__doc__.split("\n\n")[1])
-    parser.add_argument(
-        "--data", nargs="+", choices=("digits", "mnist"), default=["digits", "mnist"]
-    )
+    parser.add_argument("--data", nargs="+", choices=NAMES, default=list(NAMES))
+    parser.add_argument("--methods", nargs="+", choices=[*PEERS, *OURS], metavar="METHOD",
+                        default=[*PEERS, *OURS])  # fmt: skip
     parser.add_argument("--draws", type=int, default=20)
     parser.add_argument("--data-home", help="folder of the MNIST data")
     parser.add_argument("--results", default="label_rates_results", help="folder of finished draws")
     args = parser.parse_args()
     warnings.simplefilter("ignore")
-    names = {"digits": "Digits, 1,797 rows", "mnist": "MNIST, 60,000 training images as pixels"}
-    for data in args.data:
-        X, y = load(data, args.data_home)
-        graphs = distances_and_weights(X)
-        folder = Path(args.results)
-        found = {rate: [] for rate in RATES}
-        at_random = {total: [] for total in TOTALS}
-        for seed in range(args.draws):
-            for rate in RATES:
-                few = labels_of(y, "class", rate, seed)
-                path = folder / f"{data}-{rate}-{seed}.json"
-                found[rate].append(complete(path, [*PEERS, *OURS], graphs, y, few))
-            for total in TOTALS if seed < max(1, args.draws // 2) else ():
-                few = labels_of(y, "all", total, seed)
-                path = folder / f"{data}-random-{total}-{seed}.json"
-                at_random[total].append(complete(path, AT_RANDOM, graphs, y, few))
-            print(f"{data}, draw {seed}", flush=True)
-        head = HEAD.format(machine=machine("graphlearning"))
-        write_page("label_rates.md", head, [section(names[data], found, at_random)])
+    cells = Cells(args.results)
+    for data in args.data if args.draws else ():
+        complete(cells, data, args.draws, args.methods, args.data_home)
+    sections = [section(cells, data) for data in NAMES]
+    head = HEAD.format(machine=machine("graphlearning"))
+    write_page("label_rates.md", head, [text for text in sections if text])
 
 
 if __name__ == "__main__":

@@ -7,12 +7,14 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import sparse
 from sklearn.base import BaseEstimator
-from sklearn.utils import check_random_state
+from sklearn.utils import Tags, check_random_state, get_tags
 from sklearn.utils._param_validation import HasMethods, Interval, StrOptions
 from sklearn.utils.validation import check_is_fitted
 
 from ._base import PartlyLabeledClassifierMixin, checks_parameters
 from ._extension.answer import Answer, find_answer
+from ._extension.beside import Classifier as BesideClassifier
+from ._extension.beside import Companion
 from ._extension.folds import has_others, held_out_tolerance
 from ._extension.held_out import HeldOut
 from ._extension.row_labels import RowLabels
@@ -27,10 +29,11 @@ from ._fit_warnings import (
 )
 from ._graph.builder import make_graph_builder
 from ._graph.metrics import METRICS
-from ._graph_rows import GraphRowsMixin
+from ._graph_rows import GraphRowsMixin, as_given
 from ._label_advice import HeldOutLabels, SuggestsLabels, SuspectsLabels
 from ._progress import show_progress
 from ._typing import (
+    Classifier,
     ClassPrior,
     Floats,
     Indices,
@@ -65,7 +68,7 @@ class WNLLClassifier(
     scale_neighbor : int, default=None
         Rank of the neighbour whose distance is the length scale ``sigma(x)`` of a point's
         weights; at most ``n_neighbors``. If None, half of ``n_neighbors``, rounded up.
-    label_weight : {"wnll", "laplace", "poisson"} or float > 0, default="wnll"
+    label_weight : {"auto", "wnll", "laplace", "poisson"} or float > 0, default="auto"
         Factor ``mu`` on the energy of labelled points. ``"wnll"`` is ``n / m``, the number of
         points over the number of labelled ones; ``"laplace"`` is 1, the graph Laplacian,
         which degenerates if labels are few. A number is ``mu`` itself, clipped to the range
@@ -76,7 +79,8 @@ class WNLLClassifier(
         keep their label. Otherwise a label counts the less, the less it agrees with the other
         labels, which are extended without it in 5 folds; a labelled row may get another class.
         ``"auto"`` estimates the fraction.
-    class_prior : {"labeled"}, dict, Series or array-like of shape (n_classes,), default=None
+    class_prior : {"labeled", "estimated"}, dict, Series or array-like of shape (n_classes,), \
+            default=None
         Known frequencies of the classes, by name or in the order of ``classes_``. Distributions
         are multiplied by a factor for each class, which moves their mean over the unlabelled
         fitted rows towards the prior. ``"labeled"`` takes the frequencies among the labelled
@@ -281,11 +285,16 @@ class WNLLClassifier(
         "n_neighbors": [Interval(Integral, 1, None, closed="left")],
         "scale_neighbor": [None, Interval(Integral, 1, None, closed="left")],
         "label_weight": [
-            StrOptions({"wnll", "laplace", "poisson"}),
+            StrOptions({"auto", "wnll", "laplace", "poisson"}),
             Interval(Real, 0, None, closed="neither"),
         ],
         "label_noise": [StrOptions({"auto"}), Interval(Real, 0, 1, closed="left")],
-        "class_prior": [None, StrOptions({"labeled"}), dict, "array-like"],
+        "class_prior": [None, StrOptions({"labeled", "estimated"}), dict, "array-like"],
+        "volume_constraint": ["boolean"],
+        "estimator": [None, HasMethods(["fit", "predict_proba"])],
+        "estimator_labels": [StrOptions({"given", "graph"})],
+        "estimator_weight": [StrOptions({"auto"}), Interval(Real, 0, None, closed="left")],
+        "n_stages": [Interval(Integral, 1, None, closed="left")],
         "metric": [StrOptions({*METRICS, "precomputed"})],
         "neighbors": [
             StrOptions({"auto", "exact", "approximate"}),
@@ -309,9 +318,14 @@ class WNLLClassifier(
         n_neighbors: int = 15,
         *,
         scale_neighbor: int | None = None,
-        label_weight: LabelWeight = "wnll",
+        label_weight: LabelWeight = "auto",
         label_noise: float | Literal["auto"] = 0.0,
         class_prior: ClassPrior | None = None,
+        volume_constraint: bool = False,
+        estimator: Classifier | None = None,
+        estimator_labels: Literal["given", "graph"] = "graph",
+        estimator_weight: float | Literal["auto"] = "auto",
+        n_stages: int = 2,
         metric: Metric = "euclidean",
         neighbors: Literal["auto", "exact", "approximate"] | NeighborsTransformer = "auto",
         predict_mode: PredictMode = "transductive",
@@ -331,6 +345,11 @@ class WNLLClassifier(
         self.label_weight = label_weight
         self.label_noise = label_noise
         self.class_prior = class_prior
+        self.volume_constraint = volume_constraint
+        self.estimator = estimator
+        self.estimator_labels = estimator_labels
+        self.estimator_weight = estimator_weight
+        self.n_stages = n_stages
         self.metric = metric
         self.neighbors = neighbors
         self.predict_mode = predict_mode
@@ -344,6 +363,12 @@ class WNLLClassifier(
         self.random_state = random_state
         self.n_jobs = n_jobs
         self.verbose = verbose
+
+    def __sklearn_tags__(self) -> Tags:
+        tags = super().__sklearn_tags__()
+        if self.estimator is not None:
+            tags.input_tags.sparse &= get_tags(self.estimator).input_tags.sparse
+        return tags
 
     @checks_parameters
     def fit(self, X: Rows, y: Labels) -> Self:
@@ -372,14 +397,16 @@ class WNLLClassifier(
 
     def _fit(self, X: Rows, y: Labels) -> None:
         """Set the fitted attributes."""
-        X = self._validate_X(X, reset=True)
-        classes, codes = self._encode(X, y)
+        rows = self._validate_X(X, reset=True)
+        classes, codes = self._encode(rows, y)
         labels = RowLabels.of(codes, classes, self.class_prior)
+        self._check_estimator(classes)
+        seed = int(check_random_state(self.random_state).randint(2**31 - 1))
         with show_progress(self.verbose):
             answer, result = find_answer(
-                self._extend(X, labels),
+                self._extend(rows, labels, seed),
                 labels,
-                Recipe(),
+                self._recipe(as_given(X, rows), classes, seed),
                 n_folds=self.held_out,
                 calibrate=self.calibrate,
                 n_jobs=self.n_jobs,
@@ -401,10 +428,44 @@ class WNLLClassifier(
         self.graph_ = templates.transductions[0].graph.weights if one_graph else None
         self.point_index_ = templates.points.index.copy() if one_graph else None
         self.n_iter_ = max(1, result.n_iter)
+        if answer.labels.prior is not None:
+            self.class_sizes_ = answer.labels.fallback
+        if answer.beside is not None:
+            self.estimator_ = answer.beside.classifier.estimator
+            self.estimator_weight_ = float(answer.beside.strength)
         if answer.held_out is not None:
             self._set_held_out(answer.held_out)
 
-    def _extend(self, X: Any, labels: RowLabels) -> Templates:
+    def _check_estimator(self, classes: NDArray[Any]) -> None:
+        """Refuse what no classifier can learn from."""
+        if self.estimator is None:
+            return
+        if self.metric == "precomputed":
+            raise ValueError(
+                "estimator needs features, but with metric='precomputed' X holds distances. Pass "
+                "estimator=None, or the features with another metric."
+            )
+        if len(classes) < 2:
+            raise ValueError(
+                "estimator needs two classes, but y has one class only. Label rows of another, or "
+                "pass estimator=None."
+            )
+
+    def _recipe(self, X: Any, classes: NDArray[Any], seed: int) -> Recipe:
+        """What is done once labels are extended."""
+        companion = None
+        if self.estimator is not None:
+            companion = Companion(
+                BesideClassifier(self.estimator, classes),
+                X,
+                given=self.estimator_labels == "given",
+                strength=self.estimator_weight,
+                n_stages=self.n_stages,
+                seed=seed,
+            )
+        return Recipe(companion, self.volume_constraint, self.n_jobs)
+
+    def _extend(self, X: Any, labels: RowLabels, seed: int) -> Templates:
         """Build the graph of the rows, and extend their labels."""
         builder = make_graph_builder(
             X,
@@ -415,9 +476,9 @@ class WNLLClassifier(
             template_size=self.template_size,
             random_state=self.random_state,
         )
-        seed = check_random_state(self.random_state).randint(2**31 - 1)
+        beside_another = self.estimator is not None and self.label_weight == "auto"
         extender = Extender(
-            label_weight=self.label_weight,
+            label_weight="poisson" if beside_another else self.label_weight,
             label_noise=self.label_noise,
             fallback=labels.fallback,
             tol=self.tol,
@@ -456,10 +517,11 @@ class WNLLClassifier(
         """Give the distribution of each row, and whether a label reaches it."""
         check_is_fitted(self)
         self._validate_params()
-        X = self._validate_X(X, reset=False)
+        rows = self._validate_X(X, reset=False)
         with show_progress(self.verbose):
-            result = self._answer.templates.predict(
-                X,
+            u, result = self._answer.predict(
+                rows,
+                as_given(X, rows),
                 inductive=self.predict_mode == "inductive",
                 batching=Batching(self.query_size, self.n_jobs),
                 tol=self.tol,
@@ -467,5 +529,4 @@ class WNLLClassifier(
             )
         warn_if_not_converged(result, self.tol, self.max_iter)
         warn_if_unreached(result.reached, "queries")
-        u = self._answer.corrected(result)
-        return self._answer.calibrated(u, result.reached), result.reached
+        return u, result.reached

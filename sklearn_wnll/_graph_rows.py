@@ -13,7 +13,12 @@ from ._graph.precomputed import check_no_blocks
 from ._graph.rows import canonical_rows
 from ._typing import Metric, NeighborsTransformer, Rows
 
-__all__ = ["GraphRowsMixin"]
+__all__ = ["GraphRowsMixin", "as_given"]
+
+
+def as_given(X: Any, validated: Any) -> Any:
+    """Rows for a classifier: a DataFrame as it was given, for the names of its columns."""
+    return X if hasattr(X, "columns") else validated
 
 
 class GraphRowsMixin:

@@ -22,6 +22,13 @@ class NeighborsTransformer(Protocol):
     def transform(self, X: Any, /) -> Any: ...
 
 
+class Classifier(Protocol):
+    """A classifier that gives distributions."""
+
+    def fit(self, X: Any, y: Any, /) -> Any: ...
+    def predict_proba(self, X: Any, /) -> Any: ...
+
+
 class Splitter(Protocol):
     """A splitter of scikit-learn's kind."""
 
@@ -32,10 +39,13 @@ class Splitter(Protocol):
 Rows: TypeAlias = ArrayLike | sparse.sparray | sparse.spmatrix
 # What numpy takes for an array has no None in it.
 Labels: TypeAlias = ArrayLike | Sequence[object]
-ClassPrior: TypeAlias = Literal["labeled"] | Mapping[Any, float] | Sequence[float] | SupportsArray
+NetworkClassPrior: TypeAlias = (
+    Literal["labeled"] | Mapping[Any, float] | Sequence[float] | SupportsArray
+)
+ClassPrior: TypeAlias = NetworkClassPrior | Literal["estimated"]
 RandomState: TypeAlias = int | np.random.RandomState | None
 NetworkLabelWeight: TypeAlias = Literal["wnll", "laplace"] | float
-LabelWeight: TypeAlias = NetworkLabelWeight | Literal["poisson"]
+LabelWeight: TypeAlias = NetworkLabelWeight | Literal["auto", "poisson"]
 Gradient: TypeAlias = Literal["exact", "surrogate"]
 PredictMode: TypeAlias = Literal["transductive", "inductive"]
 Metric: TypeAlias = Literal[

@@ -3,7 +3,9 @@
 from dataclasses import dataclass
 
 import numpy as np
+from sklearn.utils import _safe_indexing
 
+from .beside import Beside
 from .class_prior import corrected
 from .folds import fair, has_others
 from .held_out import HeldOut, hold_out
@@ -29,6 +31,7 @@ class Answer:
     labels: RowLabels
     templates: Templates
     class_factors: np.ndarray | None
+    beside: Beside | None
     temperature: float
     held_out: HeldOut | None
 
@@ -41,6 +44,21 @@ class Answer:
         if self.temperature == 1:
             return u
         return np.where(reached[:, None], apply_temperature(u, self.temperature), u)
+
+    def predict(self, X, given, **options):
+        """Distributions of queries, and whether a label reaches each (n_queries,).
+
+        ``given`` are the rows of ``X`` as a classifier takes them; for the ``options`` see
+        :meth:`Templates.predict`. Returns also how these were found.
+        """
+        find_unary = None
+        if self.beside is not None:
+
+            def find_unary(queries, index, n_points):
+                return self.beside.unary(_safe_indexing(given, queries), index, n_points)
+
+        found = self.templates.predict(X, find_unary=find_unary, **options)
+        return self.calibrated(self.corrected(found), found.reached), found
 
     def find_held_out(self, n_jobs=None) -> HeldOut:
         """What is said of labelled rows without their labels, if need be for the first time."""
@@ -55,6 +73,7 @@ def find_answer(templates, labels, recipe, *, n_folds=None, calibrate=False, n_j
     Returns also the :class:`HarmonicExtension` to all rows. Labels are held out in ``n_folds`` if that is not None, or if it takes that to ``calibrate``.
     """
     solution = recipe(templates, labels)
+    labels, recipe = solution.labels, recipe.following(solution)
     held_out, temperature = None, 1.0
     if n_folds is not None or calibrate:
         held_out = hold_out(templates, labels, recipe, n_folds or _FOLDS, n_jobs)
@@ -63,5 +82,13 @@ def find_answer(templates, labels, recipe, *, n_folds=None, calibrate=False, n_j
         u = fair(held_out.u, codes, held_out.fold)
         known = held_out.reached & has_others(codes, held_out.fold)
         temperature = find_temperature(u[known], codes[known], templates.label_noise)
-    solved, extension, factors = solution
-    return Answer(recipe, labels, solved, factors, temperature, held_out), extension
+    answer = Answer(
+        recipe,
+        labels,
+        solution.templates,
+        solution.class_factors,
+        solution.beside,
+        temperature,
+        held_out,
+    )
+    return answer, solution.extension

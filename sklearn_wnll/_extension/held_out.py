@@ -10,10 +10,27 @@ from .._progress import Progress
 from .class_prior import corrected
 from .folds import deal_folds, held_out_tolerance
 from .row_labels import RowLabels
+from .templates import Templates
 
-__all__ = ["HeldOut", "hold_out"]
+__all__ = ["Extended", "HeldOut", "hold_out"]
 
 _MANY_POINTS = 500_000  # from here on, folds side by side would take too much memory
+
+
+class Extended(NamedTuple):
+    """What is read of labels that are extended over ``templates``: no more than the prior does."""
+
+    templates: Templates
+    class_factors: np.ndarray | None
+
+    @classmethod
+    def of(cls, templates, labels):
+        """Correct by the prior, if there is one."""
+        extension, factors = templates.fitted(), None
+        if labels.prior is not None:
+            free = (labels.codes < 0) & extension.reached
+            factors = labels.class_factors(free @ extension.u, np.count_nonzero(free))
+        return cls(templates, factors)
 
 
 class HeldOut(NamedTuple):

@@ -12,8 +12,8 @@ __all__ = ["RowLabels"]
 class RowLabels(NamedTuple):
     """The codes of rows (n_rows,), -1 where unknown, and a prior on the classes.
 
-    ``prior`` holds frequencies (n_classes,), is ``"labeled"`` for those of the labelled rows, or
-    None.
+    ``prior`` holds frequencies (n_classes,), is ``"labeled"`` for those of the labelled rows,
+    ``"estimated"`` before anything is known of them, or None.
     """
 
     codes: np.ndarray

@@ -1,33 +1,118 @@
-"""What is done once labels are extended: towards class sizes that are known."""
+"""What is done once labels are extended: a classifier may join, and class sizes may be known."""
 
 from typing import NamedTuple
 
 import numpy as np
 
+from .balance import balancing_factors
+from .beside import Beside, Companion
+from .class_prior import corrected
+from .class_sizes import estimate_sizes, walked_codes
+from .held_out import Extended, hold_out
+from .row_labels import RowLabels
 from .system import HarmonicExtension
 from .templates import Templates
+from .volume import sized_unary
 
 __all__ = ["Recipe", "Solution"]
+
+_FOLDS = 5  # of labels that tell the error of class sizes
 
 
 class Solution(NamedTuple):
     """Labels extended over ``templates``, the ``extension`` to all rows, and factors on classes.
 
-    ``class_factors`` (n_classes,) are None without a prior.
+    ``class_factors`` (n_classes,) are None where nothing is corrected, ``beside`` without a
+    classifier. ``labels`` hold the class prior that was used.
     """
 
     templates: Templates
     extension: HarmonicExtension
-    class_factors: np.ndarray | None
+    labels: RowLabels
+    class_factors: np.ndarray | None = None
+    beside: Beside | None = None
 
 
 class Recipe(NamedTuple):
-    """What is done once labels are extended."""
+    """What is done once labels are extended: a classifier may join, class sizes may be known."""
+
+    companion: Companion | None = None
+    constrains_volume: bool = False
+    n_jobs: int | None = None
 
     def __call__(self, templates, labels):
         """Go on from ``labels`` that are extended over ``templates``: a :class:`Solution`."""
-        extension, factors = templates.fitted(), None
-        if labels.prior is not None:
-            free = (labels.codes < 0) & extension.reached
-            factors = labels.class_factors(free @ extension.u, np.count_nonzero(free))
-        return Solution(templates, extension, factors)
+        extension = templates.fitted()
+        if isinstance(labels.prior, str) and labels.prior == "estimated":
+            labels = labels._replace(prior=self._estimate_prior(templates, labels, extension))
+        factors, beside = _find_factors(templates, labels, extension), None
+        if self.companion is not None:
+            even = extension._replace(u=corrected(extension, factors))
+            templates, beside = self.companion.join(templates, labels, even)
+            extension = templates.fitted()
+            factors = _find_factors(templates, labels, extension)
+        if self.constrains_volume and labels.prior is not None:
+            u = corrected(extension, factors)
+            templates, factors = self._constrain(templates, labels, u, extension.reached), None
+            extension = templates.fitted()
+        return Solution(templates, extension, labels, factors, beside)
+
+    def following(self, solution):
+        """The same for other labels, with the choices that were made for a :class:`Solution`."""
+        if solution.beside is None:
+            return self
+        return self._replace(companion=self.companion._replace(strength=solution.beside.strength))
+
+    def _estimate_prior(self, templates, labels, extension):
+        """The :func:`estimate_sizes` of rows, of the graph alone."""
+        free = (labels.codes < 0) & extension.reached
+        labels = labels._replace(prior=None)
+
+        def frequencies(codes):
+            return np.bincount(codes, minlength=labels.n_classes).astype(float)
+
+        def find_held_out():
+            held_out = hold_out(templates, labels, Extended.of, _FOLDS, self.n_jobs)
+            return frequencies(held_out.u.argmax(axis=1))
+
+        walked = templates.gather([walked_codes(one) for one in templates.transductions])
+        return estimate_sizes(
+            frequencies(labels.codes[labels.rows]),
+            frequencies(walked[free]),
+            frequencies(extension.u[free].argmax(axis=1)),
+            find_held_out,
+        )
+
+    def _constrain(self, templates, labels, u, reached):
+        """Let the classes have the prior's sizes, in each template as far as it has rows."""
+        index, n_points = templates.points.index, templates.points.n_points
+        free = (labels.codes < 0) & reached
+        counts = np.bincount(index[free], minlength=n_points)
+        n_rows = np.count_nonzero(free) + len(labels.rows)
+        aim = np.maximum(n_rows * labels.fallback - np.bincount(labels.codes[labels.rows],
+                         minlength=labels.n_classes), 1)  # fmt: skip
+        by_point = np.empty((n_points, labels.n_classes))
+        by_point[index] = u
+        terms = []
+        for number, part in enumerate(templates.parts):
+            transduction = templates.transductions[number]
+            own = counts[part] * (templates.template[part] == number)
+            own[transduction.labels.labeled] = 0
+            share = aim * own.sum() / aim.sum()
+            terms.append(
+                sized_unary(
+                    transduction.graph.weights, transduction.labels, by_point[part], own, share
+                )
+            )
+        return templates.beside(terms, self.n_jobs)
+
+
+def _find_factors(templates, labels, extension):
+    """Factors on the classes by the prior, or by what labels say of it; None for none."""
+    free = (labels.codes < 0) & extension.reached
+    total, n_free = free @ extension.u, np.count_nonzero(free)
+    if labels.prior is not None:
+        return labels.class_factors(total, n_free)
+    if templates.extender.label_weight == "auto":
+        return balancing_factors(total, n_free, *templates.label_masses)
+    return None

@@ -119,6 +119,7 @@ class HarmonicExtension(NamedTuple):
     """Distributions ``u`` (n_points, n_classes), whether a label has ``reached`` each point.
 
     ``n_iter`` and ``residual`` are those of the slowest class; ``converged`` holds for all.
+    ``masses`` (n_labeled,), if they were asked for, sum what each labelled point has of the others.
     """
 
     u: np.ndarray
@@ -126,11 +127,12 @@ class HarmonicExtension(NamedTuple):
     n_iter: int
     residual: float
     converged: bool
+    masses: np.ndarray | None = None
 
 
 def harmonic_extension(
-    W, labeled, g, fallback, *, mu, fidelity=None, unary=None, component=None, start=None, tol=1e-6,
-    max_iter=1000, callback=None
+    W, labeled, g, fallback, *, mu, fidelity=None, unary=None, component=None, start=None,
+    masses=False, tol=1e-6, max_iter=1000, callback=None
 ):  # fmt: skip
     """Extend values from labelled points to all points of a graph: a :class:`HarmonicExtension`.
 
@@ -140,7 +142,8 @@ def harmonic_extension(
     (n_points, n_classes), which becomes the result, or at ``fallback``.
 
     With ``fidelity`` (n_labeled,), labelled points are clamped softly, and may get another value.
-    Where a :class:`Unary` term pulls, it reaches points as a label does.
+    Where a :class:`Unary` term pulls, it reaches points as a label does. ``masses`` asks for those of
+    labelled points, which is one more column to solve for.
 
     By the maximum principle ``u`` is in [0, 1] and sums to 1 over the classes; what the solver
     leaves beyond its tolerance is cut off.
@@ -188,9 +191,21 @@ def harmonic_extension(
             u[unknown, classes] = result.x
             results.append(result._replace(x=None))
     _normalize(u, unknown, fallback)
+    found = None
+    if masses:
+        found = np.zeros(len(given))
+        if solver is not None:
+            # In units of the mean, which the tolerance is for.
+            right = np.full((len(unknown), 1), len(given) / len(unknown))
+            result = solver.solve(
+                right, np.zeros_like(right), tol=tol, max_iter=max_iter, callback=callback
+            )
+            found = (B.T @ result.x)[:, 0] * len(unknown) / len(given)
+            results.append(result._replace(x=None))
     return HarmonicExtension(
         u=u,
         reached=reached,
+        masses=found,
         n_iter=max((int(result.n_iter.max()) for result in results), default=0),
         residual=max((float(result.residual.max()) for result in results), default=0.0),
         converged=all(result.converged.all() for result in results),

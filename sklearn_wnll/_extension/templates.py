@@ -109,6 +109,23 @@ class Templates:
         trusts = [transduction.labels.trust for transduction in self.transductions]
         return float(np.mean([0.0 if trust is None else trust.noise for trust in trusts]))
 
+    @property
+    def label_masses(self):
+        """What labelled points have of the others, their classes, and the points of each class."""
+        masses, codes = np.zeros(self.points.n_points), np.full(self.points.n_points, -1)
+        counts = np.zeros(len(self.extender.fallback))
+        for part, transduction in zip(self.parts, self.transductions, strict=True):
+            labels = transduction.labels
+            points = part[labels.labeled]
+            if not len(points):
+                continue
+            masses[points] += transduction.extension.masses
+            new = codes[points] < 0
+            counts += labels.g[np.flatnonzero(new)].sum(axis=0)
+            codes[points] = labels.codes
+        labeled = codes >= 0
+        return masses[labeled], codes[labeled], counts
+
     def fitted(self):
         """The labels' extension to all fitted rows, and how it was found."""
         index, n_rows = self.points.index, len(self.points.index)
@@ -138,10 +155,29 @@ class Templates:
         found = run_jobs(solve, tasks, count, n_jobs, "templates")
         return replace(self, transductions=list(found), extender=extender)
 
-    def predict(self, X, *, inductive, batching, tol, max_iter):
+    def beside(self, terms, n_jobs=None):
+        """Extend the labels once more, beside a :class:`Unary` term of the points of each."""
+        solve, count = partial(_beside, self.extender), len(self.parts)
+        tasks = zip(self.transductions, terms, strict=True)
+        found = run_jobs(solve, tasks, count, n_jobs, "templates")
+        return replace(self, transductions=list(found))
+
+    def gather(self, values):
+        """Values of rows (n_rows, ...) from those of the points of each template."""
+        index, gathered = self.points.index, None
+        for number, of_points in enumerate(values):
+            mine = self.template[index] == number
+            if gathered is None:
+                gathered = np.empty((len(index), *of_points.shape[1:]), dtype=of_points.dtype)
+            gathered[mine] = of_points[self.position[index[mine]]]
+        return gathered
+
+    def predict(self, X, *, inductive, batching, tol, max_iter, find_unary=None):
         """Distributions of queries: fitted rows keep their value, others take the templates' mean.
 
-        Returns a :class:`HarmonicExtension` of (n_queries,) rows.
+        ``find_unary`` gives the :class:`Unary` term of new points, from the queries that they are,
+        the new point of each, and their number. Returns a :class:`HarmonicExtension` of
+        (n_queries,) rows.
         """
         n = self.points.n_points
         point, new = self.points.match(X)
@@ -152,13 +188,15 @@ class Templates:
             mean.add(mine, transduction.extension, self.position[point[mine]])
         if new.shape[0]:
             extender = self.extender._replace(tol=tol, max_iter=max_iter)
-            found = self._predict_new(new, inductive, batching, extender)
-            others = np.flatnonzero(point >= n)
+            others, unary = np.flatnonzero(point >= n), None
+            if find_unary is not None:
+                unary = find_unary(others, point[others] - n, new.shape[0])
+            found = self._predict_new(new, unary, inductive, batching, extender)
             mean.add(others, found, point[others] - n)
             mean.note(found)
         return mean.result()
 
-    def _predict_new(self, new, inductive, batching, extender):
+    def _predict_new(self, new, unary, inductive, batching, extender):
         """Predict new points in batches: the mean over the templates."""
         n = new.shape[0]
         batches = [np.arange(n)]
@@ -170,8 +208,15 @@ class Templates:
         size = 1 if n_jobs == 1 else -(-len(batches) // n_jobs)
         shares = [batches[share] for share in equal_blocks(len(batches), size)]
         pairs = [(template, share) for template in self.transductions for share in shares]
+        whole = len(batches) == 1
         tasks = (
-            (template, [new if len(batches) == 1 else new[batch] for batch in share])
+            (
+                template,
+                [
+                    (new if whole else new[batch], None if unary is None else unary[batch])
+                    for batch in share
+                ],
+            )
             for template, share in pairs
         )
         predict = partial(_predict, inductive, extender)
@@ -226,6 +271,12 @@ def _fit(builder, extender, task):
     return Transduction.fit(builder, points, labels, extender)
 
 
+def _beside(extender, task):
+    """Let a unary term pull in a template: the part of a job that joblib pickles."""
+    transduction, unary = task
+    return transduction.relabeled(transduction.labels._replace(unary=unary), extender)
+
+
 def _without(extender, task):
     """Take labels away from a template: the part of a job that joblib pickles."""
     transduction, away = task
@@ -236,4 +287,4 @@ def _predict(inductive, extender, task):
     """Predict batches by a template."""
     template, batches = task
     answer = template.averaged if inductive else template.joined
-    return [answer(new, extender) for new in batches]
+    return [answer(new, extender, unary) for new, unary in batches]

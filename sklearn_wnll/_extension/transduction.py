@@ -9,6 +9,7 @@ from scipy import sparse
 
 from .._graph.base import PointGraph
 from .._progress import Progress
+from .balance import adaptive_weight
 from .folds import deal_folds, fair, has_others, held_out_tolerance
 from .label_weights import Reweighted, reweighted
 from .noise import Trust, find_trust
@@ -70,8 +71,10 @@ class Extender(NamedTuple):
         """
         labeled, g, trust, unary = labels
         noise, fidelity = 0.0 if trust is None else trust.noise, None
+        adapts = self.label_weight == "auto"
+        weight = adaptive_weight(g.sum(axis=0), W.shape[0]) if adapts else self.label_weight
         with self._solver_options("weights") as options:
-            weighted = reweighted(W, labeled, self.label_weight, noise=noise, **options)
+            weighted = reweighted(W, labeled, weight, noise=noise, **options)
         if trust is not None:
             fidelity = trust.fidelity(weighted.mu)
         with self._solver_options("solver") as options:
@@ -85,6 +88,7 @@ class Extender(NamedTuple):
                 unary=unary,
                 start=start,
                 component=component,
+                masses=adapts,
                 **options,
             )
         result = result._replace(

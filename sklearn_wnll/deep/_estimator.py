@@ -18,7 +18,7 @@ from .._classifier import WNLLClassifier
 from .._extension.class_prior import class_prior_values, labeled_frequencies
 from .._label_advice import HeldOutLabels, SuspectsLabels
 from .._progress import show_progress
-from .._typing import ClassPrior, Floats, Indices, Labels, Mask, RandomState, Rows
+from .._typing import Floats, Indices, Labels, Mask, NetworkClassPrior, RandomState, Rows
 from ._devices import find_device, warn_of_slow_precision
 from ._head import WNLLHead
 from ._held_out import (
@@ -252,7 +252,7 @@ class DeepWNLLClassifier(SuspectsLabels, PartlyLabeledClassifierMixin, SavesWeig
         callbacks: list[Callback] | None = None,
         validation: float | tuple[Any, Labels] | None = None,
         checkpoint_dir: str | os.PathLike[str] | None = None,
-        class_prior: ClassPrior | None = "labeled",
+        class_prior: NetworkClassPrior | None = "labeled",
         unlabeled: object = "auto",
         device: str = "auto",
         random_state: RandomState = None,

@@ -1,0 +1,71 @@
+"""The weight of labels, and the masses of classes, where nobody has said either."""
+
+import numpy as np
+
+from .class_prior import class_factors_of_sum
+
+__all__ = ["adaptive_weight", "balancing_factors"]
+
+_TENTH = 10  # times the points that a label reaches, by measurement on four data sets
+_NOISE_RATIO = 2.0  # up to here, labels of one class differ as much as classes do
+
+
+def adaptive_weight(counts, n_points):
+    """The factor on the energy of labelled points that ``label_weight="auto"`` stands for.
+
+    ``n / (10 m)`` for ``n`` points of which ``m`` are labelled, at least 1, and towards the paper's
+    ``n / m`` the more uneven the number of labels of each class, ``counts`` (n_classes,), is.
+
+    >>> adaptive_weight(np.array([5, 5]), 1000), adaptive_weight(np.array([40, 10]), 1000)
+    (10.0, 17.61...)
+    """
+    ratio = n_points / counts.sum()
+    even, _ = _evenness(counts)
+    return float(max(1.0, ratio / _TENTH) ** even * ratio ** (1 - even))
+
+
+def balancing_factors(total, n_rows, masses, codes, counts):
+    """Factors on the classes (n_classes,) that even out class masses which are chance.
+
+    A class gets more than its share of the rows where it is larger indeed, or where one of its
+    labels happens to lie at a hub. In the latter case labels of the same class differ as much: so
+    the factors are those of the :func:`class_factors` to the power of ``(2 / F)^2``, at most 1,
+    where ``F`` is the ratio of variances between and within classes of ``log(1 + mass)``. With one
+    label for each class nothing is known of that, and the power is 1. The numbers of labels, which
+    say how large classes are if labels were drawn at random, are the prior, shrunk towards equal
+    ones as far as they differ no more than chance makes them (James and Stein).
+
+    ``total`` (n_classes,) is the sum of the distributions of ``n_rows`` rows without a label,
+    ``masses`` (n_labeled,) what each labelled point with a class ``codes`` (n_labeled,) has of them,
+    ``counts`` (n_classes,) the number of labels.
+    """
+    even, dispersion = _evenness(counts)
+    frequencies = counts / counts.sum()
+    prior = even / len(counts) + (1 - even) * frequencies
+    ratio = _variance_ratio(np.log1p(masses), codes, len(counts))
+    power = max(min(1.0, dispersion), min(1.0, _NOISE_RATIO / max(ratio, 1e-9)) ** 2)
+    return class_factors_of_sum(total, n_rows, prior, frequencies) ** power
+
+
+def _evenness(counts):
+    """How far numbers of labels are chance around equal ones, in [0, 1], and their dispersion.
+
+    The latter is 0 if they are equal, 1 on average if labels are drawn from equal classes.
+    """
+    n_classes = len(counts)
+    expected = counts.sum() / n_classes
+    dispersion = ((counts - expected) ** 2).sum() / expected / max(n_classes - 1, 1)
+    return 1 / max(1.0, dispersion), dispersion
+
+
+def _variance_ratio(values, codes, n_classes):
+    """The ``F`` of an analysis of variance; 0 where no class has two values."""
+    counts = np.bincount(codes, minlength=n_classes)
+    mean = np.bincount(codes, values, n_classes) / np.maximum(counts, 1)
+    n_present = np.count_nonzero(counts)
+    freedom = len(values) - n_present
+    if freedom < 1 or n_present < 2:
+        return 0.0
+    between = (counts * (mean - values.mean()) ** 2).sum() / (n_present - 1)
+    within = ((values - mean[codes]) ** 2).sum() / freedom
+    return between / max(within, 1e-300)

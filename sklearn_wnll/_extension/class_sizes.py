@@ -1,0 +1,59 @@
+"""The sizes of classes from the data, where labels were drawn equally from each."""
+
+import numpy as np
+
+from .volume import Walk
+
+__all__ = ["estimate_sizes", "walked_codes"]
+
+_STEPS = 5  # of a walk that lets classes end where the graph is thin
+_EQUAL = 0.25  # dispersion of the numbers of labels up to which they are equal by design
+_FEWEST = 3  # labels per class
+_NOISE = 0.3  # that one label per class adds to the spread of held-out predictions
+
+
+def walked_codes(transduction):
+    """The classes of the points of a :class:`Transduction` after a short walk (n_points,)."""
+    labels = transduction.labels
+    walk = Walk.of(transduction.graph.weights, labels.labeled, labels.g)
+    codes = transduction.extension.u.argmax(axis=1)
+    return walk(codes, _STEPS, 0.0).argmax(axis=1)
+
+
+def estimate_sizes(counts, walked, predicted, find_held_out):
+    """Frequencies of the classes (n_classes,) of rows; None if nothing can be said.
+
+    ``counts`` (n_classes,) are the numbers of labels. Rows without a label are ``walked``
+    (n_classes,) times of a class after a short walk, ``predicted`` times by the extension itself;
+    ``find_held_out()`` gives the same for labelled rows, held out.
+
+    The walk's frequencies are shrunk towards the labels', in logarithms, by the part of their
+    spread that predictions of held-out labels show too: there the true frequencies are known, and
+    the spread is error (James and Stein). Where the extension itself is no more uneven than on
+    held-out labels, nothing is left of them. Nothing can be said of labels that are not equal in
+    number, which may have been drawn at random and then tell the sizes themselves, nor
+    with less than three for each class.
+    """
+    n_classes, mean = len(counts), counts.mean()
+    dispersion = ((counts - mean) ** 2).sum() / mean / max(n_classes - 1, 1)
+    if n_classes < 2 or mean < _FEWEST or dispersion > _EQUAL:
+        return None
+    labeled = counts / counts.sum()
+    found, plain, held = (_smoothed(each) for each in (walked, predicted, find_held_out()))
+    error = _spread(held, labeled)
+    if not _spread(plain, labeled) > error:
+        return labeled
+    beyond = 1 - error / _spread(plain, labeled)
+    certain = max(0.0, 1 - (error + _NOISE / mean) / max(_spread(found, labeled), 1e-12))
+    sizes = labeled * (found / labeled) ** (certain * min(1.0, 2 * beyond))
+    return sizes / sizes.sum()
+
+
+def _smoothed(counts):
+    """Frequencies, with one more row of each class."""
+    return (counts + 1) / (counts.sum() + len(counts))
+
+
+def _spread(frequencies, labeled):
+    """How far frequencies are from those of the labels."""
+    return float(frequencies @ np.log(frequencies / labeled) ** 2)

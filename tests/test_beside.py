@@ -138,12 +138,10 @@ def test_a_classifier_sees_a_data_frame_as_it_is(digits):
     columns = list(frame.columns[10:50])
     pipeline = make_pipeline(make_column_transformer(("passthrough", columns)), GaussianNB())
     model = WNLLClassifier(estimator=pipeline, random_state=0).fit(frame, few)
-    alone = WNLLClassifier(
-        estimator=make_pipeline(
-            make_column_transformer(("passthrough", list(range(10, 50)))), GaussianNB()
-        )
-        random_state=0,
-    ).fit(X, few)
+    by_number = make_pipeline(
+        make_column_transformer(("passthrough", list(range(10, 50)))), GaussianNB()
+    )
+    alone = WNLLClassifier(estimator=by_number, random_state=0).fit(X, few)
     new = X[:9] + 1
     expected = alone.predict_proba(new)
     found = model.predict_proba(pd.DataFrame(new, columns=frame.columns))

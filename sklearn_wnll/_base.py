@@ -20,7 +20,13 @@ from .exceptions import FewLabelsWarning
 
 __all__ = ["PartlyLabeledClassifierMixin", "check_not_masked", "checks_parameters"]
 
-_NOT_ALWAYS_SET = "held_out_distributions_", "held_out_score_"
+_NOT_ALWAYS_SET = (
+    "class_sizes_",
+    "estimator_",
+    "estimator_weight_",
+    "held_out_distributions_",
+    "held_out_score_",
+)
 
 _Method = TypeVar("_Method", bound=Callable[..., Any])
 

@@ -401,6 +401,7 @@ class WNLLClassifier(
         classes, codes = self._encode(rows, y)
         labels = RowLabels.of(codes, classes, self.class_prior)
         self._check_estimator(classes)
+        self._check_volume_constraint()
         seed = int(check_random_state(self.random_state).randint(2**31 - 1))
         with show_progress(self.verbose):
             answer, result = find_answer(
@@ -428,7 +429,7 @@ class WNLLClassifier(
         self.graph_ = templates.transductions[0].graph.weights if one_graph else None
         self.point_index_ = templates.points.index.copy() if one_graph else None
         self.n_iter_ = max(1, result.n_iter)
-        if answer.labels.prior is not None:
+        if self.class_prior is not None:
             self.class_sizes_ = answer.labels.fallback
         if answer.beside is not None:
             self.estimator_ = answer.beside.classifier.estimator
@@ -449,6 +450,15 @@ class WNLLClassifier(
             raise ValueError(
                 "estimator needs two classes, but y has one class only. Label rows of another, or "
                 "pass estimator=None."
+            )
+
+    def _check_volume_constraint(self) -> None:
+        """Refuse to constrain the classes to sizes that nobody has given."""
+        if self.volume_constraint and self.class_prior is None:
+            raise ValueError(
+                "volume_constraint=True needs the sizes of the classes, but class_prior is None. "
+                "Pass class_prior='labeled' if the labelled rows were drawn at random, 'estimated' "
+                "if not, or the frequencies themselves; or volume_constraint=False."
             )
 
     def _recipe(self, X: Any, classes: NDArray[Any], seed: int) -> Recipe:

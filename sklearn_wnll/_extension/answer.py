@@ -70,7 +70,8 @@ class Answer:
 def find_answer(templates, labels, recipe, *, n_folds=None, calibrate=False, n_jobs=None):
     """Find how the distributions of ``templates`` are to be corrected: an :class:`Answer`.
 
-    Returns also the :class:`HarmonicExtension` to all rows. Labels are held out in ``n_folds`` if that is not None, or if it takes that to ``calibrate``.
+    Returns also the :class:`HarmonicExtension` to all rows. Labels are held out in ``n_folds`` if
+    that is not None, or if it takes that to ``calibrate``.
     """
     solution = recipe(templates, labels)
     labels, recipe = solution.labels, recipe.following(solution)

@@ -200,9 +200,9 @@ class Companion(NamedTuple):
 def _find_strength(templates, labels, agreement):
     """0 for a classifier that does not learn what the graph knows, else the graph's error odds.
 
-    Classifiers that guess agree with the graph at rows that they have not learned by 0 to 0.4
-    beyond chance, on five data sets; others by more than 0.75. The odds are those of labels that are
-    held out, one third if nothing is known of them, and at most 1.
+    At rows that they have not learned, classifiers that guess agree with the graph by 0 to 0.4
+    beyond chance, on five data sets; others by more than 0.75. The odds are those of labels that
+    are held out, one third if nothing is known of them, and at most 1.
     """
     if agreement < _AGREEMENT:
         return 0.0

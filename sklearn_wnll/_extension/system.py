@@ -142,8 +142,8 @@ def harmonic_extension(
     (n_points, n_classes), which becomes the result, or at ``fallback``.
 
     With ``fidelity`` (n_labeled,), labelled points are clamped softly, and may get another value.
-    Where a :class:`Unary` term pulls, it reaches points as a label does. ``masses`` asks for those of
-    labelled points, which is one more column to solve for.
+    Where a :class:`Unary` term pulls, it reaches points as a label does. ``masses`` asks for those
+    of labelled points, which is one more column to solve for.
 
     By the maximum principle ``u`` is in [0, 1] and sums to 1 over the classes; what the solver
     leaves beyond its tolerance is cut off.
@@ -164,44 +164,25 @@ def harmonic_extension(
     u[~reached] = fallback
     clamped = fidelity is None
     given, unknown = np.flatnonzero(labeled), np.flatnonzero(reached & ~(labeled & clamped))
-    results, solver, pull = [], None, None
+    results, system = [], None
     if g.shape[1] == 1:
         u[reached] = 1.0
     elif len(unknown):
-        A, B = (
-            harmonic_system(W, given, unknown, mu)
-            if clamped
-            else softly_clamped_system(W, given, unknown, mu, fidelity)
-        )
-        row_sums = B.sum(axis=1)
-        if unary is not None:
-            pull = np.where(labeled, 0, unary.strength * _degrees(W))[unknown]
-            A, row_sums = (A + sparse.diags_array(pull)).tocsr(), row_sums + pull
-        solver = GraphSolver(A, row_sums)
+        system = _System.of(W, given, unknown, mu, fidelity, unary)
+    options = {"tol": tol, "max_iter": max_iter, "callback": callback}
     for classes in equal_blocks(g.shape[1], _CLASSES):
         if clamped:
             u[given, classes] = g[:, classes].toarray()
-        if solver is not None:
-            right = (B @ g[:, classes]).toarray()
-            if pull is not None:
-                right += pull[:, None] * unary.p[unknown, classes]
-            result = solver.solve(
-                right, u[unknown, classes], tol=tol, max_iter=max_iter, callback=callback
-            )
+        if system is not None:
+            right = system.right_side(g[:, classes], classes)
+            result = system.solver.solve(right, u[unknown, classes], **options)
             u[unknown, classes] = result.x
             results.append(result._replace(x=None))
     _normalize(u, unknown, fallback)
-    found = None
-    if masses:
-        found = np.zeros(len(given))
-        if solver is not None:
-            # In units of the mean, which the tolerance is for.
-            right = np.full((len(unknown), 1), len(given) / len(unknown))
-            result = solver.solve(
-                right, np.zeros_like(right), tol=tol, max_iter=max_iter, callback=callback
-            )
-            found = (B.T @ result.x)[:, 0] * len(unknown) / len(given)
-            results.append(result._replace(x=None))
+    found = np.zeros(len(given)) if masses else None
+    if masses and system is not None:
+        found, result = system.masses(**options)
+        results.append(result)
     return HarmonicExtension(
         u=u,
         reached=reached,
@@ -210,6 +191,45 @@ def harmonic_extension(
         residual=max((float(result.residual.max()) for result in results), default=0.0),
         converged=all(result.converged.all() for result in results),
     )
+
+
+class _System(NamedTuple):
+    """The linear system of ``n_unknown`` points, and what pulls at them."""
+
+    solver: GraphSolver
+    B: sparse.csr_array
+    pull: np.ndarray | None
+    p: np.ndarray | None
+
+    @classmethod
+    def of(cls, W, given, unknown, mu, fidelity, unary):
+        """Assemble it: the labels of ``given`` points are clamped if they have no ``fidelity``."""
+        if fidelity is None:
+            A, B = harmonic_system(W, given, unknown, mu)
+        else:
+            A, B = softly_clamped_system(W, given, unknown, mu, fidelity)
+        row_sums, pull, p = B.sum(axis=1), None, None
+        if unary is not None:
+            pull = unary.strength * _degrees(W)
+            pull[given] = 0
+            pull, p = pull[unknown], unary.p[unknown]
+            A, row_sums = (A + sparse.diags_array(pull)).tocsr(), row_sums + pull
+        return cls(GraphSolver(A, row_sums), B, pull, p)
+
+    def right_side(self, g, classes):
+        """What labels ``g`` (n_labeled, some classes) and the unary term add up to."""
+        right = (self.B @ g).toarray()
+        if self.pull is not None:
+            right += self.pull[:, None] * self.p[:, classes]
+        return right
+
+    def masses(self, **options):
+        """The sum over points of what each label has of them (n_labeled,), and how it was found."""
+        n_unknown, n_given = self.B.shape
+        # In units of the mean, which the tolerance is for.
+        right = np.full((n_unknown, 1), n_given / n_unknown)
+        result = self.solver.solve(right, np.zeros_like(right), **options)
+        return (self.B.T @ result.x)[:, 0] * n_unknown / n_given, result._replace(x=None)
 
 
 def _degrees(W):

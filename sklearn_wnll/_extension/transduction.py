@@ -64,10 +64,11 @@ class Extender(NamedTuple):
     max_iter: int
     seed: int
 
-    def extend(self, W, labels, start=None, component=None):
+    def extend(self, W, labels, start=None, component=None, *, weighs=False):
         """Extend labels over a graph: a :class:`HarmonicExtension`, and what points weigh.
 
-        The graph's :func:`components` may be known.
+        The graph's :func:`components` may be known. Where weights adapt to the labels, ``weighs``
+        asks for the masses of these.
         """
         labeled, g, trust, unary = labels
         noise, fidelity = 0.0 if trust is None else trust.noise, None
@@ -88,7 +89,7 @@ class Extender(NamedTuple):
                 unary=unary,
                 start=start,
                 component=component,
-                masses=adapts,
+                masses=weighs and adapts and unary is None,
                 **options,
             )
         result = result._replace(
@@ -128,15 +129,13 @@ class Transduction:
         """Build the graph of points, and extend their labels."""
         graph = builder.build(points)
         component = components(graph.weights)
-        clamped = cls(
-            graph, component, labels, *extender.extend(graph.weights, labels, component=component)
-        )
-        return clamped.trusting(extender)
+        found = extender.extend(graph.weights, labels, component=component, weighs=True)
+        return cls(graph, component, labels, *found).trusting(extender)
 
     def relabeled(self, labels, extender):
         """Extend other labels over the same graph, starting at the values that it has."""
         start = self.extension.u.copy()
-        found = extender.extend(self.graph.weights, labels, start, self.component)
+        found = extender.extend(self.graph.weights, labels, start, self.component, weighs=True)
         return Transduction(self.graph, self.component, labels, *found)
 
     def trusting(self, extender):

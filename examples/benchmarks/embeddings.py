@@ -127,7 +127,7 @@ PREDICT = {
         rows, few, LabelSpreading(kernel="knn", n_neighbors=15, alpha=0.8, max_iter=200)
     ),
     "self_training": lambda rows, few: (
-        SelfTrainingClassifier(LogisticRegression(C=10, max_iter=1000))
+        SelfTrainingClassifier(LogisticRegression(max_iter=1000))
         .fit(rows.X, few.labels)
         .predict(rows.X)
     ),

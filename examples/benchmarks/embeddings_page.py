@@ -210,8 +210,8 @@ once for those that know the class sizes. † marks a mean above all of ours tha
   label per class, it is 10. There is one neighbour below 5 labels per class, and there are 5 from
   there on, by cosine distance.
 - **LabelSpreading** (`kernel="knn"`, 15 neighbours) and **self-training**
-  (`SelfTrainingClassifier(LogisticRegression(C=10))`) are scikit-learn's. `alpha=0.8` was better
-  than the default 0.2, on other draws.
+  (`SelfTrainingClassifier(LogisticRegression())`) are scikit-learn's. On other draws, `alpha=0.8`
+  was better for LabelSpreading than its default, and `C=10` made self-training collapse.
 - **Poisson learning** and **Poisson MBO**, with the true class frequencies, are graphlearning's
   `poisson` and `poisson_mbo`, on the graph of `WNLLClassifier`.
 

@@ -26,11 +26,7 @@ class Extended(NamedTuple):
     @classmethod
     def of(cls, templates, labels):
         """Correct by the prior, if there is one."""
-        extension, factors = templates.fitted(), None
-        if labels.prior is not None:
-            free = (labels.codes < 0) & extension.reached
-            factors = labels.class_factors(free @ extension.u, np.count_nonzero(free))
-        return cls(templates, factors)
+        return cls(templates, labels.class_factors(templates.fitted()))
 
 
 class HeldOut(NamedTuple):

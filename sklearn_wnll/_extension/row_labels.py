@@ -49,11 +49,15 @@ class RowLabels(NamedTuple):
         codes[rows] = -1
         return self._replace(codes=codes)
 
-    def class_factors(self, total, n_rows):
-        """Factors on the classes, by the sum of the distributions of ``n_rows`` free rows.
+    def free(self, extension):
+        """The rows without a label that one reaches (n_rows,), and the sum of their distributions."""
+        free = (self.codes < 0) & extension.reached
+        return free, free @ extension.u
 
-        None without a prior.
-        """
+    def class_factors(self, extension):
+        """Factors on the classes that take an extension to all rows to the prior, if there is one."""
         if self.prior is None:
             return None
-        return class_factors_of_sum(total, n_rows, self.fallback, self.frequencies)
+        free, total = self.free(extension)
+        n_free = np.count_nonzero(free)
+        return class_factors_of_sum(total, n_free, self.fallback, self.frequencies)

@@ -76,7 +76,7 @@ def softly_clamped_system(W, labeled, unknown, mu, fidelity):
     (n_labeled,) it is the :func:`harmonic_system`. ``A`` (n_unknown, n_unknown) is a symmetric
     M-matrix with the row sums of ``B`` (n_unknown, n_labeled).
     """
-    degree = (W.sum(axis=0) + W.sum(axis=1))[labeled]
+    degree = _degrees(W)[labeled]
     factors = np.ones(W.shape[0])
     factors[labeled] = mu
     within = (sparse.diags_array(factors) @ W)[unknown][:, unknown]

@@ -1,5 +1,6 @@
 """What is done once labels are extended: a classifier may join, and class sizes may be known."""
 
+from dataclasses import replace
 from typing import NamedTuple
 
 import numpy as np
@@ -45,6 +46,9 @@ class Recipe(NamedTuple):
         extension = templates.fitted()
         if isinstance(labels.prior, str) and labels.prior == "estimated":
             labels = labels._replace(prior=self._estimate_prior(templates, labels, extension))
+            extender = templates.extender._replace(fallback=labels.fallback)
+            templates = replace(templates, extender=extender)
+            extension = templates.fitted()
         factors, beside = _find_factors(templates, labels, extension), None
         if self.companion is not None:
             even = extension._replace(u=corrected(extension, factors))
@@ -52,9 +56,12 @@ class Recipe(NamedTuple):
             extension = templates.fitted()
             factors = _find_factors(templates, labels, extension)
         if self.constrains_volume and labels.prior is not None:
-            u = corrected(extension, factors)
-            templates, factors = self._constrain(templates, labels, u, extension.reached), None
-            extension = templates.fitted()
+            terms = _sized_terms(
+                templates, labels, corrected(extension, factors), extension.reached
+            )
+            if any(term is not None for term in terms):
+                templates, factors = templates.beside(terms, self.n_jobs), None
+                extension = templates.fitted()
         return Solution(templates, extension, labels, factors, beside)
 
     def following(self, solution):
@@ -66,6 +73,8 @@ class Recipe(NamedTuple):
     def _estimate_prior(self, templates, labels, extension):
         """The :func:`estimate_sizes` of rows, of the graph alone."""
         free = (labels.codes < 0) & extension.reached
+        if not free.any() or len(np.unique(templates.points.index[labels.rows])) < 2:
+            return None
         labels = labels._replace(prior=None)
 
         def frequencies(codes):
@@ -83,36 +92,34 @@ class Recipe(NamedTuple):
             find_held_out,
         )
 
-    def _constrain(self, templates, labels, u, reached):
-        """Let the classes have the prior's sizes, in each template as far as it has rows."""
-        index, n_points = templates.points.index, templates.points.n_points
-        free = (labels.codes < 0) & reached
-        counts = np.bincount(index[free], minlength=n_points)
-        n_rows = np.count_nonzero(free) + len(labels.rows)
-        aim = np.maximum(n_rows * labels.fallback - np.bincount(labels.codes[labels.rows],
-                         minlength=labels.n_classes), 1)  # fmt: skip
-        by_point = np.empty((n_points, labels.n_classes))
-        by_point[index] = u
-        terms = []
-        for number, part in enumerate(templates.parts):
-            transduction = templates.transductions[number]
-            own = counts[part] * (templates.template[part] == number)
-            own[transduction.labels.labeled] = 0
-            share = aim * own.sum() / aim.sum()
-            terms.append(
-                sized_unary(
-                    transduction.graph.weights, transduction.labels, by_point[part], own, share
-                )
-            )
-        return templates.beside(terms, self.n_jobs)
+
+def _sized_terms(templates, labels, u, reached):
+    """A :class:`Unary` term, towards the prior's sizes, for each template with rows to be dealt."""
+    index, n_points = templates.points.index, templates.points.n_points
+    counts = np.bincount(index[(labels.codes < 0) & reached], minlength=n_points)
+    by_point, labeled = np.empty((n_points, labels.n_classes)), np.zeros(n_points, dtype=bool)
+    by_point[index], labeled[index[labels.rows]] = u, True
+    # Rows that equal a labelled one have a class already.
+    taken = counts[labeled] @ by_point[labeled] + np.bincount(
+        labels.codes[labels.rows], minlength=labels.n_classes
+    )
+    counts[labeled] = 0
+    aim = np.maximum((counts.sum() + taken.sum()) * labels.fallback - taken, 1)
+    terms = []
+    for number, part in enumerate(templates.parts):
+        transduction = templates.transductions[number]
+        own = counts[part] * (templates.template[part] == number)
+        share = aim * own.sum() / aim.sum()
+        weights, of_points = transduction.graph.weights, transduction.labels
+        terms.append(
+            sized_unary(weights, of_points, by_point[part], own, share) if own.any() else None
+        )
+    return terms
 
 
 def _find_factors(templates, labels, extension):
     """Factors on the classes by the prior, or by what labels say of it; None for none."""
-    free = (labels.codes < 0) & extension.reached
-    total, n_free = free @ extension.u, np.count_nonzero(free)
-    if labels.prior is not None:
-        return labels.class_factors(total, n_free)
-    if templates.extender.label_weight == "auto":
-        return balancing_factors(total, n_free, *templates.label_masses)
-    return None
+    if labels.prior is None and templates.extender.label_weight == "auto":
+        free, total = labels.free(extension)
+        return balancing_factors(total, np.count_nonzero(free), *templates.label_masses)
+    return labels.class_factors(extension)

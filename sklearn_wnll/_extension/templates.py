@@ -156,7 +156,10 @@ class Templates:
         return replace(self, transductions=list(found), extender=extender)
 
     def beside(self, terms, n_jobs=None):
-        """Extend the labels once more, beside a :class:`Unary` term of the points of each."""
+        """Extend the labels once more, beside a :class:`Unary` term, or None, of each one's points.
+
+        Templates that have no label, or no term, stay as they are.
+        """
         solve, count = partial(_beside, self.extender), len(self.parts)
         tasks = zip(self.transductions, terms, strict=True)
         found = run_jobs(solve, tasks, count, n_jobs, "templates")
@@ -274,6 +277,8 @@ def _fit(builder, extender, task):
 def _beside(extender, task):
     """Let a unary term pull in a template: the part of a job that joblib pickles."""
     transduction, unary = task
+    if unary is None or not transduction.labels.labeled.any():
+        return transduction
     return transduction.relabeled(transduction.labels._replace(unary=unary), extender)
 
 

@@ -29,7 +29,7 @@ class Walk(NamedTuple):
 
     @classmethod
     def of(cls, W, labeled, g):
-        """Walk on ``T = W + W^T`` of directed weights, held at labels ``g`` (n_labeled, n_classes)."""
+        """Walk on ``T = W + W^T`` of directed weights, with labels ``g`` (n_labeled, n_classes)."""
         T = (W + W.T).tocsr().astype(np.float32)
         degree = T.sum(axis=1)
         inverse = sparse.diags_array(1 / np.where(degree > 0, degree, 1)).astype(np.float32)

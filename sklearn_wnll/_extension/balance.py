@@ -36,8 +36,8 @@ def balancing_factors(total, n_rows, masses, codes, counts):
     ones as far as they differ no more than chance makes them (James and Stein).
 
     ``total`` (n_classes,) is the sum of the distributions of ``n_rows`` rows without a label,
-    ``masses`` (n_labeled,) what each labelled point with a class ``codes`` (n_labeled,) has of them,
-    ``counts`` (n_classes,) the number of labels.
+    ``masses`` (n_labeled,) what each labelled point with a class ``codes`` (n_labeled,) has of
+    them, ``counts`` (n_classes,) the number of labels.
     """
     even, dispersion = _evenness(counts)
     frequencies = counts / counts.sum()

@@ -214,7 +214,7 @@ def test_a_wrong_label_noise_is_refused(moons, noise):
         WNLLClassifier(label_noise=noise).fit(X, few)
 
 
-@pytest.mark.parametrize("label_weight", ["wnll", "laplace", "poisson", "auto"])
+@pytest.mark.parametrize("label_weight", ["wnll", "laplace", "poisson"])
 def test_equal_rows_with_other_labels_and_no_neighbor_keep_the_mean_of_these(label_weight):
     model = WNLLClassifier(label_noise=0.2, label_weight=label_weight, n_neighbors=1)
     model.fit(np.zeros((5, 1)), [0, 1, None, None, 0])

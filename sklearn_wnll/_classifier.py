@@ -69,10 +69,13 @@ class WNLLClassifier(
         Rank of the neighbour whose distance is the length scale ``sigma(x)`` of a point's
         weights; at most ``n_neighbors``. If None, half of ``n_neighbors``, rounded up.
     label_weight : {"auto", "wnll", "laplace", "poisson"} or float > 0, default="auto"
-        Factor ``mu`` on the energy of labelled points. ``"wnll"`` is ``n / m``, the number of
-        points over the number of labelled ones; ``"laplace"`` is 1, the graph Laplacian,
-        which degenerates if labels are few. A number is ``mu`` itself, clipped to the range
-        from 1e-12 to 1e12. ``"poisson"`` weights all points by the solution of a Poisson
+        Factor ``mu`` on the energy of labelled points. ``"auto"`` is ``n / (10 m)``, at least 1,
+        for ``n`` points of which ``m`` are labelled; it is the nearer to ``n / m``, the more
+        uneven the classes' numbers of labels are. Without ``class_prior``, it also evens out the
+        mass of the classes as far as that may be chance. With an ``estimator``, it is
+        ``"poisson"``. ``"wnll"`` is the paper's ``n / m``; ``"laplace"`` is 1, the graph
+        Laplacian, which degenerates if labels are few. A number is ``mu`` itself, clipped to the
+        range from 1e-12 to 1e12. ``"poisson"`` weights all points by the solution of a Poisson
         equation with sources at the labelled points: nearer points get larger weights.
     label_noise : float in [0, 1) or "auto", default=0.0
         Fraction of the labels that is expected to be wrong: 0.2 for a fifth. With 0, labelled rows
@@ -84,9 +87,35 @@ class WNLLClassifier(
         Known frequencies of the classes, by name or in the order of ``classes_``. Distributions
         are multiplied by a factor for each class, which moves their mean over the unlabelled
         fitted rows towards the prior. ``"labeled"`` takes the frequencies among the labelled
-        rows, which is right if these were drawn at random. If None, nothing is corrected. If
-        (nearly) all fitted rows are labelled, the factors are the ratios of the prior to the
-        frequencies among them.
+        rows, which is right if these were drawn at random. ``"estimated"`` is for labels drawn
+        equally from each class, and estimates the frequencies from the graph; it needs at least
+        3 labels per class and about equal numbers of them, and otherwise acts as None. If None,
+        only ``label_weight="auto"`` corrects the distributions. If (nearly) all fitted rows are
+        labelled, the factors are the ratios of the prior to the frequencies among them.
+    volume_constraint : bool, default=False
+        Whether the fitted rows are dealt to the classes so that these have the sizes in
+        ``class_prior``, which is then required. Sizes that the graph contradicts give way: a class
+        may then have any size between the given one and the one that it has without the constraint.
+        New rows join the graph without a constraint of their own.
+    estimator : classifier with ``predict_proba``, default=None
+        Classifier of the features that joins the graph: for each row without a label, its
+        distribution counts as one more neighbour. It is cloned and fitted to the graph's labels,
+        with ``sample_weight`` if it takes that. Scale its features, for example in a
+        :class:`~sklearn.pipeline.Pipeline`. Not with ``metric="precomputed"``. Helps most on
+        embeddings. The fitted model keeps the rows of ``X``.
+    estimator_labels : {"graph", "given"}, default="graph"
+        What the ``estimator`` learns from. ``"graph"``: the labels that the graph gives to the
+        unlabelled rows, weighted by their probability, and the given ones, half of the weight
+        each. ``"given"``: the given labels alone.
+    estimator_weight : float >= 0 or "auto", default="auto"
+        Weight of the ``estimator``'s distribution, as a multiple of the weight of all neighbours of
+        a row. ``"auto"`` is 0 if the classifier does not learn what the graph knows: if, on rows
+        that it has not learned, it agrees too little with the graph beyond chance. Otherwise, it is
+        the odds that the graph errs on held-out labels, at most 1.
+    n_stages : int, default=2
+        Number of times that the ``estimator`` learns from the graph. In all stages but the last,
+        it learns one half of the rows and predicts the other, and the graph labels the rows again
+        beside it. Only with ``estimator_labels="graph"``.
     metric : str, default="euclidean"
         Distance between rows: ``"euclidean"`` (``"l2"``, ``"minkowski"``), ``"sqeuclidean"``,
         ``"manhattan"`` (``"l1"``, ``"cityblock"``), ``"chebyshev"``, ``"cosine"``,
@@ -149,7 +178,8 @@ class WNLLClassifier(
         Largest number of iterations of the conjugate gradients.
     random_state : int, RandomState instance or None, default=None
         Seeds the approximate neighbour search, the division of rows into templates and
-        batches, and the folds of ``held_out``, ``calibrate`` and ``label_noise``.
+        batches, the halves from which an ``estimator`` learns, and the folds of ``held_out``,
+        ``calibrate`` and ``label_noise``. An ``estimator`` has a ``random_state`` of its own.
     n_jobs : int, default=None
         Number of jobs over which :class:`joblib.Parallel` spreads templates and batches, if there
         are several. None means 1 unless in a :func:`joblib.parallel_config` context; -1 means all
@@ -168,8 +198,16 @@ class WNLLClassifier(
         Distribution over the classes of each fitted row.
     reached_ : ndarray of bool of shape (n_samples,)
         False for rows that no label reaches, because their part of the graph holds none. Their
-        distribution is ``class_prior``, or if it is None, the class frequencies among the
-        labelled rows.
+        distribution is ``class_sizes_``, or if ``class_prior`` is None, the class frequencies
+        among the labelled rows.
+    class_sizes_ : ndarray of shape (n_classes,)
+        Fractions of the classes by ``class_prior``, given or estimated; they sum to 1. Only with
+        ``class_prior``.
+    estimator_ : classifier
+        The fitted clone of ``estimator``. Only with ``estimator``.
+    estimator_weight_ : float
+        The weight of its distributions: ``estimator_weight``, or what ``"auto"`` found. 0 if it was
+        left aside. Only with ``estimator``.
     temperature_ : float
         Temperature of the distributions, below 1 if it sharpens them; 1 if ``calibrate`` is False.
     label_noise_ : float
@@ -239,6 +277,10 @@ class WNLLClassifier(
     ``held_out`` adds about half of a fit's time for 5 folds. ``label_noise`` takes 6 more solutions
     on the graph, and with ``held_out`` as many for each fold.
 
+    An ``estimator`` is fitted three times at the defaults, and the labels are extended twice more,
+    and once in each of 3 folds. With ``held_out`` or ``calibrate``, it is fitted three times more
+    for each fold.
+
     Equal rows with different labels share the mean of their labels, and so the same
     prediction. ``predict(X)`` on the fitted ``X`` always equals ``transduction_``. So without
     ``label_noise``, the score on fitted labelled rows is 1 by construction and says nothing: see
@@ -252,6 +294,16 @@ class WNLLClassifier(
     B. Wang, X. Luo, Z. Li, W. Zhu, Z. Shi and S. J. Osher, "Deep Learning with Data Dependent
     Implicit Activation Function", arXiv 1802.00168 (2018).
 
+    X. Zhu, Z. Ghahramani and J. Lafferty, "Semi-supervised learning using Gaussian fields and
+    harmonic functions", ICML (2003). ``class_prior``; section 5: a classifier beside the graph.
+
+    Q. Huang, H. He, A. Singh, S.-N. Lim and A. R. Benson, "Combining label propagation and simple
+    models out-performs graph neural networks", ICLR (2021). A classifier and a graph that correct
+    each other.
+
+    J. Calder, B. Cook, M. Thorpe and D. Slepcev, "Poisson learning: graph based semi-supervised
+    learning at very low label rates", ICML (2020). ``volume_constraint`` and ``"poisson"``.
+
     Examples
     --------
     >>> from sklearn.datasets import load_digits
@@ -262,6 +314,14 @@ class WNLLClassifier(
     >>> model = WNLLClassifier().fit(X, y_few)
     >>> hidden = y_few == -1
     >>> bool((model.transduction_[hidden] == y[hidden]).mean() > 0.9)
+    True
+
+    A classifier beside the graph:
+
+    >>> from sklearn.linear_model import LogisticRegression
+    >>> both = WNLLClassifier(estimator=LogisticRegression(max_iter=500), random_state=0)
+    >>> both = both.fit(X / 16, y_few)
+    >>> bool(0 < both.estimator_weight_ <= 1)
     True
     """
 

@@ -490,7 +490,7 @@ class WNLLClassifier(
         self.point_index_ = templates.points.index.copy() if one_graph else None
         self.n_iter_ = max(1, result.n_iter)
         if self.class_prior is not None:
-            self.class_sizes_ = answer.labels.fallback
+            self.class_sizes_ = answer.labels.fallback.copy()
         if answer.beside is not None:
             self.estimator_ = answer.beside.classifier.estimator
             self.estimator_weight_ = float(answer.beside.strength)

@@ -119,6 +119,16 @@ def test_a_prior_that_is_given_is_what_is_told(few_digits):
     assert not hasattr(WNLLClassifier().fit(X, few), "class_sizes_")
 
 
+def test_sizes_that_are_overwritten_change_no_prediction(few_digits):
+    X, few = few_digits
+    alone = np.full((1, 64), 1e9)
+    rows = np.vstack([X, alone, alone + 1])
+    model = WNLLClassifier(1, class_prior="labeled").fit(rows, np.append(few, [-1, -1]))
+    before = model.predict_proba(alone)
+    model.class_sizes_[:] = np.eye(10)[0]
+    np.testing.assert_array_equal(model.predict_proba(alone + 0.5), before)
+
+
 def test_equal_labels_on_one_point_say_nothing_of_sizes():
     X = np.r_[np.zeros(6), np.arange(1.0, 20)][:, None]
     model = WNLLClassifier(class_prior="estimated").fit(X, [0, 1] * 3 + 19 * [None])

@@ -4,10 +4,13 @@ from collections.abc import Mapping
 
 import numpy as np
 
+from .._parallel import equal_blocks
+
 __all__ = ["apply_class_factors", "class_factors", "class_factors_of_sum", "class_prior_values",
            "corrected", "labeled_frequencies"]  # fmt: skip
 
 _ROWS_PER_CLASS = 10  # so many rows without features are taken for known beside the others
+_ROWS = 4096  # corrected at a time
 
 
 def labeled_frequencies(codes, n_classes):
@@ -93,5 +96,8 @@ def corrected(extension, factors):
     """An extension's distributions, times factors, if any, where a label reaches them."""
     if factors is None:
         return extension.u
-    u = apply_class_factors(extension.u, factors)
-    return np.where(extension.reached[:, None], u, extension.u)
+    u = extension.u.copy()
+    reached = np.flatnonzero(extension.reached)
+    for part in equal_blocks(len(reached), _ROWS):  # which holds no further copy of all
+        u[reached[part]] = apply_class_factors(u[reached[part]], factors)
+    return u

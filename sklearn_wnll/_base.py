@@ -70,12 +70,12 @@ class PartlyLabeledClassifierMixin(ClassifierMixin):
             warn_if_unportable(self, state)
         return state
 
-    def _fit_whole(self, X: Any, y: Labels) -> Self:
+    def _fit_whole(self, X: Any, y: Labels, *others: Any) -> Self:
         """Fit a copy, and take all its attributes at the end: a fit that fails changes nothing."""
         fitted = copy(self)
         for name in _NOT_ALWAYS_SET:
             fitted.__dict__.pop(name, None)
-        fitted._fit(X, y)
+        fitted._fit(X, y, *others)
         self.__dict__ = fitted.__dict__
         return self
 

@@ -14,7 +14,7 @@ from sklearn.utils.validation import check_is_fitted
 from ._base import PartlyLabeledClassifierMixin, checks_parameters
 from ._extension.answer import Answer, find_answer
 from ._extension.beside import Classifier as BesideClassifier
-from ._extension.beside import Companion
+from ._extension.beside import Companion, Known
 from ._extension.folds import has_others, held_out_tolerance
 from ._extension.held_out import HeldOut
 from ._extension.row_labels import RowLabels
@@ -455,7 +455,12 @@ class WNLLClassifier(
         """
         return self._fit_whole(X, y)
 
-    def _fit(self, X: Rows, y: Labels) -> None:
+    @checks_parameters
+    def _fit_beside(self, X: Rows, y: Labels, known: Known | None) -> Self:
+        """Fit beside distributions of the rows, which pull where there is no label."""
+        return self._fit_whole(X, y, known)
+
+    def _fit(self, X: Rows, y: Labels, known: Known | None = None) -> None:
         """Set the fitted attributes."""
         rows = self._validate_X(X, reset=True)
         classes, codes = self._encode(rows, y)
@@ -463,11 +468,12 @@ class WNLLClassifier(
         self._check_estimator(classes)
         self._check_volume_constraint()
         seed = int(check_random_state(self.random_state).randint(2**31 - 1))
+        recipe = self._recipe(as_given(X, rows), classes, seed, known)
         with show_progress(self.verbose):
             answer, result = find_answer(
-                self._extend(rows, labels, seed),
+                self._extend(rows, labels, seed, stands_alone=recipe.companion is None),
                 labels,
-                self._recipe(as_given(X, rows), classes, seed),
+                recipe,
                 n_folds=self.held_out,
                 calibrate=self.calibrate,
                 n_jobs=self.n_jobs,
@@ -491,7 +497,7 @@ class WNLLClassifier(
         self.n_iter_ = max(1, result.n_iter)
         if self.class_prior is not None:
             self.class_sizes_ = answer.labels.fallback.copy()
-        if answer.beside is not None:
+        if self.estimator is not None and answer.beside is not None:
             self.estimator_ = answer.beside.classifier.estimator
             self.estimator_weight_ = float(answer.beside.strength)
         if answer.held_out is not None:
@@ -521,9 +527,10 @@ class WNLLClassifier(
                 "if not, or the frequencies themselves; or volume_constraint=False."
             )
 
-    def _recipe(self, X: Any, classes: NDArray[Any], seed: int) -> Recipe:
-        """What is done once labels are extended."""
-        companion = None
+    def _recipe(
+        self, X: Any, classes: NDArray[Any], seed: int, companion: Companion | Known | None
+    ) -> Recipe:
+        """What is done once labels are extended: a ``companion`` joins, or the estimator."""
         if self.estimator is not None:
             companion = Companion(
                 BesideClassifier(self.estimator, classes),
@@ -535,7 +542,7 @@ class WNLLClassifier(
             )
         return Recipe(companion, self.volume_constraint, self.n_jobs)
 
-    def _extend(self, X: Any, labels: RowLabels, seed: int) -> Templates:
+    def _extend(self, X: Any, labels: RowLabels, seed: int, *, stands_alone: bool) -> Templates:
         """Build the graph of the rows, and extend their labels."""
         builder = make_graph_builder(
             X,
@@ -546,7 +553,7 @@ class WNLLClassifier(
             template_size=self.template_size,
             random_state=self.random_state,
         )
-        beside_another = self.estimator is not None and self.label_weight == "auto"
+        beside_another = not stands_alone and self.label_weight == "auto"
         extender = Extender(
             label_weight="poisson" if beside_another else self.label_weight,
             label_noise=self.label_noise,
@@ -583,15 +590,18 @@ class WNLLClassifier(
         u = answer.calibrated(held_out.u, held_out.reached)
         return HeldOutLabels(rows, codes, u, held_out.reached & has_others(codes, held_out.fold))
 
-    def _distributions(self, X: Rows) -> tuple[Floats, Mask]:
-        """Give the distribution of each row, and whether a label reaches it."""
+    def _distributions(self, X: Rows, p: Floats | None = None) -> tuple[Floats, Mask]:
+        """Give the distribution of each row, and whether a label reaches it.
+
+        A fit beside known distributions needs those of the rows, ``p`` (n_queries, n_classes).
+        """
         check_is_fitted(self)
         self._validate_params()
         rows = self._validate_X(X, reset=False)
         with show_progress(self.verbose):
             u, result = self._answer.predict(
                 rows,
-                as_given(X, rows),
+                as_given(X, rows) if p is None else p,
                 inductive=self.predict_mode == "inductive",
                 batching=Batching(self.query_size, self.n_jobs),
                 tol=self.tol,

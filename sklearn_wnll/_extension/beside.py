@@ -1,4 +1,4 @@
-"""A classifier of the rows' features beside the graph: the two teach each other."""
+"""Distributions beside the graph: of a classifier, which the graph teaches, or known ones."""
 
 from typing import Any, NamedTuple
 
@@ -13,7 +13,7 @@ from .folds import deal_folds, has_others
 from .held_out import Extended, hold_out
 from .system import Unary
 
-__all__ = ["Beside", "Classifier", "Companion"]
+__all__ = ["Beside", "Classifier", "Companion", "Known"]
 
 _STRENGTH = 0.5  # in all stages but the last
 _AGREEMENT = 0.6  # below that, a classifier knows too little of what the graph knows
@@ -51,14 +51,38 @@ class Classifier(NamedTuple):
 
 
 class Beside(NamedTuple):
-    """A fitted :class:`Classifier`, whose distributions pull at points with a ``strength``."""
+    """Distributions that pull at points with a ``strength``.
 
-    classifier: Classifier
+    They are those of a fitted :class:`Classifier`. Without one, they take the place of features.
+    """
+
+    classifier: Classifier | None
     strength: float
 
     def unary(self, X, index, n_points):
         """The :class:`Unary` term of points: the mean over the rows that each is (n_rows,)."""
-        return _mean_of_rows(self.classifier.distributions(X), index, n_points, self.strength)
+        p = X if self.classifier is None else self.classifier.distributions(X)
+        return _mean_of_rows(p, index, n_points, self.strength)
+
+    def pull(self, templates, X):
+        """The templates of the rows ``X`` beside these distributions."""
+        if self.strength == 0:
+            return templates
+        points = templates.points
+        unary = self.unary(X, points.index, points.n_points)
+        return templates.beside([unary[part] for part in templates.parts])
+
+
+class Known(NamedTuple):
+    """Distributions ``p`` (n_rows, n_classes) of rows, by whatever has found them."""
+
+    p: np.ndarray
+    strength: float
+
+    def join(self, templates, labels, extension):
+        """The templates beside them, and the :class:`Beside`, which takes others for new rows."""
+        beside = Beside(None, self.strength)
+        return beside.pull(templates, self.p), beside
 
 
 def _mean_of_rows(p, index, n_points, strength):
@@ -150,7 +174,7 @@ class Companion(NamedTuple):
             beside = self._spread(templates, lessons.rows, p, _STRENGTH)
             lessons = _Lessons.of_graph(beside.fitted(), labels)
         beside = Beside(self._fit(lessons), strength)
-        return self._pull(templates, beside), beside
+        return beside.pull(templates, self.X), beside
 
     def _join_taught_by_labels(self, templates, labels, lessons):
         ones = np.ones(len(labels.rows))
@@ -162,19 +186,11 @@ class Companion(NamedTuple):
             p = beside.classifier.distributions(_safe_indexing(self.X, lessons.rows))
             agreement = lessons.agreement(p.argmax(axis=1), labels.n_classes)
             beside = beside._replace(strength=_find_strength(templates, labels, agreement))
-        return self._pull(templates, beside), beside
+        return beside.pull(templates, self.X), beside
 
     def _fit(self, lessons):
         X = _safe_indexing(self.X, lessons.rows)
         return self.classifier.fit(X, lessons.codes, lessons.weights)
-
-    def _pull(self, templates, beside):
-        """The templates beside a fitted classifier."""
-        if beside.strength == 0:
-            return templates
-        points = templates.points
-        unary = beside.unary(self.X, points.index, points.n_points)
-        return templates.beside([unary[part] for part in templates.parts])
 
     def _spread(self, templates, rows, p, strength):
         """The templates beside distributions of some rows."""

@@ -6,7 +6,7 @@ from typing import NamedTuple
 import numpy as np
 
 from .balance import balancing_factors
-from .beside import Beside, Companion
+from .beside import Beside, Companion, Known
 from .class_prior import corrected
 from .class_sizes import estimate_sizes, walked_codes
 from .held_out import Extended, hold_out
@@ -37,7 +37,7 @@ class Solution(NamedTuple):
 class Recipe(NamedTuple):
     """What is done once labels are extended: a classifier may join, class sizes may be known."""
 
-    companion: Companion | None = None
+    companion: Companion | Known | None = None
     constrains_volume: bool = False
     n_jobs: int | None = None
 

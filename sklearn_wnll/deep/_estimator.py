@@ -316,7 +316,7 @@ class DeepWNLLClassifier(SuspectsLabels, PartlyLabeledClassifierMixin, SavesWeig
         classes, codes = self._encode(X, y)
         steps = {name: self._step(name) for name in STEPS}
         stages, learns_from_unlabeled = self._stages(steps, codes)
-        wnll = self._fresh_wnll(learns_from_unlabeled)
+        wnll, linear_weight = self._fresh_wnll(learns_from_unlabeled), self._linear_weight()
         prior = self._find_prior(classes, codes, learns_from_unlabeled)
         check_enough_labels(codes)
         callbacks, given = self._check_monitors(classes)
@@ -341,6 +341,7 @@ class DeepWNLLClassifier(SuspectsLabels, PartlyLabeledClassifierMixin, SavesWeig
                     learns_from_unlabeled=learns_from_unlabeled,
                     class_prior=prior,
                     wnll=wnll,
+                    linear_weight=linear_weight,
                     device=device,
                     seed=seed,
                 )
@@ -348,10 +349,10 @@ class DeepWNLLClassifier(SuspectsLabels, PartlyLabeledClassifierMixin, SavesWeig
                 train(trainer, kept)
                 features = setup.network_features()
                 known = setup.context.input_features if training is samples else None
-                Z = features(X, device, known=known)
+                Z, linear = features.beside_linear_head(X, device, linear_weight, known)
         features.network.cpu()
         wnll.set_params(class_prior=prior)
-        predictor = Predictor.fit(features, Z, X, codes, wnll)
+        predictor = Predictor.fit(features, Z, X, codes, wnll, linear)
 
         self.classes_ = classes
         self._predictor, self.network_, self.history_ = predictor, features.network, trainer.history
@@ -434,6 +435,8 @@ class DeepWNLLClassifier(SuspectsLabels, PartlyLabeledClassifierMixin, SavesWeig
         if self.checkpoint_dir is None:
             return Checkpoint()
         params = self.get_params(deep=False)
+        if (weight := self._linear_weight()) > 0:
+            params["wnll__linear_weight"] = weight
         if validation is not None:
             params["validation"] = validation
         return Checkpoint(self.checkpoint_dir, fingerprints(params, parts, X, codes))

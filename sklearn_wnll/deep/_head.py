@@ -1,6 +1,6 @@
 """The WNLL head: parameters of the graph on which a network labels and predicts."""
 
-from numbers import Integral
+from numbers import Integral, Real
 from typing import Any, ClassVar, Literal
 
 from sklearn.base import BaseEstimator
@@ -35,12 +35,18 @@ class WNLLHead(BaseEstimator):
     metric : str, default="auto"
         Distance between features, as in :class:`~sklearn_wnll.WNLLClassifier`. ``"auto"`` is
         ``"cosine"`` with a pseudo-label step, ``"euclidean"`` without.
-    label_weight : {"wnll", "laplace", "poisson"} or float, default="wnll"
-        Factor on the energy of labelled points.
+    label_weight : {"auto", "wnll", "laplace", "poisson"} or float, default="wnll"
+        Factor on the energy of labelled points, as in :class:`~sklearn_wnll.WNLLClassifier`, whose
+        default is ``"auto"``. With a ``linear_weight``, ``"auto"`` is ``"poisson"``.
     label_noise : float in [0, 1) or "auto", default=0.0
         Fraction of the labels that the graph expects to be wrong, as in
         :class:`~sklearn_wnll.WNLLClassifier`, also for pseudo-labels. The network learns from the
         given labels as they are, and once it has memorized wrong ones, the graph confirms them.
+    linear_weight : float, default=0.0
+        Strength with which the linear head's softmax pulls at samples without a label, in units of
+        a point's degree on the graph; 0 leaves it out. With 1, it counts as much as all neighbours
+        together. It pulls in prediction, and in pseudo-label steps with ``labels="wnll"``. No
+        sample is unreached then.
     neighbors : {"auto", "exact", "approximate"} or transformer, default="auto"
         Neighbour search.
     predict_mode : {"transductive", "inductive"}, default="transductive"
@@ -97,6 +103,7 @@ class WNLLHead(BaseEstimator):
         "n_neighbors": [StrOptions({"auto"}), _COUNT],
         "scale_neighbor": [None, StrOptions({"auto"}), _COUNT],
         "metric": [StrOptions({"auto", *METRICS})],
+        "linear_weight": [Interval(Real, 0, None, closed="left")],
     }
 
     def __init__(
@@ -107,6 +114,7 @@ class WNLLHead(BaseEstimator):
         metric: Metric | Literal["auto"] = "auto",
         label_weight: LabelWeight = "wnll",
         label_noise: float | Literal["auto"] = 0.0,
+        linear_weight: float = 0.0,
         neighbors: Literal["auto", "exact", "approximate"] | NeighborsTransformer = "auto",
         predict_mode: PredictMode = "transductive",
         held_out: int | None = None,
@@ -121,6 +129,7 @@ class WNLLHead(BaseEstimator):
         self.metric = metric
         self.label_weight = label_weight
         self.label_noise = label_noise
+        self.linear_weight = linear_weight
         self.neighbors = neighbors
         self.predict_mode = predict_mode
         self.held_out = held_out
@@ -142,5 +151,6 @@ class WNLLHead(BaseEstimator):
         if scale_neighbor == "auto":
             scale_neighbor = min(_SCALE, n_neighbors)
         params = self.get_params(deep=False)
+        del params["linear_weight"]  # the graph takes it with the distributions
         params |= {"n_neighbors": n_neighbors, "scale_neighbor": scale_neighbor, "metric": metric}
         return WNLLClassifier(**params)

@@ -50,6 +50,11 @@ _OBJECTS: dict[str, tuple[tuple[type, ...], str]] = {
 
 # Owned by the estimator around it, which would have to ignore them.
 _RESERVED = {"class_prior": None, "unlabeled": "auto"}
+# Of the graph alone: what a network's graph has instead.
+_REFUSED = {
+    "estimator": "Beside it stands the network's linear head, as WNLLHead(linear_weight=...) says.",
+    "volume_constraint": "Pass class_prior to correct distributions by the sizes of the classes.",
+}
 
 
 class NestedParameters(BaseEstimator):
@@ -183,6 +188,12 @@ class NestedParameters(BaseEstimator):
                     f"wnll has {name}={value!r}, which would be ignored. Pass {name} to "
                     f"{type(self).__name__} itself."
                 )
+        for name, cure in _REFUSED.items():
+            value = getattr(wnll, name, None)
+            if value not in (None, False):
+                raise ValueError(
+                    f"wnll has {name}={value!r}, which the graph of a network does not take. {cure}"
+                )
         if wnll.metric == "precomputed":
             raise ValueError(
                 "wnll has metric='precomputed', but its graph is that of the network's features. "
@@ -197,6 +208,10 @@ class NestedParameters(BaseEstimator):
         made = given._make(learns_from_unlabeled) if isinstance(given, WNLLHead) else given
         _check_scale_neighbor("wnll", made)
         return clone(made)
+
+    def _linear_weight(self) -> float:
+        """The strength with which the linear head pulls on the graph; 0 if nothing is said."""
+        return float(getattr(self._given_wnll(), "linear_weight", 0.0))
 
     def _execution(self, wnll: WNLLHead | WNLLClassifier) -> dict[str, Any]:
         """Jobs and progress of a graph: its own, or those of the estimator around it."""

@@ -8,12 +8,13 @@ import numpy as np
 from sklearn.utils import check_random_state
 
 from .._classifier import WNLLClassifier
+from .._extension.beside import Known
 from .._graph.metrics import FeatureSpace
 from .._graph.points import FeaturePoints
 from .._graph.rows import row_keys
 from .._warnings import silenced
 from ..exceptions import AmbiguousLabelsWarning, FewLabelsWarning
-from ._features.graph_features import GraphFeatures
+from ._features.graph_features import GraphFeatures, both_heads, split_heads
 from ._features.input_features import InputFeatures
 from ._inputs import Standardizer
 from ._network import WNLLNetwork, in_blocks, inference_network
@@ -45,13 +46,35 @@ class NetworkFeatures:
             known = self.input_features(X, device)
         return GraphFeatures(network, self.prepare, device, known)(X)
 
+    def with_distributions(self, X, device, known=None):
+        """The same features, and the linear head's softmax (n, n_classes), in one pass."""
+        network = inference_network(self.network, device)
+        if self.input_features is None:
+
+            def heads(x):
+                return both_heads(network, network.features(x))
+
+            buffer, p = split_heads(network, in_blocks(heads, X, self.prepare, device))
+            return buffer.numpy(), p
+        if known is None:
+            known = self.input_features(X, device)
+        return GraphFeatures(network, self.prepare, device, known).with_distributions(X)
+
+    def beside_linear_head(self, X, device, strength, known=None):
+        """The features, and the linear head's :class:`Known` distributions; None of strength 0."""
+        if strength == 0:
+            return self(X, device, known), None
+        Z, p = self.with_distributions(X, device, known)
+        return Z, Known(p, strength)
+
 
 @dataclass(frozen=True)
 class Predictor:
     """The WNLL, fitted to the features ``Z`` (n_points, n_features) of the training samples.
 
     A query that is a training sample, by its bytes as float32, keeps that sample's value, and
-    does not go through the network.
+    does not go through the network. The linear head's distributions of the points may be ``known``,
+    and pull beside the graph.
     """
 
     features: NetworkFeatures
@@ -61,21 +84,25 @@ class Predictor:
     wnll: WNLLClassifier
     label_distributions: np.ndarray
     reached: np.ndarray
+    known: Known | None = None
 
     @classmethod
-    def fit(cls, features, Z, X, codes, wnll):
+    def fit(cls, features, Z, X, codes, wnll, known=None):
         """Fit the WNLL to the features ``Z`` (n, n_features) of samples ``X``."""
         samples = FeaturePoints(_flat(X), _AS_IS)
-        return cls.of_points(features, samples, Z[samples.first_rows], codes, wnll)
+        first = samples.first_rows
+        if known is not None:
+            known = known._replace(p=known.p[first])
+        return cls.of_points(features, samples, Z[first], codes, wnll, known)
 
     @classmethod
-    def restore(cls, features, keys, index, Z, codes, wnll):
+    def restore(cls, features, keys, index, Z, codes, wnll, known):
         """Fit again to features of points (n_points, ...), by the keys and index of its samples."""
         samples = FeaturePoints.from_keys(keys, index, _AS_IS)
-        return cls.of_points(features, samples, Z, codes, wnll)
+        return cls.of_points(features, samples, Z, codes, wnll, known)
 
     @classmethod
-    def of_points(cls, features, samples, Z, codes, wnll):
+    def of_points(cls, features, samples, Z, codes, wnll, known):
         """Fit the WNLL to the features ``Z`` (n_points, n_features) of distinct samples."""
         if not isinstance(wnll.random_state, Integral):  # so that another fit draws the same
             drawn = check_random_state(wnll.random_state).randint(2**31 - 1)
@@ -83,9 +110,15 @@ class Predictor:
         first = samples.first_rows
         with silenced(AmbiguousLabelsWarning, FewLabelsWarning):  # has been said of the samples
             # Equal samples have equal features, bit for bit, and so are one point.
-            wnll.fit(Z[samples.index], codes)
+            rows = None if known is None else known._replace(p=known.p[samples.index])
+            wnll._fit_beside(Z[samples.index], codes, rows)
         u, reached = wnll.label_distributions_, wnll.reached_
-        return cls(features, samples, Z, codes, wnll, u[first], reached[first])
+        return cls(features, samples, Z, codes, wnll, u[first], reached[first], known)
+
+    @property
+    def linear_weight(self):
+        """Strength with which the linear head's distributions pull."""
+        return 0.0 if self.known is None else self.known.strength
 
     def fitted(self):
         """Distributions of the training samples (n, n_classes), and whether a label reaches."""
@@ -112,9 +145,10 @@ class Predictor:
             # In an order that depends on the samples, not on the one in which they come.
             order = np.lexsort(keys[others[first]].T)
             wnll = copy(self.wnll).set_params(**options)
-            Z = self.features(X[others[first[order]]], device)
-            rank = np.argsort(order)[inverse]
-            u[others], reached[others] = (part[rank] for part in wnll._distributions(Z))
+            new, rank = X[others[first[order]]], np.argsort(order)[inverse]
+            Z, known = self.features.beside_linear_head(new, device, self.linear_weight)
+            found = wnll._distributions(Z, None if known is None else known.p)
+            u[others], reached[others] = (part[rank] for part in found)
         return u, reached
 
 

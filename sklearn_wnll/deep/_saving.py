@@ -13,6 +13,7 @@ from sklearn.exceptions import ConvergenceWarning
 from sklearn.utils.validation import check_is_fitted
 
 from .. import __version__
+from .._extension.beside import Known
 from .._warnings import silenced
 from ..exceptions import (
     CollapsedClassesWarning,
@@ -35,6 +36,7 @@ _KIND = "weights of DeepWNLLClassifier 1"
 _FITTED = ("n_neighbors", "scale_neighbor", "metric", "label_weight", "label_noise", "neighbors",
            "held_out", "calibrate", "template_size")  # fmt: skip
 _PREDICTING = "predict_mode", "query_size", "tol", "max_iter"
+_LINEAR = "wnll__linear_weight"  # absent from files of older versions
 _SAID = (CollapsedClassesWarning, ConvergenceWarning, FewLabelsWarning, ShortNeighborListsWarning,
          SingleLabelWarning, UnreachedPointsWarning)  # fmt: skip
 _RTOL = 1e-3  # between the features of one network on different processors
@@ -151,9 +153,11 @@ def _state(estimator: Any) -> dict[str, Any]:
         "label_distributions": predictor.label_distributions,
         "reached": predictor.reached,
     }
+    if predictor.known is not None:
+        arrays["p"] = predictor.known.p
     return {
         "version": __version__,
-        "parameters": _compared(estimator, wnll),
+        "parameters": _compared(estimator, wnll, predictor.linear_weight),
         "classes": _classes_to_state(estimator.classes_),
         "shape": [int(n) for n in shape],
         "spread": float(estimator._spread),
@@ -184,9 +188,12 @@ def _fitted_attributes(estimator: Any, state: dict[str, Any]) -> dict[str, Any]:
     )
     arrays = {name: tensor.numpy() for name, tensor in state["samples"].items()}
     u, reached = arrays.pop("label_distributions"), arrays.pop("reached")
+    p, known = arrays.pop("p", None), None
+    if p is not None:
+        known = Known(p, estimator._linear_weight())
     arrays["keys"] = arrays["keys"].view(np.uint64)
     with silenced(*_SAID):
-        predictor = Predictor.restore(features, wnll=wnll, **arrays)
+        predictor = Predictor.restore(features, wnll=wnll, known=known, **arrays)
     if np.abs(predictor.label_distributions - u).mean() > _MOST_CHANGE:
         raise ValueError(
             "fitted again, the WNLL gives other distributions. Load it with the version that saved "
@@ -216,7 +223,8 @@ def _fitted_attributes(estimator: Any, state: dict[str, Any]) -> dict[str, Any]:
 def _wnll(estimator: Any, state: dict[str, Any]) -> Any:
     """The graph that the parameters ask for, to be fitted as the one that was saved."""
     wnll = estimator._fresh_wnll(state["input_features"] is not None)
-    theirs, ours = state["parameters"], _compared(estimator, wnll)
+    ours = _compared(estimator, wnll, estimator._linear_weight())
+    theirs = {_LINEAR: "0.0", **state["parameters"]}
     others = [name for name in theirs if ours.get(name) != theirs[name]]
     if others:
         was, here = (
@@ -283,12 +291,13 @@ def _probe(network: WNLLNetwork, shape: Any) -> torch.Tensor | None:
     return first if torch.equal(first, again) else None
 
 
-def _compared(estimator: Any, wnll: Any) -> dict[str, str]:
-    """Parameters on which predictions depend, as strings; those of a fit are of ``wnll``."""
+def _compared(estimator: Any, wnll: Any, linear_weight: float) -> dict[str, str]:
+    """Parameters on which predictions depend, as strings; a graph that is fitted has its own."""
     given = estimator._given_wnll()
     params = {name: getattr(estimator, name) for name in ("head", "unlabeled")}
     params |= {f"wnll__{name}": getattr(wnll, name) for name in _FITTED}
     params |= {f"wnll__{name}": getattr(given, name) for name in _PREDICTING}
+    params[_LINEAR] = linear_weight
     return {name: _as_text(value) for name, value in params.items()}
 
 

@@ -50,7 +50,7 @@ def graph_features(X, network, prepare):
 
 def label(samples, features, source, prior=np.full(10, 0.1), n_neighbors=15):  # noqa: B008
     graph = WNLLClassifier(n_neighbors, metric="cosine", unlabeled=-1, random_state=0)
-    context = SimpleNamespace(samples=samples, wnll=graph, class_prior=prior)
+    context = SimpleNamespace(samples=samples, wnll=graph, class_prior=prior, linear_weight=0.0)
     return PseudoLabels(context, features, source)()
 
 

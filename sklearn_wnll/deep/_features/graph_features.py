@@ -9,7 +9,7 @@ from torch.nn.functional import normalize
 
 from .._network import WNLLNetwork, in_blocks
 
-__all__ = ["GraphFeatures", "beside"]
+__all__ = ["GraphFeatures", "beside", "both_heads", "split_heads"]
 
 
 @dataclass(frozen=True)
@@ -36,6 +36,12 @@ class GraphFeatures:
         """The features of samples, side by side (n, n_features), as float32."""
         return beside(self.input_features, self._of_network(X, self._late))
 
+    def with_distributions(self, X):
+        """The features, and the linear head's softmax (n, n_classes), in one pass."""
+        found = self._of_network(X, lambda x: both_heads(self.network, self._late(x)))
+        buffer, p = split_heads(self.network, found)
+        return beside(self.input_features, buffer), p
+
     def distributions(self, X):
         """The linear head's softmax (n, n_classes)."""
         found = self._of_network(X, lambda x: self.network.linear(self._late(x)).softmax(dim=1))
@@ -51,6 +57,17 @@ class GraphFeatures:
             return (forward(x) + forward(x.flip(-1))) / 2 if self.mirrored else forward(x)
 
         return in_blocks(mean, X, self.prepare, self.device)
+
+
+def both_heads(network, buffer):
+    """What both heads of a network see, and the linear one's softmax, side by side."""
+    return torch.cat([buffer, network.linear(buffer).softmax(dim=1)], dim=1)
+
+
+def split_heads(network, found):
+    """The buffer's features (n, n_buffer), and the distributions (n, n_classes), of both."""
+    n_classes = network.linear.out_features
+    return found[:, :-n_classes], found[:, -n_classes:].double().numpy()
 
 
 def beside(input_features, buffer):

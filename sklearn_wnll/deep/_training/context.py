@@ -46,6 +46,8 @@ class TrainingContext:
         Whether to print progress.
     average : WNLLNetwork or None
         Moving average of the network, in a step that keeps one.
+    linear_weight : float
+        Strength with which the linear head's distributions pull on the graph.
     """
 
     network: WNLLNetwork
@@ -61,3 +63,4 @@ class TrainingContext:
     seed: int
     verbose: int = 0
     average: WNLLNetwork | None = None
+    linear_weight: float = 0.0

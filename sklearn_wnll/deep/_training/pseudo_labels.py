@@ -8,6 +8,7 @@ from sklearn.base import clone
 from sklearn.exceptions import ConvergenceWarning
 
 from ..._certainty import certainty
+from ..._extension.beside import Known
 from ..._extension.class_prior import apply_class_factors, class_factors, labeled_frequencies
 from ..._warnings import silenced
 from ...exceptions import CollapsedClassesWarning, FewLabelsWarning, UnreachedPointsWarning
@@ -26,8 +27,8 @@ _TOLERANCE = 1e-4  # of the solver: tighter than labels need of which half are w
 class PseudoLabels:
     """Labels for unlabelled samples, and how much each is to weigh.
 
-    ``source`` is ``"wnll"``, which extends the labels over the context's graph, or ``"linear"``,
-    the linear head's distributions; both see ``features``.
+    ``source`` is ``"wnll"``, which extends the labels over the context's graph, beside the linear
+    head if that has a weight, or ``"linear"``, that head's distributions; both see ``features``.
     """
 
     context: TrainingContext
@@ -44,10 +45,13 @@ class PseudoLabels:
         samples, prior = self.context.samples, self.context.class_prior
         codes = samples.codes.numpy()
         self.features.network.eval()
-        if self.source == "wnll":
-            u = extended_labels(self.context.wnll, self.features(samples.X), codes)
-        else:
+        if self.source == "linear":
             u = self.features.distributions(samples.X)
+        elif (strength := self.context.linear_weight) > 0:
+            points, p = self.features.with_distributions(samples.X)
+            u = extended_labels(self.context.wnll, points, codes, Known(p, strength))
+        else:
+            u = extended_labels(self.context.wnll, self.features(samples.X), codes)
         u = u[codes < 0]
         if prior is not None:
             frequencies = labeled_frequencies(codes, u.shape[1])
@@ -61,11 +65,14 @@ class PseudoLabels:
         return found, weights
 
 
-def extended_labels(wnll, features, codes):
-    """Extend labels over one graph of all samples: distributions (n_samples, n_classes)."""
+def extended_labels(wnll, features, codes, known=None):
+    """Extend labels over one graph of all samples: distributions (n_samples, n_classes).
+
+    :class:`Known` distributions may pull at those without a label.
+    """
     graph = clone(wnll)
     graph.set_params(template_size=None, class_prior=None, verbose=0)
     graph.set_params(held_out=None, calibrate=False)  # ranks need neither
     graph.set_params(tol=max(graph.tol, _TOLERANCE))
     with silenced(*_EXPECTED):
-        return graph.fit(features, codes).label_distributions_
+        return graph._fit_beside(features, codes, known).label_distributions_

@@ -8,6 +8,7 @@ import torch
 from skorch.callbacks import Callback
 from torch.nn.functional import cross_entropy
 
+from ..._extension.beside import Known
 from ..._extension.templates import interleaved
 from .._features.graph_features import beside
 from .._network import in_blocks
@@ -72,7 +73,12 @@ class Validation:
         points = Z.numpy() if self.input_features is None else beside(self.input_features, Z)
         known = np.concatenate([np.full(n, -1), self.template_codes])
         classes = np.unique(self.template_codes)
-        u = extended_labels(self.context.wnll, points, known)[:n]
+        linear, strength = None, self.context.linear_weight
+        if strength > 0:  # which pulls at samples without a label
+            p = np.zeros((len(known), len(classes)))
+            p[:n] = logits.softmax(dim=1).double().numpy()[:, classes]
+            linear = Known(p, strength)
+        u = extended_labels(self.context.wnll, points, known, linear)[:n]
         codes = self.codes.numpy()
         return {
             "valid_loss": cross_entropy(logits, self.codes).item(),

@@ -1,5 +1,6 @@
 """The estimator: checks its input, asks the graph and the harmonic extension, keeps the answer."""
 
+from copy import deepcopy
 from numbers import Integral, Real
 from typing import Any, ClassVar, Literal, Self
 
@@ -534,7 +535,7 @@ class WNLLClassifier(
         if self.estimator is not None:
             companion = Companion(
                 BesideClassifier(self.estimator, classes),
-                X,
+                deepcopy(X),  # which the caller may overwrite before labels are held out
                 given=self.estimator_labels == "given",
                 strength=self.estimator_weight,
                 n_stages=self.n_stages,

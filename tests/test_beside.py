@@ -198,3 +198,13 @@ def test_one_class_is_refused():
     X = np.arange(20.0).reshape(10, 2)
     with pytest.raises(ValueError, match="two classes"):
         WNLLClassifier(estimator=GaussianNB()).fit(X, [1] + 9 * [None])
+
+
+@pytest.mark.parametrize("kind", [np.array, pd.DataFrame])
+def test_overwriting_x_after_fit_changes_no_held_out_label(digits, kind):
+    X, _, few = digits
+    rows = kind(X.copy())
+    model = WNLLClassifier(estimator=GaussianNB(), random_state=0).fit(rows, few)
+    expected = model._answer.find_held_out().u
+    rows[:] = 0.0
+    np.testing.assert_array_equal(model._answer.find_held_out().u, expected)

@@ -264,7 +264,7 @@ def test_sparse_rows_of_many_features_are_not_made_dense(metric, mode):
     columns = np.concatenate([rng.choice(50, 10, replace=False) for _ in range(n)]) * (d // 50)
     X = sparse.csr_array((rng.random(10 * n), columns, np.arange(0, 10 * n + 1, 10)), shape=(n, d))
     y = np.where(np.arange(n) % 10, -1, np.arange(n) % 3)
-    params = {"metric": metric, "predict_mode": mode}
+    params = {"metric": metric, "predict_mode": mode, "label_weight": "wnll"}
     with threads(1), traced_memory() as peak:
         model = WNLLClassifier(**params).fit(X[:250], y[:250])
         proba = model.predict_proba(X[250:])

@@ -14,7 +14,7 @@ def test_first_hundred_labelled(mnist):
     model = WNLLClassifier(neighbors="exact").fit(X[:100], y[:100])
     assert model.score(X[TEST], y[TEST]) >= 0.83
     # The unlabelled images are where the accuracy comes from.
-    assert model.set_params(predict_mode="inductive").score(X[TEST], y[TEST]) < 0.6
+    assert model.set_params(predict_mode="inductive").score(X[TEST], y[TEST]) < 0.65
 
 
 @pytest.mark.slow

@@ -4,7 +4,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from .class_prior import class_factors_of_sum, class_prior_values, labeled_frequencies
+from .class_prior import class_prior_values, labeled_frequencies, sharp_class_factors
 
 __all__ = ["RowLabels"]
 
@@ -49,15 +49,9 @@ class RowLabels(NamedTuple):
         codes[rows] = -1
         return self._replace(codes=codes)
 
-    def free(self, extension):
-        """The rows without a label that one reaches (n_rows,), and the sum of their distributions."""
-        free = (self.codes < 0) & extension.reached
-        return free, free @ extension.u
-
     def class_factors(self, extension):
-        """Factors on the classes that take an extension to all rows to the prior, if there is one."""
+        """Factors on the classes that take an extension to the prior; None without one."""
         if self.prior is None:
             return None
-        free, total = self.free(extension)
-        n_free = np.count_nonzero(free)
-        return class_factors_of_sum(total, n_free, self.fallback, self.frequencies)
+        free = (self.codes < 0) & extension.reached
+        return sharp_class_factors(extension.u, free, self.fallback, self.frequencies)

@@ -119,7 +119,12 @@ def _sized_terms(templates, labels, u, reached):
 
 def _find_factors(templates, labels, extension):
     """Factors on the classes by the prior, or by what labels say of it; None for none."""
-    if labels.prior is None and templates.extender.label_weight == "auto":
-        free, total = labels.free(extension)
-        return balancing_factors(total, np.count_nonzero(free), *templates.label_masses)
-    return labels.class_factors(extension)
+    if labels.prior is not None or templates.extender.label_weight != "auto":
+        return labels.class_factors(extension)
+    index, n_points = templates.points.index, templates.points.n_points
+    labeled = np.bincount(index[labels.rows], minlength=n_points) > 0
+    free = ~labeled[index] & extension.reached
+    if not free.any():
+        return None
+    n_free = np.count_nonzero(free)
+    return balancing_factors(free @ extension.u, n_free, *templates.label_masses)

@@ -93,7 +93,8 @@ def test_what_is_automatic_depends_on_the_pseudo_label_step(digits, unlabeled):
     X, few, y, new = digits
     automatic = quick().fit(X, few if unlabeled else y)
     graph = {"n_neighbors": 30, "metric": "cosine"} if unlabeled else {}
-    classifier = WNLLClassifier(**graph, scale_neighbor=8, template_size=5000, query_size=1000)
+    graph |= {"label_weight": "wnll", "scale_neighbor": 8}
+    classifier = WNLLClassifier(**graph, template_size=5000, query_size=1000)
     given = quick(wnll=classifier).fit(X, few if unlabeled else y)
     np.testing.assert_array_equal(automatic.predict_proba(new), given.predict_proba(new))
 

@@ -129,7 +129,9 @@ def test_points_that_do_not_count_are_not_pulled():
     labels = PointLabels(np.arange(30) < 4, sparse.csr_array(np.eye(2)[[0, 1, 0, 1]]))
     counts = np.where(np.arange(30) < 10, 0, 2)
     u = np.full((30, 2), 0.5)
-    term = sized_unary(sparse.csr_array(dense_weights(X)), labels, u, counts, np.full(2, 20.0))
+    term = sized_unary(
+        sparse.csr_array(dense_weights(X)), labels, u, u.argmax(axis=1), counts, np.full(2, 20.0)
+    )
     np.testing.assert_array_equal(term.strength > 0, counts > 0)
     np.testing.assert_array_equal(np.sort(term.p, axis=1), np.tile([0, 1], (30, 1)))
 

@@ -7,7 +7,7 @@ import numpy as np
 
 from .balance import balancing_factors
 from .beside import Beside, Companion, Known
-from .class_prior import corrected
+from .class_prior import class_factors, corrected
 from .class_sizes import estimate_sizes, walked_codes
 from .held_out import Extended, hold_out
 from .row_labels import RowLabels
@@ -56,9 +56,7 @@ class Recipe(NamedTuple):
             extension = templates.fitted()
             factors = _find_factors(templates, labels, extension)
         if self.constrains_volume and labels.prior is not None:
-            terms = _sized_terms(
-                templates, labels, corrected(extension, factors), extension.reached
-            )
+            terms = _sized_terms(templates, labels, extension, factors)
             if any(term is not None for term in terms):
                 templates, factors = templates.beside(terms, self.n_jobs), None
                 extension = templates.fitted()
@@ -93,10 +91,14 @@ class Recipe(NamedTuple):
         )
 
 
-def _sized_terms(templates, labels, u, reached):
+def _sized_terms(templates, labels, extension, factors):
     """A :class:`Unary` term, towards the prior's sizes, for each template with rows to be dealt."""
     index, n_points = templates.points.index, templates.points.n_points
-    counts = np.bincount(index[(labels.codes < 0) & reached], minlength=n_points)
+    free = (labels.codes < 0) & extension.reached
+    counts, cautious = np.bincount(index[free], minlength=n_points), np.empty(n_points, dtype=int)
+    careful = class_factors(extension.u[free], labels.fallback, labels.frequencies)
+    cautious[index] = (extension.u * careful).argmax(axis=1)
+    u = corrected(extension, factors)
     by_point, labeled = np.empty((n_points, labels.n_classes)), np.zeros(n_points, dtype=bool)
     by_point[index], labeled[index[labels.rows]] = u, True
     # Rows that equal a labelled one have a class already.
@@ -112,7 +114,9 @@ def _sized_terms(templates, labels, u, reached):
         share = aim * own.sum() / aim.sum()
         weights, of_points = transduction.graph.weights, transduction.labels
         terms.append(
-            sized_unary(weights, of_points, by_point[part], own, share) if own.any() else None
+            sized_unary(weights, of_points, by_point[part], cautious[part], own, share)
+            if own.any()
+            else None
         )
     return terms
 

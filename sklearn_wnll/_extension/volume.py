@@ -108,7 +108,7 @@ def size_labels(u, counts, low, high, offsets=None):
     return best[1], best[2]
 
 
-def sized_unary(W, labels, u, counts, aim):
+def sized_unary(W, labels, u, cautious, counts, aim):
     """A :class:`Unary` term of labels whose classes have given sizes, or as near as they should.
 
     ``u`` (n_points, n_classes) are distributions that the class prior has corrected already,
@@ -118,7 +118,8 @@ def sized_unary(W, labels, u, counts, aim):
     In each round, labels walk some steps on the graph while the given ones stay, and are dealt
     again with offsets on the classes: volume-constrained diffusion as of Calder, Cook, Thorpe and
     Slepcev (ICML 2020), without their Poisson sources, which do harm where labels are many. The
-    sizes are believed if few of the corrected distributions contradict them, and if the cut
+    sizes are believed if ``cautious`` codes (n_points,), those of distributions that are corrected
+    by :func:`class_factors` alone, have nearly these sizes, and if the cut
     between classes of these sizes is not much longer than between classes that may have any size
     between the given one and that which the graph itself gives.
     """
@@ -131,7 +132,7 @@ def sized_unary(W, labels, u, counts, aim):
         low, high = np.minimum(own, aim), _WIDEST * np.maximum(own, aim)
         codes, _ = sizes.deal(walk(codes, _STEPS, _LAZINESS), codes, low, high)
     n_labeled = np.count_nonzero(labels.labeled)
-    far = np.abs(own - aim).sum() / (2 * aim.sum())
+    far = np.abs(sizes.of(cautious) - aim).sum() / (2 * aim.sum())
     if far <= min(_FAR, _FAR_OF_ONE / np.sqrt(n_labeled / len(aim))):
         forced, offsets = sizes.deal(u, start, aim, aim)
         n_rounds = int(np.sqrt(len(u) / n_labeled) / 4)

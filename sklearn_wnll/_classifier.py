@@ -1,6 +1,5 @@
 """The estimator: checks its input, asks the graph and the harmonic extension, keeps the answer."""
 
-from copy import deepcopy
 from numbers import Integral, Real
 from typing import Any, ClassVar, Literal, Self
 
@@ -14,21 +13,18 @@ from sklearn.utils.validation import check_is_fitted
 
 from ._base import PartlyLabeledClassifierMixin, checks_parameters
 from ._extension.answer import Answer, find_answer
-from ._extension.beside import Classifier as BesideClassifier
-from ._extension.beside import Companion, Known
+from ._extension.beside import Known
 from ._extension.folds import has_others, held_out_tolerance
 from ._extension.held_out import HeldOut
 from ._extension.row_labels import RowLabels
-from ._extension.solution import Recipe
-from ._extension.templates import Batching, Templates, fit_templates
-from ._extension.transduction import Extender
+from ._extension.templates import Batching
+from ._fit_setup import check_combination, extend, make_recipe
 from ._fit_warnings import (
     warn_if_alone,
     warn_if_collapsed,
     warn_if_not_converged,
     warn_if_unreached,
 )
-from ._graph.builder import make_graph_builder
 from ._graph.metrics import METRICS
 from ._graph_rows import GraphRowsMixin, as_given
 from ._label_advice import HeldOutLabels, SuggestsLabels, SuspectsLabels
@@ -86,9 +82,9 @@ class WNLLClassifier(
     class_prior : {"labeled", "estimated"}, dict, Series or array-like of shape (n_classes,), \
             default=None
         Known frequencies of the classes, by name or in the order of ``classes_``. Distributions
-        are multiplied by a factor for each class, which moves their mean over the unlabelled
-        fitted rows towards the prior. ``"labeled"`` takes the frequencies among the labelled
-        rows, which is right if these were drawn at random. ``"estimated"`` is for labels drawn
+        are multiplied by a factor for each class, which moves the sizes of the predicted classes
+        of the unlabelled fitted rows towards the prior. ``"labeled"`` takes the frequencies among
+        the labelled rows, right if these were drawn at random. ``"estimated"`` is for labels drawn
         equally from each class, and estimates the frequencies from the graph; it needs at least
         3 labels per class and about equal numbers of them, and otherwise acts as None. If None,
         only ``label_weight="auto"`` corrects the distributions. If (nearly) all fitted rows are
@@ -466,13 +462,12 @@ class WNLLClassifier(
         rows = self._validate_X(X, reset=True)
         classes, codes = self._encode(rows, y)
         labels = RowLabels.of(codes, classes, self.class_prior)
-        self._check_estimator(classes)
-        self._check_volume_constraint()
+        check_combination(self, classes)
         seed = int(check_random_state(self.random_state).randint(2**31 - 1))
-        recipe = self._recipe(as_given(X, rows), classes, seed, known)
+        recipe = make_recipe(self, as_given(X, rows), classes, seed, known)
         with show_progress(self.verbose):
             answer, result = find_answer(
-                self._extend(rows, labels, seed, stands_alone=recipe.companion is None),
+                extend(self, rows, labels, seed, stands_alone=recipe.companion is None),
                 labels,
                 recipe,
                 n_folds=self.held_out,
@@ -503,74 +498,6 @@ class WNLLClassifier(
             self.estimator_weight_ = float(answer.beside.strength)
         if answer.held_out is not None:
             self._set_held_out(answer.held_out)
-
-    def _check_estimator(self, classes: NDArray[Any]) -> None:
-        """Refuse what no classifier can learn from."""
-        if self.estimator is None:
-            return
-        if self.metric == "precomputed":
-            raise ValueError(
-                "estimator needs features, but with metric='precomputed' X holds distances. Pass "
-                "estimator=None, or the features with another metric."
-            )
-        if len(classes) < 2:
-            raise ValueError(
-                "estimator needs two classes, but y has one class only. Label rows of another, or "
-                "pass estimator=None."
-            )
-
-    def _check_volume_constraint(self) -> None:
-        """Refuse to constrain the classes to sizes that nobody has given."""
-        if self.volume_constraint and self.class_prior is None:
-            raise ValueError(
-                "volume_constraint=True needs the sizes of the classes, but class_prior is None. "
-                "Pass class_prior='labeled' if the labelled rows were drawn at random, 'estimated' "
-                "if not, or the frequencies themselves; or volume_constraint=False."
-            )
-
-    def _recipe(
-        self, X: Any, classes: NDArray[Any], seed: int, companion: Companion | Known | None
-    ) -> Recipe:
-        """What is done once labels are extended: a ``companion`` joins, or the estimator."""
-        if self.estimator is not None:
-            companion = Companion(
-                BesideClassifier(self.estimator, classes),
-                deepcopy(X),  # which the caller may overwrite before labels are held out
-                given=self.estimator_labels == "given",
-                strength=self.estimator_weight,
-                n_stages=self.n_stages,
-                seed=seed,
-            )
-        return Recipe(companion, self.volume_constraint, self.n_jobs)
-
-    def _extend(self, X: Any, labels: RowLabels, seed: int, *, stands_alone: bool) -> Templates:
-        """Build the graph of the rows, and extend their labels."""
-        builder = make_graph_builder(
-            X,
-            metric=self.metric,
-            neighbors=self.neighbors,
-            n_neighbors=self.n_neighbors,
-            scale_neighbor=self.scale_neighbor,
-            template_size=self.template_size,
-            random_state=self.random_state,
-        )
-        beside_another = not stands_alone and self.label_weight == "auto"
-        extender = Extender(
-            label_weight="poisson" if beside_another else self.label_weight,
-            label_noise=self.label_noise,
-            fallback=labels.fallback,
-            tol=self.tol,
-            max_iter=self.max_iter,
-            seed=seed,
-        )
-        return fit_templates(
-            builder,
-            X,
-            labels.codes,
-            extender,
-            template_size=self.template_size,
-            n_jobs=self.n_jobs,
-        )
 
     def _set_held_out(self, held_out: HeldOut) -> None:
         """Set what is said of labelled rows without their labels."""

@@ -91,9 +91,10 @@ class WNLLClassifier(
         labelled, the factors are the ratios of the prior to the frequencies among them.
     volume_constraint : bool, default=False
         Whether the fitted rows are dealt to the classes so that these have the sizes in
-        ``class_prior``, which is then required. Sizes that the graph contradicts give way: a class
-        may then have any size between the given one and the one that it has without the constraint.
-        New rows join the graph without a constraint of their own.
+        ``class_prior``, which is then required. If the graph contradicts these sizes, a class may
+        have any size between the given one and the one that it has without the constraint; the
+        correction by ``class_prior`` stays. New rows join the graph without a constraint of their
+        own.
     estimator : classifier with ``predict_proba``, default=None
         Classifier of the features that joins the graph: for each row without a label, its
         distribution counts as one more neighbour. It is cloned and fitted to the graph's labels,

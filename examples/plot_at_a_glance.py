@@ -28,7 +28,7 @@ warnings.simplefilter("ignore", FewLabelsWarning)  # few labels are what this is
 # Two moons
 # ---------
 # Points are faded where the class is uncertain; the labelled ones are large. The draw of labels is
-# an ordinary one: the mean of 20 is 97 % for the WNLL, and 74 % for the nearest labelled point.
+# an ordinary one: the mean of 20 is 99 % for the WNLL, and 74 % for the nearest labelled point.
 
 X, y = make_moons(300, noise=0.06, random_state=0)
 few = hide_labels(y, 1, random_state=2)

@@ -49,7 +49,9 @@ def run(way, distances, y, seed):
     rows = rng.choice(len(y), 10, replace=False)
     while True:
         few[rows] = y[rows]
-        model = WNLLClassifier(metric="precomputed", unlabeled=-1).fit(distances, few)
+        model = WNLLClassifier(metric="precomputed", label_weight="wnll", unlabeled=-1).fit(
+            distances, few
+        )
         hidden = few == -1
         found.append(100 * float((model.transduction_ == y)[hidden].mean()))
         if np.count_nonzero(~hidden) == LAST:
@@ -102,7 +104,8 @@ HEAD = """\
 
 Accuracy in % on the images that have no label, mean ± standard deviation over draws of the first 10
 labels, which are drawn at random of all images. Then ten more at a time: at random, those of the
-least certainty, or `suggest_labels(10)`. `WNLLClassifier()` on the same graph of 15 neighbours.
+least certainty, or `suggest_labels(10)`. `WNLLClassifier(label_weight="wnll")` on
+the same graph of 15 neighbours.
 
 Command: `python examples/benchmarks/active_learning.py`.
 {machine}

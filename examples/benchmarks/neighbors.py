@@ -22,8 +22,8 @@ SETTINGS = [(5, 3), (8, 4), (10, 5), (15, 8), (25, 8), (25, 13), (50, 8), (50, 2
 HEAD = f"""
 # How many neighbours
 
-Accuracy of `WNLLClassifier` in % on the rows whose labels were hidden, mean ± standard deviation
-over the draws of the labels; what is not named is the default, which is 15 and 8.
+Accuracy of `WNLLClassifier(label_weight="wnll")` in % on the rows whose labels were hidden, mean ±
+standard deviation over the draws of the labels; what is not named is the default, which is 15 and 8.
 
 Command: `python examples/benchmarks/neighbors.py --data digits mnist`. {machine()}
 """
@@ -38,7 +38,9 @@ def section(title, X, y, rates, n_draws):
             right = []
             for seed in range(n_draws):
                 few = hide_labels(y, rate, random_state=seed)
-                model = WNLLClassifier(n_neighbors, scale_neighbor=scale_neighbor, random_state=0)
+                model = WNLLClassifier(
+                    n_neighbors, scale_neighbor=scale_neighbor, label_weight="wnll", random_state=0
+                )
                 right.append(np.mean((model.fit(X, few).transduction_ == y)[few == -1]))
             row.append(f"{100 * np.mean(right):.1f} ± {100 * np.std(right):.1f}")
         print(*row, flush=True)

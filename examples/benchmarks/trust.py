@@ -112,7 +112,8 @@ def split_rows(name, home):
 
 
 def fitted(X, few, seed, **parameters):
-    """A fitted classifier."""
+    """A fitted classifier, with the paper's label weight if no other is named."""
+    parameters = {"label_weight": "wnll"} | parameters
     model = WNLLClassifier(
         neighbors=RememberedNeighbors(), unlabeled=-1, random_state=seed, **parameters
     )

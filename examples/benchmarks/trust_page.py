@@ -176,14 +176,14 @@ CIFAR. Soft labels repair wrong ones from 20 labels per class on.**
 - `held_out_score_` is within 2 points of the accuracy on digits, MNIST and CIFAR. On news it is too
   low, by up to 2.8 points with 5 folds, and 2.2 with 10. These are means: a single score has a
   standard deviation of up to 5 points. With 5 labels per class, more folds make it worse.
-- `calibrate=True` misses an error of 0.03 on both embeddings, by most with the default weight and
+- `calibrate=True` misses an error of 0.03 on both embeddings, by most with the weight `"wnll"` and
   with 100. On MNIST and for new digits it reaches 0.05, except for MNIST with the weight 100. The
   error is halved in most cases. With one label per class, nothing changes.
 - `suspect_labels` finds more wrong labels than cleanlab on digits and MNIST, and on news from 20
   labels per class on. On CIFAR, cleanlab finds more from there on. With 20 labels per class or
   more, `label_noise="auto"` finds more than 0.
-- `label_noise="auto"` with the default weight repairs wrong labels on all sets with 20 or 50 labels
-  per class. On digits it equals or beats the better of `"laplace"` and LabelSpreading, within 0.1
+- `label_noise="auto"` with the weight `"wnll"` repairs wrong labels on all sets with 20 or 50
+  labels per class. On digits it equals or beats the better of `"laplace"` and LabelSpreading, within 0.1
   points. With 5 labels per class, it improves digits and news, and harms CIFAR by 4 to 5 points.
   With clean labels it costs nothing on digits, but 0.6 points on CIFAR with 5 per class.
 - `CollapsedClassesWarning` is issued for `"laplace"` alone: in all draws of one label per class

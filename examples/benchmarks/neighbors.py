@@ -23,7 +23,7 @@ HEAD = f"""
 # How many neighbours
 
 Accuracy of `WNLLClassifier(label_weight="wnll")` in % on the rows whose labels were hidden, mean ±
-standard deviation over the draws of the labels; what is not named is the default, which is 15 and 8.
+standard deviation over the draws of the labels; what is not named is the default, 15 and 8.
 
 Command: `python examples/benchmarks/neighbors.py --data digits mnist`. {machine()}
 """

@@ -183,9 +183,9 @@ CIFAR. Soft labels repair wrong ones from 20 labels per class on.**
   labels per class on. On CIFAR, cleanlab finds more from there on. With 20 labels per class or
   more, `label_noise="auto"` finds more than 0.
 - `label_noise="auto"` with the weight `"wnll"` repairs wrong labels on all sets with 20 or 50
-  labels per class. On digits it equals or beats the better of `"laplace"` and LabelSpreading, within 0.1
-  points. With 5 labels per class, it improves digits and news, and harms CIFAR by 4 to 5 points.
-  With clean labels it costs nothing on digits, but 0.6 points on CIFAR with 5 per class.
+  labels per class. On digits it equals or beats the better of `"laplace"` and LabelSpreading,
+  within 0.1 points. With 5 labels per class, it improves digits and news, and harms CIFAR by 4 to 5
+  points. With clean labels it costs nothing on digits, but 0.6 points on CIFAR with 5 per class.
 - `CollapsedClassesWarning` is issued for `"laplace"` alone: in all draws of one label per class
   except on digits, and never where it is as good as the other weights.
 

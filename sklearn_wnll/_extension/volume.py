@@ -14,7 +14,9 @@ _LAZINESS = 0.1  # part of a point's value that stays at each step
 _STRENGTH = 3.0  # of the labels that are found, in the extension that follows
 _ROUNDS, _FEWEST, _MOST = 3, 3, 20  # of assignments within bounds, and to given sizes
 _WIDEST = 2.0  # times a size that a class may have where sizes are doubted
-_LONGER_CUT = 1.35  # than that of free sizes, at most, where given ones are believed
+# How much longer the cut may be than that of bounded sizes, where given ones are believed: near the
+# sizes that a cautious correction gives, and farther away.
+_LONGER_CUT, _HARDLY_LONGER = 1.35, 1.05
 _FAR, _FAR_OF_ONE = 0.1, 0.12  # part of rows in other classes, at most; with one label per class
 _ITERATIONS, _TOLERANCE, _SMALLEST = 60, 0.003, 1e-7
 
@@ -133,13 +135,14 @@ def sized_unary(W, labels, u, cautious, counts, aim):
         codes, _ = sizes.deal(walk(codes, _STEPS, _LAZINESS), codes, low, high)
     n_labeled = np.count_nonzero(labels.labeled)
     far = np.abs(sizes.of(cautious) - aim).sum() / (2 * aim.sum())
-    if far <= min(_FAR, _FAR_OF_ONE / np.sqrt(n_labeled / len(aim))):
+    if far <= _FAR:
+        near = far <= _FAR_OF_ONE / np.sqrt(n_labeled / len(aim))
         forced, offsets = sizes.deal(u, start, aim, aim)
         n_rounds = int(np.sqrt(len(u) / n_labeled) / 4)
         for _ in range(min(max(n_rounds, _FEWEST), _MOST)):
             moved = walk(forced, _STEPS, _LAZINESS)
             forced, offsets = sizes.deal(moved, forced, aim, aim, offsets)
-        if walk.cut(forced) <= _LONGER_CUT * walk.cut(codes):
+        if walk.cut(forced) <= (_LONGER_CUT if near else _HARDLY_LONGER) * walk.cut(codes):
             codes = forced
     p = np.zeros(u.shape)
     p[np.arange(len(codes)), codes] = 1

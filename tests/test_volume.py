@@ -20,6 +20,7 @@ from sklearn.preprocessing import StandardScaler
 from sklearn.utils.estimator_checks import parametrize_with_checks
 
 from sklearn_wnll import WNLLClassifier
+from sklearn_wnll._extension.system import Unary
 from sklearn_wnll._extension.transduction import PointLabels
 from sklearn_wnll._extension.volume import Walk, size_labels, sized_unary
 from sklearn_wnll.datasets import hide_labels
@@ -114,9 +115,13 @@ def test_a_walk_gives_distributions_and_holds_the_labels(seed):
     W = sparse.csr_array(dense_weights(rng.normal(size=(25, 2)), 5, 3))
     labeled = np.arange(25) < 4
     g = sparse.csr_array(rng.dirichlet(np.ones(3), 4))
-    u = Walk.of(W, labeled, g)(rng.integers(0, 3, 25), 6, 0.1)
-    np.testing.assert_allclose(u.sum(axis=1), 1, rtol=1e-5)
-    np.testing.assert_allclose(u[labeled], g.toarray(), rtol=1e-6)
+    codes, p = rng.integers(0, 3, 25), rng.dirichlet(np.ones(3), 25)
+    for strength in (None, 0.3, 1e9):
+        unary = None if strength is None else Unary(p, np.full(25, strength))
+        u = Walk.of(W, PointLabels(labeled, g, unary=unary))(codes, 6, 0.1)
+        np.testing.assert_allclose(u.sum(axis=1), 1, rtol=1e-5)
+        np.testing.assert_allclose(u[labeled], g.toarray(), rtol=1e-6)
+    np.testing.assert_allclose(u[~labeled], p[~labeled], atol=1e-5)  # 6 steps of laziness 0.1
 
 
 def test_points_that_do_not_count_are_not_pulled():

@@ -15,7 +15,7 @@ _NOISE = 0.3  # that one label per class adds to the spread of held-out predicti
 def walked_codes(transduction):
     """The classes of the points of a :class:`Transduction` after a short walk (n_points,)."""
     labels = transduction.labels
-    walk = Walk.of(transduction.graph.weights, labels.labeled, labels.g)
+    walk = Walk.of(transduction.graph.weights, labels)
     codes = transduction.extension.u.argmax(axis=1)
     return walk(codes, _STEPS, 0.0).argmax(axis=1)
 

@@ -22,27 +22,36 @@ _ITERATIONS, _TOLERANCE, _SMALLEST = 60, 0.003, 1e-7
 
 
 class Walk(NamedTuple):
-    """A lazy random walk on a graph, ``transition`` (n_points, n_points), that labels hold fast."""
+    """A lazy random walk on a graph, ``transition`` (n_points, n_points), that labels hold fast.
+
+    A :class:`Unary` term of the points is one more neighbour.
+    """
 
     weights: sparse.csr_array
     transition: sparse.csr_array
     labeled: np.ndarray
     g: np.ndarray
+    unary: Unary | None
 
     @classmethod
-    def of(cls, W, labeled, g):
-        """Walk on ``T = W + W^T`` of directed weights, with labels ``g`` (n_labeled, n_classes)."""
+    def of(cls, W, labels):
+        """Walk on ``T = W + W^T`` of directed weights, held at :class:`PointLabels`."""
         T = (W + W.T).tocsr().astype(np.float32)
         degree = T.sum(axis=1)
         inverse = sparse.diags_array(1 / np.where(degree > 0, degree, 1)).astype(np.float32)
-        return cls(T, (inverse @ T).tocsr(), labeled, g.toarray().astype(np.float32))
+        g = labels.g.toarray().astype(np.float32)
+        return cls(T, (inverse @ T).tocsr(), labels.labeled, g, labels.unary)
 
     def __call__(self, codes, n_steps, laziness):
         """Diffuse the classes of points (n_points,): values (n_points, n_classes)."""
         u = np.zeros((len(codes), self.g.shape[1]), dtype=np.float32)
         u[np.arange(len(codes)), codes] = 1
+        stay, pull = 1.0, 0.0
+        if self.unary is not None:
+            strength = self.unary.strength[:, None].astype(np.float32)
+            stay, pull = 1 / (1 + strength), strength / (1 + strength) * self.unary.p
         for _ in range(n_steps):
-            u = laziness * u + (1 - laziness) * (self.transition @ u)
+            u = laziness * u + (1 - laziness) * (stay * (self.transition @ u) + pull)
             u[self.labeled] = self.g
         return u
 
@@ -125,7 +134,7 @@ def sized_unary(W, labels, u, cautious, counts, aim):
     between classes of these sizes is not much longer than between classes that may have any size
     between the given one and that which the graph itself gives.
     """
-    walk = Walk.of(W, labels.labeled, labels.g)
+    walk = Walk.of(W, labels)
     sizes = _Sizes(np.flatnonzero(counts), counts[counts > 0], aim)
     start = u.argmax(axis=1)
     own = sizes.of(start)

@@ -327,6 +327,9 @@ class WNLLClassifier(
     transduction_: NDArray[Any]
     label_distributions_: Floats
     reached_: Mask
+    class_sizes_: Floats
+    estimator_: Any
+    estimator_weight_: float
     temperature_: float
     label_noise_: float
     held_out_distributions_: Floats

@@ -16,7 +16,7 @@ _ROUNDS, _FEWEST, _MOST = 3, 3, 20  # of assignments within bounds, and to given
 _WIDEST = 2.0  # times a size that a class may have where sizes are doubted
 # How much longer the cut may be than that of bounded sizes, where given ones are believed: near the
 # sizes that a cautious correction gives, and farther away.
-_LONGER_CUT, _HARDLY_LONGER = 1.35, 1.05
+_LONGER_CUT, _HARDLY_LONGER = 1.35, 1.03
 _FAR, _FAR_OF_ONE = 0.1, 0.12  # part of rows in other classes, at most; with one label per class
 _ITERATIONS, _TOLERANCE, _SMALLEST = 60, 0.003, 1e-7
 

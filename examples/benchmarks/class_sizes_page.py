@@ -212,7 +212,7 @@ defaults.
   (8,000 images of CIFAR-10 by EfficientNet-Lite0) and MNIST (10,000 images as pixels).
 - **Uneven** ones are parts of these, of 8 to 10 classes. The largest class has 44 to 52 % of the
   rows and the smallest 1 to 2 %; of the digits, 28 and 3 %. On the same parts, with other draws of
-  labels, constants of the method were chosen.
+  labels, constants of the method were chosen; the first two draws of the tables were seen then.
 
 Command: `python examples/benchmarks/class_sizes.py`.
 {machine}

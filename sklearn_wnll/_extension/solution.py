@@ -66,6 +66,8 @@ class Recipe(NamedTuple):
         """The same for other labels, with the choices that were made for a :class:`Solution`."""
         if solution.beside is None:
             return self
+        if solution.beside.strength == 0:
+            return self._replace(companion=None)
         return self._replace(companion=self.companion._replace(strength=solution.beside.strength))
 
     def _estimate_prior(self, templates, labels, extension):

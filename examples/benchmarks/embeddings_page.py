@@ -50,13 +50,18 @@ METHODS = {
 
 
 def finished(cells, name):
-    """Accuracies and seconds by method (n_rates, n_draws, 2), of draws done at all rates."""
-    found = {}
+    """Accuracies and seconds by method (n_rates, n_draws, 2), of draws done by all at all rates."""
+    done = {}
     for method, known in cells.items():
         seeds = [{seed for data, at, seed in known if (data, at) == (name, rate)} for rate in RATES]
-        if done := sorted(set.intersection(*seeds)):
-            found[method] = np.array([[known[name, rate, seed] for seed in done] for rate in RATES])
-    return found
+        if all(seeds):
+            done[method] = set.intersection(*seeds)
+    shared = sorted(set.intersection(*done.values())) if done else []
+    return {
+        method: np.array([[cells[method][name, rate, seed] for seed in shared] for rate in RATES])
+        for method in done
+        if shared
+    }
 
 
 def means(found):

@@ -131,7 +131,7 @@ class _Lessons(NamedTuple):
             return 1.0
         weights = self.tested / total
         one, two = (np.bincount(codes, weights, n_classes) for codes in (self.codes, predicted))
-        return (weights @ (self.codes == predicted) - one @ two) / max(1 - one @ two, 1e-12)
+        return (weights[self.codes == predicted].sum() - one @ two) / max(1 - one @ two, 1e-12)
 
 
 class Companion(NamedTuple):

@@ -104,7 +104,7 @@ def _sized_terms(templates, labels, extension, factors):
     by_point, labeled = np.empty((n_points, labels.n_classes)), np.zeros(n_points, dtype=bool)
     by_point[index], labeled[index[labels.rows]] = u, True
     # Rows that equal a labelled one have a class already.
-    taken = counts[labeled] @ by_point[labeled] + np.bincount(
+    taken = (counts[labeled, None] * by_point[labeled]).sum(axis=0) + np.bincount(
         labels.codes[labels.rows], minlength=labels.n_classes
     )
     counts[labeled] = 0
@@ -132,5 +132,6 @@ def _find_factors(templates, labels, extension):
     free = ~labeled[index] & extension.reached
     if not free.any():
         return None
-    n_free = np.count_nonzero(free)
-    return balancing_factors(free @ extension.u, n_free, *templates.label_masses)
+    # No product, whose rounding would depend on the threads of BLAS.
+    total, n_free = extension.u.sum(axis=0, where=free[:, None]), np.count_nonzero(free)
+    return balancing_factors(total, n_free, *templates.label_masses)

@@ -4,7 +4,7 @@ import numpy as np
 
 from .class_prior import class_factors_of_sum
 
-__all__ = ["adaptive_weight", "balancing_factors"]
+__all__ = ["adaptive_weight", "balancing_factors", "dispersion"]
 
 _TENTH = 10  # times the points that a label reaches, by measurement on four data sets
 _NOISE_RATIO = 2.0  # up to here, labels of one class differ as much as classes do
@@ -39,23 +39,28 @@ def balancing_factors(total, n_rows, masses, codes, counts):
     ``masses`` (n_labeled,) what each labelled point with a class ``codes`` (n_labeled,) has of
     them, ``counts`` (n_classes,) the number of labels.
     """
-    even, dispersion = _evenness(counts)
+    even, spread = _evenness(counts)
     frequencies = counts / counts.sum()
     prior = even / len(counts) + (1 - even) * frequencies
     ratio = _variance_ratio(np.log1p(masses), codes, len(counts))
-    power = max(min(1.0, dispersion), min(1.0, _NOISE_RATIO / max(ratio, 1e-9)) ** 2)
+    power = max(min(1.0, spread), min(1.0, _NOISE_RATIO / max(ratio, 1e-9)) ** 2)
     return class_factors_of_sum(total, n_rows, prior, frequencies) ** power
 
 
-def _evenness(counts):
-    """How far numbers of labels are chance around equal ones, in [0, 1], and their dispersion.
+def dispersion(counts):
+    """How much numbers of labels (n_classes,) differ.
 
-    The latter is 0 if they are equal, 1 on average if labels are drawn from equal classes.
+    It is 0 if they are equal, and 1 on average if labels are drawn from equal classes.
     """
     n_classes = len(counts)
     expected = counts.sum() / n_classes
-    dispersion = ((counts - expected) ** 2).sum() / expected / max(n_classes - 1, 1)
-    return 1 / max(1.0, dispersion), dispersion
+    return ((counts - expected) ** 2).sum() / expected / max(n_classes - 1, 1)
+
+
+def _evenness(counts):
+    """How far numbers of labels are chance around equal ones, in [0, 1], and their dispersion."""
+    found = dispersion(counts)
+    return 1 / max(1.0, found), found
 
 
 def _variance_ratio(values, codes, n_classes):

@@ -69,8 +69,7 @@ class Beside(NamedTuple):
         if self.strength == 0:
             return templates
         points = templates.points
-        unary = self.unary(X, points.index, points.n_points)
-        return templates.beside([unary[part] for part in templates.parts])
+        return _beside_points(templates, self.unary(X, points.index, points.n_points))
 
 
 class Known(NamedTuple):
@@ -83,6 +82,11 @@ class Known(NamedTuple):
         """The templates beside them, and the :class:`Beside`, which takes others for new rows."""
         beside = Beside(None, self.strength)
         return beside.pull(templates, self.p), beside
+
+
+def _beside_points(templates, unary):
+    """The templates beside a :class:`Unary` term of all points."""
+    return templates.beside([unary[part] for part in templates.parts])
 
 
 def _mean_of_rows(p, index, n_points, strength):
@@ -196,7 +200,7 @@ class Companion(NamedTuple):
         """The templates beside distributions of some rows."""
         points = templates.points
         unary = _mean_of_rows(p, points.index[rows], points.n_points, strength)
-        return templates.beside([unary[part] for part in templates.parts])
+        return _beside_points(templates, unary)
 
     def _learn_in_halves(self, lessons, labels):
         """Distributions of rows by a classifier that has learned the other half of them."""

@@ -2,6 +2,7 @@
 
 import numpy as np
 
+from .balance import dispersion
 from .volume import Walk
 
 __all__ = ["estimate_sizes", "walked_codes"]
@@ -35,8 +36,7 @@ def estimate_sizes(counts, walked, predicted, find_held_out):
     with less than three for each class.
     """
     n_classes, mean = len(counts), counts.mean()
-    dispersion = ((counts - mean) ** 2).sum() / mean / max(n_classes - 1, 1)
-    if n_classes < 2 or mean < _FEWEST or dispersion > _EQUAL:
+    if n_classes < 2 or mean < _FEWEST or dispersion(counts) > _EQUAL:
         return None
     labeled = counts / counts.sum()
     found, plain, held = (_smoothed(each) for each in (walked, predicted, find_held_out()))

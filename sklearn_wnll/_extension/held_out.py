@@ -26,6 +26,8 @@ class Extended(NamedTuple):
     @classmethod
     def of(cls, templates, labels):
         """Correct by the prior, if there is one."""
+        if labels.prior is None:
+            return cls(templates, None)
         return cls(templates, labels.class_factors(templates.fitted()))
 
 

@@ -51,3 +51,17 @@ def clouds(draw, *, grid=False, min_points=12, label_weights=("poisson", *FACTOR
         "max_iter": 5000,
     }
     return Cloud(X, y, params)
+
+
+def assert_consistent(model, cloud):
+    """Check that a model gives distributions, and that rows of its cloud keep value and label."""
+    new = np.vstack([cloud.X[:4], cloud.X[:4] + 0.3])
+    for mode in ("transductive", "inductive"):
+        model.set_params(predict_mode=mode)
+        np.testing.assert_array_equal(model.predict_proba(cloud.X), model.label_distributions_)
+        u = model.predict_proba(new)
+        np.testing.assert_array_equal(u[:4], model.label_distributions_[:4])
+        assert ((u >= 0) & (u <= 1)).all()
+        np.testing.assert_allclose(u.sum(axis=1), 1, rtol=1e-12)
+    labeled = cloud.y >= 0
+    np.testing.assert_array_equal(model.transduction_[labeled], cloud.y[labeled])

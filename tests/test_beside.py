@@ -24,7 +24,7 @@ from sklearn_wnll import WNLLClassifier
 from sklearn_wnll._extension.folds import deal_folds
 from sklearn_wnll.datasets import hide_labels
 
-from .clouds import clouds
+from .clouds import assert_consistent, clouds
 
 pytestmark = [
     pytest.mark.filterwarnings("ignore::sklearn_wnll.exceptions.AmbiguousLabelsWarning"),
@@ -84,16 +84,7 @@ def test_all_are_distributions_and_fitted_rows_keep_theirs(cloud, weight, graph,
         template_size=size,
         random_state=0,
     ).fit(cloud.X, cloud.y)
-    new = np.vstack([cloud.X[:4], cloud.X[:4] + 0.3])
-    for mode in ("transductive", "inductive"):
-        model.set_params(predict_mode=mode)
-        np.testing.assert_array_equal(model.predict_proba(cloud.X), model.label_distributions_)
-        u = model.predict_proba(new)
-        np.testing.assert_array_equal(u[:4], model.label_distributions_[:4])
-        assert ((u >= 0) & (u <= 1)).all()
-        np.testing.assert_allclose(u.sum(axis=1), 1, rtol=1e-12)
-    labeled = cloud.y >= 0
-    np.testing.assert_array_equal(model.transduction_[labeled], cloud.y[labeled])
+    assert_consistent(model, cloud)
 
 
 def test_a_strong_classifier_decides_alone_and_a_weak_one_not_at_all(digits):

@@ -26,7 +26,7 @@ from sklearn_wnll._extension.volume import Walk, size_labels, sized_unary
 from sklearn_wnll.datasets import hide_labels
 from sklearn_wnll.model_selection import LabeledFold
 
-from .clouds import clouds
+from .clouds import assert_consistent, clouds
 from .reference import dense_weights
 
 pytestmark = [
@@ -153,16 +153,7 @@ def test_all_are_distributions_and_fitted_rows_keep_theirs(cloud, prior, size):
         template_size=size,
         random_state=0,
     ).fit(cloud.X, cloud.y)
-    new = np.vstack([cloud.X[:4], cloud.X[:4] + 0.3])
-    for mode in ("transductive", "inductive"):
-        model.set_params(predict_mode=mode)
-        np.testing.assert_array_equal(model.predict_proba(cloud.X), model.label_distributions_)
-        u = model.predict_proba(new)
-        np.testing.assert_array_equal(u[:4], model.label_distributions_[:4])
-        assert ((u >= 0) & (u <= 1)).all()
-        np.testing.assert_allclose(u.sum(axis=1), 1, rtol=1e-12)
-    labeled = cloud.y >= 0
-    np.testing.assert_array_equal(model.transduction_[labeled], cloud.y[labeled])
+    assert_consistent(model, cloud)
     assert model.class_sizes_.sum() == pytest.approx(1)
 
 

@@ -34,10 +34,10 @@ def fitted(cloud, X=None, y=None, **params):
 
 
 @moderate
-@given(label_counts, st.integers(0, 10_000))
-def test_the_weight_is_between_a_tenth_of_the_papers_and_the_papers(counts, n_others):
+@given(label_counts, st.integers(0, 10_000), st.integers(0, 200))
+def test_the_weight_is_between_a_tenth_of_the_papers_and_the_papers(counts, n_others, n_free):
     n, m = counts.sum() + n_others, counts.sum()
-    weight = adaptive_weight(counts, n)
+    weight = adaptive_weight(counts, n, n_free)
     assert max(1, n / (10 * m)) <= weight * (1 + 1e-12)
     assert weight <= n / m * (1 + 1e-12)
 
@@ -48,15 +48,27 @@ def test_the_weight_depends_on_no_order_of_the_classes(counts, n_others, random)
     other = counts.tolist()
     random.shuffle(other)
     n = counts.sum() + n_others
-    assert adaptive_weight(np.array(other), n) == pytest.approx(adaptive_weight(counts, n))
+    weight = adaptive_weight(counts, n, n_others)
+    assert adaptive_weight(np.array(other), n, n_others) == pytest.approx(weight)
+
+
+@moderate
+@given(st.integers(1, 40), st.integers(1, 8), st.integers(80, 10_000))
+def test_equal_numbers_of_labels_reach_a_tenth_of_the_points(each, n_classes, n_others):
+    counts = np.full(n_classes, each)
+    n, m = each * n_classes + n_others, each * n_classes
+    assert adaptive_weight(counts, n, n_others) == pytest.approx(max(1, n / (10 * m)))
 
 
 @moderate
 @given(st.integers(1, 40), st.integers(1, 8), st.integers(0, 10_000))
-def test_equal_numbers_of_labels_reach_a_tenth_of_the_points(each, n_classes, n_others):
-    counts = np.full(n_classes, each)
-    n, m = each * n_classes + n_others, each * n_classes
-    assert adaptive_weight(counts, n) == pytest.approx(max(1, n / (10 * m)))
+def test_without_masses_the_weight_falls_from_the_papers_as_labels_become_many(each, classes, more):
+    m = each * classes
+    few, many = (adaptive_weight(np.full(classes, k), m + more, 0) for k in (each, each + 1))
+    assert (few == pytest.approx((m + more) / m)) if each <= 4 else (few >= 1)
+    assert many <= few * (1 + 1e-12)
+    balanced = [adaptive_weight(np.full(classes, each), m + more, n) for n in range(0, 90, 10)]
+    assert (np.diff(balanced) <= 1e-12).all()
 
 
 @st.composite
@@ -176,7 +188,7 @@ def test_it_is_the_weight_that_it_stands_for_times_class_factors(cloud, size):
     new = np.vstack([cloud.X[:5], cloud.X[:5] + 0.3])
     if size is None:
         counts = np.bincount(cloud.y[cloud.y >= 0])
-        weight = adaptive_weight(counts[counts > 0], len(cloud.X))
+        weight = adaptive_weight(counts[counts > 0], len(cloud.X), (cloud.y < 0).sum())
         plain = fitted(cloud, label_weight=weight, predict_mode="inductive")
         expected = plain.predict_proba(new)
         if model._answer.class_factors is not None:  # there are rows without a label
@@ -185,7 +197,8 @@ def test_it_is_the_weight_that_it_stands_for_times_class_factors(cloud, size):
         expected[~reached] = plain.predict_proba(new)[~reached]
         np.testing.assert_allclose(model.predict_proba(new), expected, atol=1e-8)
     for one in model._answer.templates.transductions:
-        weight = adaptive_weight(one.labels.g.sum(axis=0), len(one.labels.labeled))
+        labeled = one.labels.labeled
+        weight = adaptive_weight(one.labels.g.sum(axis=0), len(labeled), (~labeled).sum())
         assert one.weighted.mu == pytest.approx(weight)
 
 
@@ -202,7 +215,7 @@ def test_other_weights_correct_nothing(cloud):
 @given(adaptive)
 def test_a_prior_takes_the_place_of_the_factors(cloud):
     counts = np.bincount(cloud.y[cloud.y >= 0])
-    weight = adaptive_weight(counts[counts > 0], len(cloud.X))
+    weight = adaptive_weight(counts[counts > 0], len(cloud.X), (cloud.y < 0).sum())
     model = fitted(cloud, class_prior="labeled")
     plain = fitted(cloud, class_prior="labeled", label_weight=weight)
     np.testing.assert_allclose(model.label_distributions_, plain.label_distributions_, atol=1e-9)
@@ -214,7 +227,8 @@ def test_one_label_for_each_class_gives_classes_of_even_mass(digits, seed):
     few = hide_labels(y, 1, random_state=seed)
     hidden = few == -1
     model = WNLLClassifier().fit(X, few)
-    plain = WNLLClassifier(label_weight=adaptive_weight(np.ones(10), len(X))).fit(X, few)
+    weight = adaptive_weight(np.ones(10), len(X), len(X) - 10)
+    plain = WNLLClassifier(label_weight=weight).fit(X, few)
     uneven, even = (
         np.abs(one.label_distributions_[hidden].mean(axis=0) - 0.1).max() for one in (plain, model)
     )

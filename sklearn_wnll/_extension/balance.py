@@ -7,21 +7,32 @@ from .class_prior import class_factors_of_sum
 __all__ = ["adaptive_weight", "balancing_factors", "dispersion"]
 
 _TENTH = 10  # times the points that a label reaches, by measurement on four data sets
+_MANY_ROWS = 10  # without a label, for each class: so many even out masses
+_MANY_LABELS = 4  # of a class: so many reach further than the paper's weight lets them
 _NOISE_RATIO = 2.0  # up to here, labels of one class differ as much as classes do
 
 
-def adaptive_weight(counts, n_points):
+def adaptive_weight(counts, n_points, n_free):
     """The factor on the energy of labelled points that ``label_weight="auto"`` stands for.
 
     ``n / (10 m)`` for ``n`` points of which ``m`` are labelled, at least 1, and towards the paper's
     ``n / m`` the more uneven the number of labels of each class, ``counts`` (n_classes,), is.
 
-    >>> adaptive_weight(np.array([5, 5]), 1000), round(adaptive_weight(np.array([40, 10]), 1000), 1)
-    (10.0, 17.6)
+    The smaller weight needs class masses that are evened out, over ``n_free`` points. Where these
+    are fewer than 10 per class, as if all rows are labelled until queries join, it is ``n / m`` up
+    to 4 labels per class, and falls to the other as these become 40.
+
+    >>> adaptive_weight(np.array([5, 5]), 1000, 990), adaptive_weight(np.array([4, 4]), 1000, 0)
+    (10.0, 125.0)
+    >>> round(adaptive_weight(np.array([40, 10]), 1000, 950), 1)
+    17.6
     """
     ratio = n_points / counts.sum()
     even, _ = _evenness(counts)
-    return float(max(1.0, ratio / _TENTH) ** even * ratio ** (1 - even))
+    balanced = min(1.0, n_free / (_MANY_ROWS * len(counts)))
+    alone = np.clip(counts.sum() / (_MANY_LABELS * len(counts)), 1.0, _TENTH)
+    reach = _TENTH**balanced * alone ** (1 - balanced)
+    return float(max(1.0, ratio / reach) ** even * ratio ** (1 - even))
 
 
 def balancing_factors(total, n_rows, masses, codes, counts):

@@ -64,16 +64,19 @@ class Extender(NamedTuple):
     max_iter: int
     seed: int
 
-    def extend(self, W, labels, start=None, component=None, *, weighs=False):
+    def extend(self, W, labels, start=None, component=None, *, n_new=0):
         """Extend labels over a graph: a :class:`HarmonicExtension`, and what points weigh.
 
-        The graph's :func:`components` may be known. Where weights adapt to the labels, ``weighs``
-        asks for the masses of these.
+        The graph's :func:`components` may be known. The last ``n_new`` points have joined a graph
+        that was fitted without them. Where weights adapt to the labels and there are no such
+        points, the masses of the labels are found too.
         """
         labeled, g, trust, unary = labels
         noise, fidelity = 0.0 if trust is None else trust.noise, None
-        adapts = self.label_weight == "auto"
-        weight = adaptive_weight(g.sum(axis=0), W.shape[0]) if adapts else self.label_weight
+        adapts, weight = self.label_weight == "auto", self.label_weight
+        if adapts:
+            n_free = len(labeled) - n_new - np.count_nonzero(labeled)
+            weight = adaptive_weight(g.sum(axis=0), W.shape[0], n_free)
         with self._solver_options("weights") as options:
             weighted = reweighted(W, labeled, weight, noise=noise, **options)
         if trust is not None:
@@ -89,7 +92,7 @@ class Extender(NamedTuple):
                 unary=unary,
                 start=start,
                 component=component,
-                masses=weighs and adapts and unary is None,
+                masses=adapts and n_new == 0 and unary is None,
                 **options,
             )
         result = result._replace(
@@ -129,13 +132,13 @@ class Transduction:
         """Build the graph of points, and extend their labels."""
         graph = builder.build(points)
         component = components(graph.weights)
-        found = extender.extend(graph.weights, labels, component=component, weighs=True)
+        found = extender.extend(graph.weights, labels, component=component)
         return cls(graph, component, labels, *found).trusting(extender)
 
     def relabeled(self, labels, extender):
         """Extend other labels over the same graph, starting at the values that it has."""
         start = self.extension.u.copy()
-        found = extender.extend(self.graph.weights, labels, start, self.component, weighs=True)
+        found = extender.extend(self.graph.weights, labels, start, self.component)
         return Transduction(self.graph, self.component, labels, *found)
 
     def trusting(self, extender):
@@ -183,7 +186,7 @@ class Transduction:
             labeled=np.append(self.labels.labeled, np.zeros(n_new, dtype=bool)),
             unary=Unary.joined(self.labels.unary, n, unary, n_new),
         )
-        result, _ = extender.extend(W, labels, np.vstack([self.extension.u, mean]))
+        result, _ = extender.extend(W, labels, np.vstack([self.extension.u, mean]), n_new=n_new)
         return result._replace(u=result.u[n:], reached=result.reached[n:])
 
     def _mean_of_neighbors(self, W, extender, unary):

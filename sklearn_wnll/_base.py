@@ -26,6 +26,7 @@ _NOT_ALWAYS_SET = (
     "estimator_weight_",
     "held_out_distributions_",
     "held_out_score_",
+    "transduction_",
 )
 
 _Method = TypeVar("_Method", bound=Callable[..., Any])
@@ -71,12 +72,15 @@ class PartlyLabeledClassifierMixin(ClassifierMixin):
         return state
 
     def _fit_whole(self, X: Any, y: Labels, *others: Any) -> Self:
-        """Fit a copy, and take all its attributes at the end: a fit that fails changes nothing."""
-        fitted = copy(self)
+        return self._change_whole("_fit", X, y, *others)
+
+    def _change_whole(self, method: str, *args: Any) -> Self:
+        """Change a copy, and take all its attributes at the end: what fails changes nothing."""
+        changed = copy(self)
         for name in _NOT_ALWAYS_SET:
-            fitted.__dict__.pop(name, None)
-        fitted._fit(X, y, *others)
-        self.__dict__ = fitted.__dict__
+            changed.__dict__.pop(name, None)
+        getattr(changed, method)(*args)
+        self.__dict__ = changed.__dict__
         return self
 
     def predict(self, X: Rows) -> NDArray[Any]:
@@ -165,7 +169,9 @@ class PartlyLabeledClassifierMixin(ClassifierMixin):
         right = are_right(predicted, column, labeled, self.unlabeled)
         return accuracy_score(np.ones_like(right), right, sample_weight=sample_weight)
 
-    def _encode(self, X: Any, y: Labels | None) -> tuple[NDArray[Any], Indices]:
+    def _encode(
+        self, n_rows: int, y: Labels | None, *, may_be_empty: bool = False
+    ) -> tuple[NDArray[Any], Indices]:
         """The classes in ``y``, and the code of each row, -1 where it has no label."""
         if y is None:
             raise ValueError(
@@ -173,14 +179,15 @@ class PartlyLabeledClassifierMixin(ClassifierMixin):
                 "is None."
             )
         column = read_labels(y)
-        if len(column) != X.shape[0]:
+        if len(column) != n_rows:
             raise ValueError(
-                f"Inconsistent numbers of samples: X has {X.shape[0]} rows and y {len(column)} "
+                f"Inconsistent numbers of samples: X has {n_rows} rows and y {len(column)} "
                 "entries. y needs an entry for every row of X; the marker `unlabeled` (-1 among "
                 "numbers, None among strings) says that a row has no label."
             )
-        classes, codes = encode_labels(column, self.unlabeled)
-        self._warn_if_few(int(np.count_nonzero(codes >= 0)), len(classes))
+        classes, codes = encode_labels(column, self.unlabeled, may_be_empty=may_be_empty)
+        if len(classes):
+            self._warn_if_few(int(np.count_nonzero(codes >= 0)), len(classes))
         return classes, codes
 
     @staticmethod

@@ -7,28 +7,31 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import sparse
 from sklearn.base import BaseEstimator
-from sklearn.utils import Tags, check_random_state, get_tags
+from sklearn.utils import Tags, get_tags
 from sklearn.utils._param_validation import HasMethods, Interval, StrOptions
 from sklearn.utils.validation import check_is_fitted
 
-from ._base import PartlyLabeledClassifierMixin, checks_parameters
+from ._base import checks_parameters
 from ._extension.answer import Answer, find_answer
 from ._extension.beside import Known
 from ._extension.folds import has_others, held_out_tolerance
 from ._extension.held_out import HeldOut
 from ._extension.row_labels import RowLabels
-from ._extension.templates import Batching
-from ._fit_setup import check_combination, extend, make_recipe
+from ._extension.solution import Recipe
+from ._extension.templates import Batching, Templates
+from ._fit_setup import Kept, build_graph, check_combination, make_extender, make_recipe
 from ._fit_warnings import (
     warn_if_alone,
     warn_if_collapsed,
     warn_if_not_converged,
+    warn_if_unlabeled,
     warn_if_unreached,
 )
 from ._graph.metrics import METRICS
-from ._graph_rows import GraphRowsMixin, as_given
+from ._graph_rows import as_given
 from ._label_advice import HeldOutLabels, SuggestsLabels, SuspectsLabels
 from ._progress import show_progress
+from ._session import KeepsGraph
 from ._typing import (
     Classifier,
     ClassPrior,
@@ -47,9 +50,7 @@ from ._typing import (
 __all__ = ["WNLLClassifier"]
 
 
-class WNLLClassifier(
-    SuggestsLabels, SuspectsLabels, GraphRowsMixin, PartlyLabeledClassifierMixin, BaseEstimator
-):
+class WNLLClassifier(KeepsGraph, SuggestsLabels, SuspectsLabels, BaseEstimator):
     """Classification with few labels by the weighted nonlocal Laplacian (WNLL).
 
     The labels of some rows are extended to all rows along a nearest-neighbour graph: the
@@ -169,6 +170,10 @@ class WNLLClassifier(
         Largest number of new rows that are predicted together. If None, all are. If there are
         more, they are shuffled and cut into batches, each of which joins the fitted graph
         separately.
+    warm_start : bool, default=False
+        Whether ``fit`` with the rows that are fitted already, in their order and byte for byte,
+        does what :meth:`relabel` does: it keeps the graph, and starts at the last values. With
+        other rows, or other parameters of the graph, it fits anew.
     tol : float, default=1e-6
         Tolerance of the solver. The conjugate gradients end for a class when no entry would
         change by more than ``tol`` in a further averaging over its neighbours, and the error,
@@ -193,7 +198,7 @@ class WNLLClassifier(
     classes_ : ndarray of shape (n_classes,)
         The distinct labels, sorted, of the type that they have in ``y``.
     transduction_ : ndarray of shape (n_samples,)
-        Label of each fitted row, labelled and unlabelled ones.
+        Label of each fitted row, labelled and unlabelled ones. Only if some row is labelled.
     label_distributions_ : ndarray of shape (n_samples, n_classes)
         Distribution over the classes of each fitted row.
     reached_ : ndarray of bool of shape (n_samples,)
@@ -341,6 +346,7 @@ class WNLLClassifier(
     point_index_: Indices | None
     n_iter_: int
     _answer: Answer
+    _kept: Kept
     n_features_in_: int
     feature_names_in_: NDArray[np.object_]
 
@@ -369,6 +375,7 @@ class WNLLClassifier(
         "unlabeled": "no_validation",
         "template_size": [None, Interval(Integral, 2, None, closed="left")],
         "query_size": [None, Interval(Integral, 1, None, closed="left")],
+        "warm_start": ["boolean"],
         "tol": [Interval(Real, 0, None, closed="neither")],
         "max_iter": [Interval(Integral, 1, None, closed="left")],
         "random_state": ["random_state"],
@@ -397,6 +404,7 @@ class WNLLClassifier(
         unlabeled: object = "auto",
         template_size: int | None = None,
         query_size: int | None = None,
+        warm_start: bool = False,
         tol: float = 1e-6,
         max_iter: int = 1000,
         random_state: RandomState = None,
@@ -421,6 +429,7 @@ class WNLLClassifier(
         self.unlabeled = unlabeled
         self.template_size = template_size
         self.query_size = query_size
+        self.warm_start = warm_start
         self.tol = tol
         self.max_iter = max_iter
         self.random_state = random_state
@@ -444,7 +453,9 @@ class WNLLClassifier(
             with ``metric="precomputed"``. float32 stays float32.
         y : array-like of shape (n_samples,)
             Labels, with the marker ``unlabeled`` where a row has none: numbers without a
-            fractional part, strings, or other objects that can be hashed and sorted.
+            fractional part, strings, or other objects that can be hashed and sorted. If no row has
+            one, a FewLabelsWarning is issued, and ``classes_`` is empty: the graph waits for
+            :meth:`suggest_labels` and :meth:`relabel`.
 
         Returns
         -------
@@ -466,14 +477,26 @@ class WNLLClassifier(
     def _fit(self, X: Rows, y: Labels, known: Known | None = None) -> None:
         """Set the fitted attributes."""
         rows = self._validate_X(X, reset=True)
-        classes, codes = self._encode(rows, y)
+        classes, codes = self._encode(rows.shape[0], y, may_be_empty=True)
         labels = RowLabels.of(codes, classes, self.class_prior)
         check_combination(self, classes)
-        seed = int(check_random_state(self.random_state).randint(2**31 - 1))
-        recipe = make_recipe(self, as_given(X, rows), classes, seed, known)
+        if self.warm_start and self._are_fitted_rows(X, rows):
+            self._extend_again(self._answer.templates, classes, labels, known)
+            return
+        self._kept = kept = Kept.of(self, X, rows)
+        recipe = make_recipe(self, kept, classes, known)
+        extender = make_extender(self, labels, kept.seed, stands_alone=recipe.companion is None)
+        with show_progress(self.verbose):
+            templates = build_graph(self, rows, codes, extender)
+        self._set_answer(classes, labels, templates, recipe)
+
+    def _set_answer(
+        self, classes: NDArray[Any], labels: RowLabels, templates: Templates, recipe: Recipe
+    ) -> None:
+        """Go on from labels that are extended over a graph, and set the fitted attributes."""
         with show_progress(self.verbose):
             answer, result = find_answer(
-                extend(self, rows, labels, seed, stands_alone=recipe.companion is None),
+                templates,
                 labels,
                 recipe,
                 n_folds=self.held_out,
@@ -483,15 +506,19 @@ class WNLLClassifier(
         u, templates = answer.corrected(result), answer.templates
         one_graph = len(templates.parts) == 1
         warn_if_not_converged(result, self.tol, self.max_iter)
-        warn_if_unreached(result.reached, "rows of X")
+        if len(classes):
+            warn_if_unreached(result.reached, "rows of X")
+        else:
+            warn_if_unlabeled()
         if result.converged:
             first = templates.points.first_rows  # equal rows are no evidence of their own
-            warn_if_collapsed(classes, u, first[(codes[first] < 0) & result.reached[first]])
+            warn_if_collapsed(classes, u, first[(labels.codes[first] < 0) & result.reached[first]])
 
         self.classes_, self._answer = classes, answer
         self.label_distributions_ = answer.calibrated(u, result.reached)
         self.reached_ = result.reached
-        self.transduction_ = classes[self.label_distributions_.argmax(axis=1)]
+        if len(classes):
+            self.transduction_ = classes[self.label_distributions_.argmax(axis=1)]
         self.temperature_, self.label_noise_ = answer.temperature, templates.label_noise
         self.templates_ = templates.rows
         self.graph_ = templates.transductions[0].graph.weights if one_graph else None
@@ -514,6 +541,7 @@ class WNLLClassifier(
         self.held_out_score_ = float((u.argmax(axis=1) == codes).mean())
 
     def _held_out_labels(self) -> HeldOutLabels:
+        self._check_has_labels()
         answer = self._answer
         with show_progress(self.verbose):
             held_out = answer.find_held_out(self.n_jobs)
@@ -524,6 +552,13 @@ class WNLLClassifier(
         u = answer.calibrated(held_out.u, held_out.reached)
         return HeldOutLabels(rows, codes, u, held_out.reached & has_others(codes, held_out.fold))
 
+    def _check_has_labels(self) -> None:
+        if not len(self.classes_):
+            raise ValueError(
+                f"This {type(self).__name__} was fitted without any label. Pass some to "
+                "relabel(y), or to fit; suggest_labels(n) tells which rows to label first."
+            )
+
     def _distributions(self, X: Rows, p: Floats | None = None) -> tuple[Floats, Mask]:
         """Give the distribution of each row, and whether a label reaches it.
 
@@ -531,6 +566,7 @@ class WNLLClassifier(
         """
         check_is_fitted(self)
         self._validate_params()
+        self._check_has_labels()
         rows = self._validate_X(X, reset=False)
         with show_progress(self.verbose):
             u, result = self._answer.predict(

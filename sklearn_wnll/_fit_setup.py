@@ -1,9 +1,10 @@
 """What a fit is made of, from the parameters of the estimator."""
 
 from copy import deepcopy
-from typing import Any
+from typing import Any, NamedTuple
 
 from numpy.typing import NDArray
+from sklearn.utils import check_random_state
 
 from ._extension.beside import Classifier, Companion, Known
 from ._extension.row_labels import RowLabels
@@ -11,8 +12,45 @@ from ._extension.solution import Recipe
 from ._extension.templates import Templates, fit_templates
 from ._extension.transduction import Extender
 from ._graph.builder import make_graph_builder
+from ._graph_rows import as_given
 
-__all__ = ["check_combination", "extend", "make_recipe"]
+__all__ = ["Kept", "build_graph", "check_combination", "make_extender", "make_recipe"]
+
+_OF_GRAPH = "n_neighbors", "scale_neighbor", "metric", "neighbors", "template_size", "random_state"
+
+
+class Kept(NamedTuple):
+    """What stays of a fit while labels change.
+
+    ``given`` are the rows as the estimator's classifier takes them, None if there is none;
+    ``n_features`` is their number of features, ``seed`` what draws the rest, and ``parameters`` are
+    those that the graph depends on.
+    """
+
+    given: Any
+    n_features: int
+    seed: int
+    parameters: dict[str, Any]
+
+    @classmethod
+    def of(cls, model: Any, X: Any, rows: Any) -> "Kept":
+        """Keep what a fit to ``rows``, the validated ``X``, is to need again."""
+        # A copy, since the caller may overwrite X before labels are held out.
+        given = None if model.estimator is None else deepcopy(as_given(X, rows))
+        seed = int(check_random_state(model.random_state).randint(2**31 - 1))
+        parameters = {name: getattr(model, name) for name in _OF_GRAPH}
+        return cls(given, rows.shape[1], seed, parameters)
+
+    def changed(self, model: Any) -> list[str]:
+        """Names of parameters which the graph depends on, and that are no longer the same."""
+        return [
+            name for name, old in self.parameters.items() if not _same(old, getattr(model, name))
+        ]
+
+
+def _same(a: Any, b: Any) -> bool:
+    """Whether two values of a parameter are the same, of which one may be an object."""
+    return a is b or (type(a) is type(b) and isinstance(a, (int, str)) and a == b)
 
 
 def check_combination(model: Any, classes: NDArray[Any]) -> None:
@@ -30,31 +68,42 @@ def check_combination(model: Any, classes: NDArray[Any]) -> None:
             "estimator needs features, but with metric='precomputed' X holds distances. Pass "
             "estimator=None, or the features with another metric."
         )
-    if len(classes) < 2:
+    if len(classes) == 1:
         raise ValueError(
             "estimator needs two classes, but y has one class only. Label rows of another, or "
             "pass estimator=None."
         )
 
 
-def make_recipe(
-    model: Any, X: Any, classes: NDArray[Any], seed: int, companion: Known | None
-) -> Recipe:
+def make_recipe(model: Any, kept: Kept, classes: NDArray[Any], companion: Known | None) -> Recipe:
     """What is done once labels are extended: a ``companion`` joins, or the estimator."""
     if model.estimator is None:
         return Recipe(companion, model.volume_constraint, model.n_jobs)
     learner = Companion(
         Classifier(model.estimator, classes),
-        deepcopy(X),  # which the caller may overwrite before labels are held out
+        kept.given,
         given=model.estimator_labels == "given",
         strength=model.estimator_weight,
         n_stages=model.n_stages,
-        seed=seed,
+        seed=kept.seed,
     )
     return Recipe(learner, model.volume_constraint, model.n_jobs)
 
 
-def extend(model: Any, X: Any, labels: RowLabels, seed: int, *, stands_alone: bool) -> Templates:
+def make_extender(model: Any, labels: RowLabels, seed: int, *, stands_alone: bool) -> Extender:
+    """How labels are extended, alone or beside a classifier."""
+    beside_another = not stands_alone and model.label_weight == "auto"
+    return Extender(
+        label_weight="poisson" if beside_another else model.label_weight,
+        label_noise=model.label_noise,
+        fallback=labels.fallback,
+        tol=model.tol,
+        max_iter=model.max_iter,
+        seed=seed,
+    )
+
+
+def build_graph(model: Any, X: Any, codes: NDArray[Any], extender: Extender) -> Templates:
     """Build the graph of the rows, and extend their labels."""
     builder = make_graph_builder(
         X,
@@ -65,20 +114,6 @@ def extend(model: Any, X: Any, labels: RowLabels, seed: int, *, stands_alone: bo
         template_size=model.template_size,
         random_state=model.random_state,
     )
-    beside_another = not stands_alone and model.label_weight == "auto"
-    extender = Extender(
-        label_weight="poisson" if beside_another else model.label_weight,
-        label_noise=model.label_noise,
-        fallback=labels.fallback,
-        tol=model.tol,
-        max_iter=model.max_iter,
-        seed=seed,
-    )
     return fit_templates(
-        builder,
-        X,
-        labels.codes,
-        extender,
-        template_size=model.template_size,
-        n_jobs=model.n_jobs,
+        builder, X, codes, extender, template_size=model.template_size, n_jobs=model.n_jobs
     )

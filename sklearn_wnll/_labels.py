@@ -75,27 +75,33 @@ class EncodedLabels(NamedTuple):
     codes: Indices
 
 
-def encode_labels(y: Labels | LabelColumn, unlabeled: object = "auto") -> EncodedLabels:
+def encode_labels(
+    y: Labels | LabelColumn, unlabeled: object = "auto", *, may_be_empty: bool = False
+) -> EncodedLabels:
     """Find the classes in ``y``, and the rows that have no label: :class:`EncodedLabels`.
 
     Classes are of the type of the labels in ``y``. Warns with an AmbiguousLabelsWarning if there is
     a doubt: ``y`` is exactly -1 and 1; or a class is called "", "nan", "none" or the like, is what
     -1 becomes in unsigned integers, is -1 where another marker is asked for, or is as frequent as
-    only unlabelled rows are. Raises ValueError if no row is labelled, or if ``y`` holds what
-    cannot be a class.
+    only unlabelled rows are. Raises ValueError if no row is labelled, or if ``y`` holds what cannot
+    be a class. If it ``may_be_empty``, no row needs a label; but NaN alone is a mistake.
 
     >>> encode_labels(["cat", None, "dog", "cat"])
     EncodedLabels(classes=array(['cat', 'dog'], dtype=object), codes=array([ 0, -1,  1,  0]))
     """
     column = read_labels(y)
     labeled = ~_unlabeled_mask(column, unlabeled)
+    codes = np.full(len(column), -1, dtype=np.intp)
     if not labeled.any():
+        if may_be_empty and not (_is_auto(unlabeled) and column.values.dtype.kind == "f"):
+            return EncodedLabels(column.known(labeled), codes)
+        none_yet = " To begin without any label, pass numpy.full(len(X), -1)."
         raise ValueError(
             f"Every row of y is unlabelled (unlabeled={unlabeled!r}). Give at least one row a "
             "label, or pass unlabeled=None if the marker is a class."
+            + (none_yet if may_be_empty else "")
         )
     _check_no_missing(column, labeled, unlabeled)
-    codes = np.full(len(column), -1, dtype=np.intp)
     classes, codes[labeled] = sorted_classes(column.known(labeled))
     if unlabeled is not None:
         if labeled.all():

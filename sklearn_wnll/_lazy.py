@@ -8,16 +8,16 @@ __all__ = ["Lazy"]
 class Lazy:
     """A value that the first thread to need it computes, once.
 
-    Pickles and copies hold only ``make``, which they must be able to hold, so an object saves and
-    hashes the same before and after its lazy values are used.
+    It may be ``made`` already. Pickles and copies hold only ``make``, which they must be able to
+    hold, so an object saves and hashes the same before and after its lazy values are used.
 
     >>> squares = Lazy(lambda: [n * n for n in range(4)])
     >>> squares.get() is squares.get()
     True
     """
 
-    def __init__(self, make):
-        self._make, self._made, self._lock = make, [], Lock()
+    def __init__(self, make, *made):
+        self._make, self._made, self._lock = make, [*made], Lock()
 
     def get(self, *args):
         """Return ``make(*args)``, with the arguments of the first call."""

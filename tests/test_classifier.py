@@ -429,7 +429,7 @@ def test_no_line_of_python_runs_for_each_row(neighbors, mode):
     [
         ({}, [[0.0], [np.nan]], [0, 1], "Input X contains NaN"),
         ({}, [[0.0], [np.inf]], [0, 1], "Input X contains infinity"),
-        ({}, [[0.0], [1.0]], [-1, -1], "Every row of y is unlabelled"),
+        ({}, [[0.0], [1.0]], np.full(2, np.nan), "Every row of y is unlabelled.*To begin without"),
         ({}, [[0.0], [1.0]], [0, 1, 1], "X has 2 rows and y 3 entries.*`unlabeled`"),
         ({"metric": "precomputed"}, np.eye(3) + 0.1, [0, 1, 1], "Turn them into distances"),
         ({"metric": "precomputed"}, [[-1.0], [1.0]], [0, 1], "must be a square matrix"),

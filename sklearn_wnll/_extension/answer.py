@@ -71,8 +71,11 @@ def find_answer(templates, labels, recipe, *, n_folds=None, calibrate=False, n_j
     """Find how the distributions of ``templates`` are to be corrected: an :class:`Answer`.
 
     Returns also the :class:`HarmonicExtension` to all rows. Labels are held out in ``n_folds`` if
-    that is not None, or if it takes that to ``calibrate``.
+    that is not None, or if it takes that to ``calibrate``. Without any label, nothing is found.
     """
+    if not labels.n_classes:
+        nothing = Answer(recipe, labels, templates, None, None, 1.0, None)
+        return nothing, templates.fitted()
     solution = recipe(templates, labels)
     labels, recipe = solution.labels, recipe.following(solution)
     held_out, temperature = None, 1.0

@@ -22,7 +22,9 @@ class RowLabels(NamedTuple):
 
     @classmethod
     def of(cls, codes, classes, class_prior):
-        """Check the estimator's ``class_prior``."""
+        """Check the estimator's ``class_prior``; without classes, there is none."""
+        if not len(classes):
+            return cls(codes, 0, None)
         if class_prior is not None and not isinstance(class_prior, str):
             frequencies = labeled_frequencies(codes, len(classes))
             class_prior = class_prior_values(class_prior, classes, frequencies)

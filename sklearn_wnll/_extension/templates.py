@@ -155,6 +155,36 @@ class Templates:
         found = run_jobs(solve, tasks, count, n_jobs, "templates")
         return replace(self, transductions=list(found), extender=extender)
 
+    def relabeled(self, codes, extender, columns):
+        """Other ``codes`` of the rows (n_rows,) over the same graph, of which there is one only.
+
+        The solver starts at the values that are there: the class that is in a column now was in one
+        of the ``columns`` (n_classes,), or is new, -1.
+        """
+        (one,) = self.transductions
+        labels = _label_points(self.points, codes, len(columns))
+        start, known = np.tile(extender.fallback, (self.points.n_points, 1)), columns >= 0
+        start[:, known] = one.extension.u[:, columns[known]]
+        relabeled = one.relabeled(labels, extender, start).trusting(extender)
+        return replace(self, transductions=[relabeled], extender=extender)
+
+    def grown(self, X):
+        """Let rows join the graph for good, of which there is one only.
+
+        What the labels say is that of before, until they are extended again.
+        """
+        (one,) = self.transductions
+        points, new = self.points.grown(X)
+        n = points.n_points
+        return replace(
+            self,
+            points=points,
+            parts=[np.arange(n)],
+            transductions=[one.grown(new, self.extender) if new.shape[0] else one],
+            template=np.zeros(n, dtype=np.intp),
+            position=np.arange(n),
+        )
+
     def beside(self, terms, n_jobs=None):
         """Extend the labels once more, beside a :class:`Unary` term, or None, of each one's points.
 

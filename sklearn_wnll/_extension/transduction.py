@@ -131,19 +131,32 @@ class Transduction:
     def fit(cls, builder, points, labels, extender):
         """Build the graph of points, and extend their labels."""
         graph = builder.build(points)
-        component = components(graph.weights)
-        found = extender.extend(graph.weights, labels, component=component)
-        return cls(graph, component, labels, *found).trusting(extender)
+        return cls._of(graph, components(graph.weights), labels, extender).trusting(extender)
 
-    def relabeled(self, labels, extender):
-        """Extend other labels over the same graph, starting at the values that it has."""
-        start = self.extension.u.copy()
-        found = extender.extend(self.graph.weights, labels, start, self.component)
-        return Transduction(self.graph, self.component, labels, *found)
+    @classmethod
+    def _of(cls, graph, component, labels, extender, start=None):
+        """Extend labels over a graph; without any, nothing is known of it."""
+        if labels.labeled.any():
+            found = extender.extend(graph.weights, labels, start, component)
+            return cls(graph, component, labels, *found)
+        n = graph.n_points
+        u = np.tile(extender.fallback, (n, 1))
+        nothing = HarmonicExtension(u, np.zeros(n, dtype=bool), 0, 0.0, True)
+        return cls(graph, component, labels, nothing, Reweighted(None, 1.0, np.ones(n)))
+
+    def relabeled(self, labels, extender, start=None):
+        """Extend other labels over the same graph, starting at the values that it has.
+
+        Where the classes are others, these are given as ``start`` (n_points, n_classes).
+        """
+        start = self.extension.u.copy() if start is None else start
+        return self._of(self.graph, self.component, labels, extender, start)
 
     def trusting(self, extender):
         """Extend the labels once more, as far as the others speak for them."""
-        trust = None if extender.label_noise == 0 else self._find_trust(extender)
+        if extender.label_noise == 0 or not self.labels.labeled.any():
+            return self
+        trust = self._find_trust(extender)
         if trust is None:
             return self
         return self.relabeled(self.labels._replace(trust=trust), extender)
@@ -162,14 +175,25 @@ class Transduction:
 
     def without(self, away, extender):
         """The labels that are left over the same graph when some points lose theirs."""
-        labels = self.labels.without(away)
-        if labels.labeled.any():
-            return self.relabeled(labels, extender).trusting(extender)
-        n = self.graph.n_points
-        u = np.tile(extender.fallback, (n, 1))
-        nothing = HarmonicExtension(u, np.zeros(n, dtype=bool), 0, 0.0, True)
+        return self.relabeled(self.labels.without(away), extender).trusting(extender)
+
+    def grown(self, new, extender):
+        """The graph with new points, which have the mean of their neighbours for a start."""
+        n, n_new, graph = self.graph.n_points, new.shape[0], self.graph.grown(new)
+        u, reached = np.tile(extender.fallback, (n_new, 1)), np.zeros(n_new, dtype=bool)
+        if self.labels.labeled.any():
+            u, reached = self._mean_of_neighbors(graph.weights[n:, :n], extender, None)
+        extension = self.extension._replace(
+            u=np.vstack([self.extension.u, u]), reached=np.append(self.extension.reached, reached)
+        )
+        labeled = np.append(self.labels.labeled, np.zeros(n_new, dtype=bool))
+        labels = self.labels._replace(labeled=labeled, unary=None)
         return replace(
-            self, labels=labels, extension=nothing, weighted=Reweighted(None, 1.0, np.ones(n))
+            self,
+            graph=graph,
+            component=components(graph.weights),
+            labels=labels,
+            extension=extension,
         )
 
     def averaged(self, new, extender, unary=None):

@@ -1,5 +1,6 @@
 """Rows of features to the graph of their nearest neighbours."""
 
+from copy import copy
 from dataclasses import dataclass
 
 from .base import GraphBuilder, PointGraph
@@ -26,8 +27,19 @@ class FeatureGraph(PointGraph):
 
     def add_queries(self, new):
         """Weights of all points when new rows have joined, the new ones last."""
-        lists = self._search.add_queries(self._lists, self._space.transform(new), self._n_neighbors)
-        return self._weights(lists, self.n_points + new.shape[0])
+        return self._joined(self._space.transform(new))[1]
+
+    def grown(self, new):
+        """The graph when new rows have joined for good; the scale of the space stays."""
+        queries, grown = self._space.transform(new), copy(self)
+        grown._lists, grown.weights = self._joined(queries)
+        grown._search = self._search.grown(queries, self._n_neighbors)
+        return grown
+
+    def _joined(self, queries):
+        """Lists and weights of all points when queries have joined, in the searched space."""
+        lists = self._search.add_queries(self._lists, queries, self._n_neighbors)
+        return lists, self._weights(lists, self.n_points + queries.shape[0])
 
     def query_weights(self, new):
         """Weights of the edges from new rows to fitted ones (n_new, n_points)."""

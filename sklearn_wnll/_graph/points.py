@@ -1,6 +1,7 @@
 """The points that rows are, and how queries are found among them."""
 
 from abc import ABC, abstractmethod
+from copy import copy
 from typing import NamedTuple
 
 import numpy as np
@@ -36,6 +37,10 @@ class Points(ABC):
     def first_rows(self):
         """The first row of each point (n_points,)."""
         return np.unique(self.index, return_index=True)[1]
+
+    @abstractmethod
+    def are_of(self, X):
+        """Whether the rows ``X`` are the fitted ones, all of them in their order."""
 
     @abstractmethod
     def match(self, X):
@@ -74,6 +79,21 @@ class FeaturePoints(Points):
         if self.n_points == len(self.index):
             return X
         return X[self.first_rows]
+
+    def are_of(self, X):
+        """Whether rows are the fitted ones, of the same type, by their keys."""
+        dtype = X.dtype if X.dtype.kind == "f" else np.dtype(np.float32)
+        if (len(self.index), dtype, self._sparse) != (X.shape[0], self._dtype, sparse.issparse(X)):
+            return False
+        return np.array_equal(row_keys(self._as_metric_sees(X), dtype), self.keys[self.index])
+
+    def grown(self, X):
+        """The points when rows have joined, rounded to the type of the others, and the new ones."""
+        match, grown = self.match(cast_rows(X, self._dtype)), copy(self)
+        grown.index = np.concatenate([self.index, match.point])
+        grown.n_points = self.n_points + match.new.shape[0]
+        grown._rows = RowIndex(np.concatenate([self.keys, row_keys(match.new, self._dtype)]))
+        return grown, match.new
 
     def match(self, X, keys=None):
         """Find the queries among the points: a :class:`Match`; their keys may be known."""

@@ -33,12 +33,18 @@ class PrecomputedPoints(Points):
         self.index, self.n_points = index, n_points
         self._fingerprint = _fingerprint(distances)
 
+    def are_of(self, distances):
+        """Whether distances are the fitted ones, byte for byte."""
+        return distances.shape[0] == len(self.index) and self._fingerprint == _fingerprint(
+            distances
+        )
+
     def match(self, distances):
         """Find the queries among the points: a :class:`Match`, with distances to points as new."""
         _check_distances(distances)
         check_no_weights(distances)
         n_queries = distances.shape[0]
-        if n_queries == len(self.index) and _fingerprint(distances) == self._fingerprint:
+        if self.are_of(distances):
             return Match(self.index, distances[:0, : self.n_points])
         if sparse.issparse(distances):
             stored = distances.tocoo()

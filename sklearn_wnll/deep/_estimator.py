@@ -313,7 +313,7 @@ class DeepWNLLClassifier(SuspectsLabels, PartlyLabeledClassifierMixin, SavesWeig
     def _fit(self, X: Any, y: Labels) -> None:
         """Set the fitted attributes."""
         X = validate_samples(self, X, reset=True)
-        classes, codes = self._encode(X, y)
+        classes, codes = self._encode(X.shape[0], y)
         steps = {name: self._step(name) for name in STEPS}
         stages, learns_from_unlabeled = self._stages(steps, codes)
         wnll, linear_weight = self._fresh_wnll(learns_from_unlabeled), self._linear_weight()

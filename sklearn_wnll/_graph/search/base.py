@@ -35,13 +35,22 @@ class NeighborSearch(ABC):
         """Fit a new search with the same parameters to other points (n_points, n_features)."""
         return copy(self).fit(points)
 
+    def grown(self, queries, k):
+        """Fit a search to the points and, after them, the distinct and new queries.
+
+        It will be asked for about ``k`` neighbours.
+        """
+        return self.fitted_like(self._together(queries))
+
     def add_queries(self, lists, queries, k):
         """Find the lists of points and queries together, given the ``lists`` of the points.
 
         The queries (n_queries, n_features), distinct and new, are numbered after the points.
         """
-        if sparse.issparse(self.points):
-            together = sparse.vstack([self.points, queries], format="csr")
-        else:
-            together = np.vstack([self.points, queries])
+        together = self._together(queries)
         return self.fitted_like(together).lists(min(k, together.shape[0] - 1))
+
+    def _together(self, queries):
+        if sparse.issparse(self.points):
+            return sparse.vstack([self.points, queries], format="csr")
+        return np.vstack([self.points, queries])

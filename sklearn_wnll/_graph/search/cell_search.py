@@ -1,5 +1,6 @@
 """Approximate Euclidean neighbours of dense rows, by comparing cells in blocks."""
 
+from copy import copy
 from functools import partial
 from typing import NamedTuple
 
@@ -26,6 +27,7 @@ _FEW_FEATURES = 128  # up to which principal components are not worth it
 _POINTS = 2**16  # points that are compared with cells together, at most
 _QUERIES = 8192  # queries from outside, at most
 _BLOCK_BYTES = 2**20  # differences that are in work at a time
+_GROWTH = 1.25  # times the points that cells were made of, they are made anew
 _PATIENCE = 0.5  # seconds of exact search among new points from which cells are worth making
 
 
@@ -50,9 +52,22 @@ class CellSearch(NeighborSearch):
 
     def fit(self, points):
         """Store the points; the first search makes the cells."""
+        return self._fit(points, len(points))
+
+    def _fit(self, points, n_first, *index):
+        """Store the points, of which the first are divided into cells, and an index if known."""
         self._exact = ExactSearch("euclidean", report=False).fit(points)
-        self._index = Lazy(partial(_Index, points, self.seed))
+        self._index = Lazy(partial(_Index, points, self.seed, n_first), *index)
+        self._n_first = n_first
         return super().fit(points)
+
+    def grown(self, queries, k):
+        """Fit a search to points and queries, which join the cells while these stay small."""
+        points = self._together(queries)
+        if self._is_one_cell() or len(points) > _GROWTH * self._n_first:
+            return self.fitted_like(points)
+        index = self._index.get(k).grown(points)
+        return copy(self)._fit(points, self._n_first, index)
 
     def lists(self, k):
         """Find about the k nearest other points of each point."""
@@ -149,19 +164,23 @@ class CellSearch(NeighborSearch):
 
 
 class _Index:
-    """Cells of the points, or of their first principal components."""
+    """Cells of the points, or of their first principal components.
 
-    def __init__(self, points, seed, k):
+    The first points, so many, are divided into cells, which the others join.
+    """
+
+    def __init__(self, points, seed, n_first, k):
         rng = np.random.default_rng(seed)
-        n, d = points.shape
+        first = points[:n_first]
+        n, d = first.shape
         self.n_candidates = min(k + 2, n - 1)
-        self._points, self._reduction, reduced = points, None, points
+        self._points, self._reduction, reduced = points, None, first
         sample = np.sort(rng.choice(n, min(n, _SAMPLE), replace=False))
-        neighbors = _neighbors_of_sample(points, sample, k)
+        neighbors = _neighbors_of_sample(first, sample, k)
         if d > _FEW_FEATURES:
             n_candidates = min(k + max(2, k // 4), n - 1)
             found = fit_reduction(
-                points, sample, neighbors, n_candidates, _COMPONENT_RECALL,
+                first, sample, neighbors, n_candidates, _COMPONENT_RECALL,
                 seed=int(rng.integers(2**31)),
             )  # fmt: skip
             if found[0] is not None:
@@ -170,6 +189,20 @@ class _Index:
         ranks = self.cells.ranks(reduced[sample], self.cells.cell[neighbors])
         n_probes = 1 + int(np.quantile(ranks, _CELL_RECALL, method="higher"))
         self.n_probes = min(n_probes, _MAX_PROBES)
+        if n < len(points):
+            self._grow()
+
+    def grown(self, points):
+        """The index of more points, which are those that it has and then others."""
+        grown = copy(self)
+        grown._points = points
+        grown._grow()
+        return grown
+
+    def _grow(self):
+        """Let points that are in no cell join the nearest."""
+        added = self.assign(self._points[len(self.cells.cell) :])
+        self.cells = self.cells.grown(added.reduced, added.cell)
 
     def assign(self, queries):
         """Assign queries to cells."""

@@ -4,6 +4,8 @@ An inverted file, as in H. Jegou, M. Douze and C. Schmid, "Product quantization 
 neighbor search", IEEE TPAMI 33 (2011), without the quantization.
 """
 
+from copy import copy
+
 import numpy as np
 
 from ..._parallel import equal_blocks, in_threads
@@ -28,19 +30,33 @@ class Cells:
         self._partition = partition = Partition(points, size, seed)
         self.cell, self.n_cells = partition.cell, len(partition.centers)
         self.assign, self.ranks = partition.assign, partition.ranks
+        self._sort()
+        self._rows = self._compute_rows(points, self.cell, self.order)
+
+    def grown(self, points, cell):
+        """The cells with more points (n_new, n_features), each in a ``cell`` (n_new,)."""
+        grown, n = copy(self), len(self.cell)
+        grown.cell = np.concatenate([self.cell, cell])
+        grown._sort()
+        place = np.argsort(grown.order)
+        grown._rows = np.empty((len(place), self._rows.shape[1]), dtype=np.float32)
+        grown._rows[place[self.order]] = self._rows
+        grown._rows[place[n:]] = self._compute_rows(points, cell, np.arange(len(points)))
+        return grown
+
+    def _sort(self):
         self.order = stable_order(self.cell)
         self._edges = np.concatenate([[0], np.cumsum(np.bincount(self.cell))])
-        self._rows = self._compute_rows(points)
 
-    def _compute_rows(self, points):
-        """Compute the rows ``[z, |z|^2 / 2, 1]`` of the points relative to their centers."""
+    def _compute_rows(self, points, cell, order):
+        """Compute the rows ``[z, |z|^2 / 2, 1]`` of points, in an order, relative to centers."""
         n, d = points.shape
         rows = np.empty((n, d + 2), dtype=np.float32)
 
         def compute(block):
-            members = self.order[block]
+            members = order[block]
             z = rows[block]
-            z[:, :d] = points[members] - self._partition.centers[self.cell[members]]
+            z[:, :d] = points[members] - self._partition.centers[cell[members]]
             z[:, d] = half_squares(z[:, :d])
             z[:, d + 1] = 1
 

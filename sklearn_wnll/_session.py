@@ -1,0 +1,235 @@
+"""Labels change and rows join while the graph stays: methods of the estimator."""
+
+from typing import Any, Self
+
+import joblib
+import numpy as np
+from numpy.typing import NDArray
+from scipy import sparse
+from sklearn.utils.validation import check_is_fitted
+
+from ._base import PartlyLabeledClassifierMixin, checks_parameters
+from ._extension.answer import Answer
+from ._extension.beside import Known
+from ._extension.row_labels import RowLabels
+from ._extension.solution import Recipe
+from ._extension.templates import Templates
+from ._fit_setup import Kept, check_combination, make_extender, make_recipe
+from ._graph_rows import GraphRowsMixin, as_given
+from ._progress import show_progress
+from ._typing import Indices, Labels, Rows
+
+__all__ = ["KeepsGraph"]
+
+
+class KeepsGraph(GraphRowsMixin, PartlyLabeledClassifierMixin):
+    """A classifier that takes other labels, and more rows, on the graph that it has."""
+
+    classes_: NDArray[Any]
+    n_features_in_: int
+    _answer: Answer
+    _kept: Kept
+    class_prior: Any
+    estimator: Any
+    verbose: int
+
+    @checks_parameters
+    def relabel(self, y: Labels) -> Self:
+        """Take new labels of the fitted rows; the graph stays.
+
+        The result is that of ``fit`` with the same rows, to the solver's tolerance, at a small
+        part of the cost: the nearest neighbours are not searched again, and the solver starts
+        at the values that are there. Parameters that do not concern the graph may change before.
+
+        Parameters
+        ----------
+        y : array-like of shape (n_samples,)
+            Labels of all fitted rows in their order, with the marker ``unlabeled`` where a row has
+            none: more than before, fewer, corrected ones, or of new classes.
+
+        Returns
+        -------
+        WNLLClassifier
+            The estimator. If the method fails or is interrupted, it is as before.
+
+        Raises
+        ------
+        ValueError
+            If ``y`` is invalid, or if the graph would be another one: because a parameter of the
+            graph was changed, because it was fitted with several templates, or because an
+            ``estimator`` needs rows that were not kept.
+
+        See Also
+        --------
+        suggest_labels : Which rows to label next.
+
+        Examples
+        --------
+        >>> import numpy as np
+        >>> from sklearn.datasets import load_digits
+        >>> from sklearn_wnll import WNLLClassifier
+        >>> from sklearn_wnll.datasets import hide_labels
+        >>> X, y = load_digits(return_X_y=True)
+        >>> few = hide_labels(y, 3, random_state=0)
+        >>> model = WNLLClassifier().fit(X, few)
+        >>> for _ in range(3):
+        ...     rows = model.suggest_labels(10)
+        ...     few[rows] = y[rows]  # what a person would say
+        ...     model = model.relabel(few)
+        >>> round(float(np.mean(model.transduction_ == y)), 2)
+        0.98
+        """
+        check_is_fitted(self)
+        return self._change_whole("_relabel", y)
+
+    @checks_parameters
+    def add_rows(self, X: Rows) -> Self:
+        """Let rows without a label join the fitted ones for good.
+
+        The result is that of ``fit`` with all rows, at a small part of the cost: only the
+        neighbours of the new rows are searched. An approximate search stays so: the cells that it
+        compares are made anew when the rows have grown by a quarter. A user's own transformer as
+        ``neighbors`` is fitted again to all rows.
+
+        Parameters
+        ----------
+        X : {array-like, sparse matrix} of shape (n_new, n_features)
+            Rows that come after the fitted ones, of the same kind. They are rounded to the
+            type of the fitted rows.
+
+        Returns
+        -------
+        WNLLClassifier
+            The estimator, fitted to all rows. If the method fails or is interrupted, it is as
+            before.
+
+        Raises
+        ------
+        ValueError
+            If ``X`` is invalid, with ``metric="precomputed"``, or in the cases in which
+            :meth:`relabel` raises it.
+
+        See Also
+        --------
+        relabel : Labels of all rows, new ones included.
+
+        Examples
+        --------
+        >>> from sklearn.datasets import load_digits
+        >>> from sklearn_wnll import WNLLClassifier
+        >>> from sklearn_wnll.datasets import hide_labels
+        >>> X, y = load_digits(return_X_y=True)
+        >>> few = hide_labels(y, 10, random_state=0)
+        >>> model = WNLLClassifier().fit(X[:1700], few[:1700])
+        >>> model.add_rows(X[1700:]).transduction_.shape
+        (1797,)
+        >>> round(model.relabel(few).score(X, y), 2)
+        0.97
+        """
+        check_is_fitted(self)
+        return self._change_whole("_add_rows", X)
+
+    def _relabel(self, y: Labels, known: Known | None = None) -> None:
+        self._check_graph_stays("relabel")
+        templates = self._answer.templates
+        classes, codes = self._encode(len(templates.points.index), y, may_be_empty=True)
+        check_combination(self, classes)
+        labels = RowLabels.of(codes, classes, self.class_prior)
+        self._extend_again(templates, classes, labels, known)
+
+    def _add_rows(self, X: Rows) -> None:
+        self._check_graph_stays("add_rows")
+        if self.metric == "precomputed":
+            raise ValueError(
+                "add_rows needs features, but with metric='precomputed' X holds distances. Call "
+                "fit with the distances of all rows."
+            )
+        rows = self._validate_X(X, reset=False)
+        check_combination(self, self.classes_)
+        if self._kept.given is not None:
+            self._kept = self._kept._replace(given=_stack(self._kept.given, as_given(X, rows)))
+        codes = np.append(self._answer.labels.codes, np.full(rows.shape[0], -1))
+        labels = RowLabels.of(codes, self.classes_, self.class_prior)
+        with show_progress(self.verbose):
+            templates = self._answer.templates.grown(rows)
+        self._extend_again(templates, self.classes_, labels, None)
+
+    def _check_graph_stays(self, method: str) -> None:
+        """Refuse what would take another graph, or rows that were not kept."""
+        n_templates = len(self._answer.templates.parts)
+        if changed := self._kept.changed(self):
+            raise ValueError(
+                f"{method} keeps the graph, but {', '.join(changed)} changed since fit. Call fit, "
+                "or set the old value again."
+            )
+        if n_templates > 1:
+            raise ValueError(
+                f"{method} needs one graph, but the rows are dealt to {n_templates} templates by "
+                "their labels. Call fit, or fit with template_size=None."
+            )
+        if self.estimator is not None and self._kept.given is None:
+            raise ValueError(
+                "estimator learns from the rows, which a fit with estimator=None does not keep. "
+                "Call fit."
+            )
+
+    def _extend_again(
+        self,
+        templates: Templates,
+        classes: NDArray[Any],
+        labels: RowLabels,
+        known: Known | None,
+    ) -> None:
+        """Extend labels over the graph that is there."""
+        recipe = make_recipe(self, self._kept, classes, known)
+        alone = recipe.companion is None
+        extender = make_extender(self, labels, self._kept.seed, stands_alone=alone)
+        columns = _columns(self.classes_, classes)
+        with show_progress(self.verbose):
+            templates = templates.relabeled(labels.codes, extender, columns)
+        self._set_answer(classes, labels, templates, recipe)
+
+    def _set_answer(
+        self, classes: NDArray[Any], labels: RowLabels, templates: Templates, recipe: Recipe
+    ) -> None:
+        raise NotImplementedError
+
+    def _are_fitted_rows(self, X: Rows, rows: Any) -> bool:
+        """Whether rows, validated ones of ``X``, are those of a fit that can go on from them."""
+        if not hasattr(self, "_kept") or self._kept.changed(self):
+            return False
+        templates, kept = self._answer.templates, self._kept
+        if len(templates.parts) > 1 or rows.shape[1] != kept.n_features:
+            return False
+        if self.estimator is not None and not _equal(as_given(X, rows), kept.given):
+            return False
+        return templates.points.are_of(rows)
+
+
+def _columns(old: NDArray[Any], new: NDArray[Any]) -> Indices:
+    """The code that each of the ``new`` classes had, -1 if it was none (n_classes,)."""
+    codes = {label: code for code, label in enumerate(old)}
+    return np.array([codes.get(label, -1) for label in new], dtype=np.intp)
+
+
+def _equal(given: Any, kept: Any) -> bool:
+    """Whether rows are the kept ones, of the same kind."""
+    return type(given) is type(kept) and joblib.hash(given) == joblib.hash(kept)
+
+
+def _stack(first: Any, second: Any) -> Any:
+    """Rows and then others of the same kind, as a classifier takes them."""
+    if type(first) is not type(second):
+        raise ValueError(
+            f"X is a {type(second).__name__}, but the fitted rows are a {type(first).__name__}, "
+            "which the estimator learns from. Pass rows of that type."
+        )
+    if sparse.issparse(first):
+        return sparse.vstack([first, second], format="csr")
+    if isinstance(first, np.ndarray):
+        return np.vstack([first, second.astype(first.dtype)])
+    if hasattr(first, "vstack"):  # polars
+        return first.vstack(second)
+    import pandas as pd
+
+    return pd.concat([first, second])

@@ -40,9 +40,12 @@ class GraphSolver:
     Where weak edges tie clusters to the labels, that is far too much: residuals that sum to 0 on
     each cluster make no error that is constant on one. What ``w`` varies by on a cluster then
     bounds the error there, and that of each cluster on the way to a label adds to it.
+
+    The search for ``w`` starts at ``steps`` (n,), or at 0, and is found there afterwards.
     """
 
-    def __init__(self, A, row_sums):
+    def __init__(self, A, row_sums, steps=None):
+        self.steps = np.zeros(len(row_sums)) if steps is None else steps
         cluster = _grow_clusters(A)
         # Points of a cluster one after the other: what a product reads together lies together.
         self._order = np.argsort(cluster, kind="stable")
@@ -66,11 +69,13 @@ class GraphSolver:
         aims, n_columns = np.full(B.shape[1], tol), B.shape[1]
         if self._amplification is None:
             B = np.column_stack([B, self._diagonal])
-            x, aims = np.column_stack([x, np.zeros(len(x))]), np.append(aims, _ROUGH)
+            x, aims = np.column_stack([x, self.steps[self._order]]), np.append(aims, _ROUGH)
         run = partial(self._solver.solve, callback=callback)
         result = run(B, x, tol=aims, max_iter=max_iter)
         if self._amplification is None:
             known, out_of_time = result.converged[-1], result.n_iter[-1] == max_iter
+            self.steps = np.empty(len(x))
+            self.steps[self._order] = result.x[:, -1]
             self._amplification = self._bound(result.x[:, -1]) if known else _UNKNOWN
             if out_of_time and not known:
                 result.n_iter[:] = max_iter  # that many would not be enough to know the error

@@ -120,6 +120,8 @@ class HarmonicExtension(NamedTuple):
 
     ``n_iter`` and ``residual`` are those of the slowest class; ``converged`` holds for all.
     ``masses`` (n_labeled,), if they were asked for, sum what each labelled point has of the others.
+    ``walks`` (n_points, 2) are what the solver has found of the lengths of walks, a start for
+    another solution.
     """
 
     u: np.ndarray
@@ -128,18 +130,20 @@ class HarmonicExtension(NamedTuple):
     residual: float
     converged: bool
     masses: np.ndarray | None = None
+    walks: np.ndarray | None = None
 
 
 def harmonic_extension(
     W, labeled, g, fallback, *, mu, fidelity=None, unary=None, component=None, start=None,
-    masses=False, tol=1e-6, max_iter=1000, callback=None
+    walks=None, masses=False, tol=1e-6, max_iter=1000, callback=None
 ):  # fmt: skip
     """Extend values from labelled points to all points of a graph: a :class:`HarmonicExtension`.
 
     ``W`` (n_points, n_points) holds directed weights, ``g`` (n_labeled, n_classes) distributions
     of the labelled points, dense or sparse. Points that no label reaches get the distribution
     ``fallback`` (n_classes,). The :func:`components` may be known. The solver starts at ``start``
-    (n_points, n_classes), which becomes the result, or at ``fallback``.
+    (n_points, n_classes), which becomes the result, or at ``fallback``, and at the ``walks``
+    (n_points, 2) of another extension.
 
     With ``fidelity`` (n_labeled,), labelled points are clamped softly, and may get another value.
     Where a :class:`Unary` term pulls, it reaches points as a label does. ``masses`` asks for those
@@ -165,10 +169,11 @@ def harmonic_extension(
     clamped = fidelity is None
     given, unknown = np.flatnonzero(labeled), np.flatnonzero(reached & ~(labeled & clamped))
     results, system = [], None
+    walks = np.zeros((len(u), 2)) if walks is None else walks.copy()
     if g.shape[1] == 1:
         u[reached] = 1.0
     elif len(unknown):
-        system = _System.of(W, given, unknown, mu, fidelity, unary)
+        system = _System.of(W, given, unknown, mu, fidelity, unary, walks[unknown, 0])
     options = {"tol": tol, "max_iter": max_iter, "callback": callback}
     for classes in equal_blocks(g.shape[1], _CLASSES):
         if clamped:
@@ -180,13 +185,17 @@ def harmonic_extension(
             results.append(result._replace(x=None))
     _normalize(u, unknown, fallback)
     found = np.zeros(len(given)) if masses else None
+    if system is not None:
+        walks[unknown, 0] = system.solver.steps
     if masses and system is not None:
-        found, result = system.masses(**options)
-        results.append(result)
+        found, result = system.masses(walks[unknown, 1], **options)
+        walks[unknown, 1] = result.x[:, 0]
+        results.append(result._replace(x=None))
     return HarmonicExtension(
         u=u,
         reached=reached,
         masses=found,
+        walks=walks,
         n_iter=max((int(result.n_iter.max()) for result in results), default=0),
         residual=max((float(result.residual.max()) for result in results), default=0.0),
         converged=all(result.converged.all() for result in results),
@@ -202,8 +211,11 @@ class _System(NamedTuple):
     p: np.ndarray | None
 
     @classmethod
-    def of(cls, W, given, unknown, mu, fidelity, unary):
-        """Assemble it: the labels of ``given`` points are clamped if they have no ``fidelity``."""
+    def of(cls, W, given, unknown, mu, fidelity, unary, steps):
+        """Assemble it: the labels of ``given`` points are clamped if they have no ``fidelity``.
+
+        ``steps`` (n_unknown,) are a first guess of the lengths of walks.
+        """
         if fidelity is None:
             A, B = harmonic_system(W, given, unknown, mu)
         else:
@@ -214,7 +226,7 @@ class _System(NamedTuple):
             pull[given] = 0
             pull, p = pull[unknown], unary.p[unknown]
             A, row_sums = (A + sparse.diags_array(pull)).tocsr(), row_sums + pull
-        return cls(GraphSolver(A, row_sums), B, pull, p)
+        return cls(GraphSolver(A, row_sums, steps), B, pull, p)
 
     def right_side(self, g, classes):
         """What labels ``g`` (n_labeled, some classes) and the unary term add up to."""
@@ -223,13 +235,16 @@ class _System(NamedTuple):
             right += self.pull[:, None] * self.p[:, classes]
         return right
 
-    def masses(self, **options):
-        """The sum over points of what each label has of them (n_labeled,), and how it was found."""
+    def masses(self, start, **options):
+        """The sum over points of what each label has of them (n_labeled,), and how it was found.
+
+        The solver starts at ``start`` (n_unknown,).
+        """
         n_unknown, n_given = self.B.shape
         # In units of the mean, which the tolerance is for.
         right = np.full((n_unknown, 1), n_given / n_unknown)
-        result = self.solver.solve(right, np.zeros_like(right), **options)
-        return (self.B.T @ result.x)[:, 0] * n_unknown / n_given, result._replace(x=None)
+        result = self.solver.solve(right, start[:, None], **options)
+        return (self.B.T @ result.x)[:, 0] * n_unknown / n_given, result
 
 
 def _degrees(W):

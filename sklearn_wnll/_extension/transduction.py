@@ -8,6 +8,7 @@ import numpy as np
 from scipy import sparse
 
 from .._graph.base import PointGraph
+from .._graph.weights import SMALLEST_WEIGHT
 from .._progress import Progress
 from .balance import adaptive_weight
 from .folds import deal_folds, fair, has_others, held_out_tolerance
@@ -64,11 +65,12 @@ class Extender(NamedTuple):
     max_iter: int
     seed: int
 
-    def extend(self, W, labels, start=None, component=None, *, n_new=0):
+    def extend(self, W, labels, start=None, component=None, *, walks=None, n_new=0):
         """Extend labels over a graph: a :class:`HarmonicExtension`, and what points weigh.
 
-        The graph's :func:`components` may be known. The last ``n_new`` points have joined a graph
-        that was fitted without them. Where weights adapt to the labels and there are no such
+        The graph's :func:`components` may be known; the solver starts at ``start`` and ``walks`` as
+        in :func:`harmonic_extension`. The last ``n_new`` points have joined a graph that was fitted
+        without them. Where weights adapt to the labels and there are no such
         points, the masses of the labels are found too.
         """
         labeled, g, trust, unary = labels
@@ -91,6 +93,7 @@ class Extender(NamedTuple):
                 fidelity=fidelity,
                 unary=unary,
                 start=start,
+                walks=walks,
                 component=component,
                 masses=adapts and n_new == 0 and unary is None,
                 **options,
@@ -134,10 +137,10 @@ class Transduction:
         return cls._of(graph, components(graph.weights), labels, extender).trusting(extender)
 
     @classmethod
-    def _of(cls, graph, component, labels, extender, start=None):
+    def _of(cls, graph, component, labels, extender, start=None, walks=None):
         """Extend labels over a graph; without any, nothing is known of it."""
         if labels.labeled.any():
-            found = extender.extend(graph.weights, labels, start, component)
+            found = extender.extend(graph.weights, labels, start, component, walks=walks)
             return cls(graph, component, labels, *found)
         n = graph.n_points
         u = np.tile(extender.fallback, (n, 1))
@@ -150,7 +153,8 @@ class Transduction:
         Where the classes are others, these are given as ``start`` (n_points, n_classes).
         """
         start = self.extension.u.copy() if start is None else start
-        return self._of(self.graph, self.component, labels, extender, start)
+        walks = self.extension.walks
+        return self._of(self.graph, self.component, labels, extender, start, walks)
 
     def trusting(self, extender):
         """Extend the labels once more, as far as the others speak for them."""
@@ -180,11 +184,15 @@ class Transduction:
     def grown(self, new, extender):
         """The graph with new points, which have the mean of their neighbours for a start."""
         n, n_new, graph = self.graph.n_points, new.shape[0], self.graph.grown(new)
+        W, known = graph.weights[n:, :n], self.extension
         u, reached = np.tile(extender.fallback, (n_new, 1)), np.zeros(n_new, dtype=bool)
+        walks = known.walks
         if self.labels.labeled.any():
-            u, reached = self._mean_of_neighbors(graph.weights[n:, :n], extender, None)
-        extension = self.extension._replace(
-            u=np.vstack([self.extension.u, u]), reached=np.append(self.extension.reached, reached)
+            u, reached = self._mean_of_neighbors(W, extender, None)
+            total = np.maximum(W.sum(axis=1)[:, None], SMALLEST_WEIGHT)
+            walks = np.vstack([walks, W @ walks / total])
+        extension = known._replace(
+            u=np.vstack([known.u, u]), reached=np.append(known.reached, reached), walks=walks
         )
         labeled = np.append(self.labels.labeled, np.zeros(n_new, dtype=bool))
         labels = self.labels._replace(labeled=labeled, unary=None)

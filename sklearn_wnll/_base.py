@@ -18,7 +18,7 @@ from ._typing import Floats, Indices, Labels, Rows
 from ._warnings import warn_user
 from .exceptions import FewLabelsWarning
 
-__all__ = ["PartlyLabeledClassifierMixin", "check_not_masked", "checks_parameters"]
+__all__ = ["PartlyLabeledClassifierMixin", "check_not_masked", "check_whole", "checks_parameters"]
 
 _NOT_ALWAYS_SET = (
     "class_sizes_",
@@ -53,6 +53,15 @@ def check_not_masked(X: Any) -> None:
         raise ValueError(
             f"X is masked in {n_masked} entries, which have no distance to others. Fill them, for "
             f"instance with {cure}; or pass numpy.ma.getdata(X) if the mask means nothing."
+        )
+
+
+def check_whole(model: Any, method: str) -> None:
+    """Refuse what a compact model, which keeps nothing for other labels, cannot do."""
+    if getattr(model, "_kept", model) is None:
+        raise ValueError(
+            f"{method} needs the graph, which a compact model does not keep. Call it on the model "
+            "that it was made of."
         )
 
 

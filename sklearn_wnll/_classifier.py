@@ -11,7 +11,7 @@ from sklearn.utils import Tags, get_tags
 from sklearn.utils._param_validation import HasMethods, Interval, StrOptions
 from sklearn.utils.validation import check_is_fitted
 
-from ._base import checks_parameters
+from ._base import check_whole, checks_parameters
 from ._extension.answer import Answer, find_answer
 from ._extension.beside import Known
 from ._extension.folds import has_others, held_out_tolerance
@@ -31,6 +31,7 @@ from ._graph.metrics import METRICS
 from ._graph_rows import as_given
 from ._label_advice import HeldOutLabels, SuggestsLabels, SuspectsLabels
 from ._progress import show_progress
+from ._serving import CallCounter, Serves
 from ._session import KeepsGraph
 from ._typing import (
     Classifier,
@@ -50,7 +51,7 @@ from ._typing import (
 __all__ = ["WNLLClassifier"]
 
 
-class WNLLClassifier(KeepsGraph, SuggestsLabels, SuspectsLabels, BaseEstimator):
+class WNLLClassifier(KeepsGraph, Serves, SuggestsLabels, SuspectsLabels, BaseEstimator):
     """Classification with few labels by the weighted nonlocal Laplacian (WNLL).
 
     The labels of some rows are extended to all rows along a nearest-neighbour graph: the
@@ -514,7 +515,7 @@ class WNLLClassifier(KeepsGraph, SuggestsLabels, SuspectsLabels, BaseEstimator):
             first = templates.points.first_rows  # equal rows are no evidence of their own
             warn_if_collapsed(classes, u, first[(labels.codes[first] < 0) & result.reached[first]])
 
-        self.classes_, self._answer = classes, answer
+        self.classes_, self._answer, self._calls = classes, answer, CallCounter()
         self.label_distributions_ = answer.calibrated(u, result.reached)
         self.reached_ = result.reached
         if len(classes):
@@ -541,6 +542,7 @@ class WNLLClassifier(KeepsGraph, SuggestsLabels, SuspectsLabels, BaseEstimator):
         self.held_out_score_ = float((u.argmax(axis=1) == codes).mean())
 
     def _held_out_labels(self) -> HeldOutLabels:
+        check_whole(self, "suspect_labels")
         self._check_has_labels()
         answer = self._answer
         with show_progress(self.verbose):
@@ -568,6 +570,7 @@ class WNLLClassifier(KeepsGraph, SuggestsLabels, SuspectsLabels, BaseEstimator):
         self._validate_params()
         self._check_has_labels()
         rows = self._validate_X(X, reset=False)
+        self._check_can_predict(rows.shape[0])
         with show_progress(self.verbose):
             u, result = self._answer.predict(
                 rows,

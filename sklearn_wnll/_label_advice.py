@@ -10,6 +10,7 @@ from scipy import sparse
 from sklearn.utils.validation import check_is_fitted
 
 from ._active import most_useful_points
+from ._base import check_whole
 from ._certainty import certainty
 from ._extension.answer import Answer
 from ._progress import show_progress
@@ -91,6 +92,7 @@ class SuggestsLabels:
         50
         """
         check_is_fitted(self)
+        check_whole(self, "suggest_labels")
         check_count(n)
         if self.graph_ is None:
             raise ValueError(

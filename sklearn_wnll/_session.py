@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 from scipy import sparse
 from sklearn.utils.validation import check_is_fitted
 
-from ._base import PartlyLabeledClassifierMixin, checks_parameters
+from ._base import PartlyLabeledClassifierMixin, check_whole, checks_parameters
 from ._extension.answer import Answer
 from ._extension.beside import Known
 from ._extension.row_labels import RowLabels
@@ -77,7 +77,7 @@ class KeepsGraph(GraphRowsMixin, PartlyLabeledClassifierMixin):
         ...     few[rows] = y[rows]  # what a person would say
         ...     model = model.relabel(few)
         >>> round(float(np.mean(model.transduction_ == y)), 2)
-        0.98
+        0.97
         """
         check_is_fitted(self)
         return self._change_whole("_relabel", y)
@@ -156,6 +156,7 @@ class KeepsGraph(GraphRowsMixin, PartlyLabeledClassifierMixin):
 
     def _check_graph_stays(self, method: str) -> None:
         """Refuse what would take another graph, or rows that were not kept."""
+        check_whole(self, method)
         n_templates = len(self._answer.templates.parts)
         if changed := self._kept.changed(self):
             raise ValueError(
@@ -196,7 +197,7 @@ class KeepsGraph(GraphRowsMixin, PartlyLabeledClassifierMixin):
 
     def _are_fitted_rows(self, X: Rows, rows: Any) -> bool:
         """Whether rows, validated ones of ``X``, are those of a fit that can go on from them."""
-        if not hasattr(self, "_kept") or self._kept.changed(self):
+        if getattr(self, "_kept", None) is None or self._kept.changed(self):
             return False
         templates, kept = self._answer.templates, self._kept
         if len(templates.parts) > 1 or rows.shape[1] != kept.n_features:

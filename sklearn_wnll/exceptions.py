@@ -13,6 +13,7 @@ __all__ = [
     "SimilaritiesWarning",
     "SingleLabelWarning",
     "SlowPrecisionWarning",
+    "SlowPredictionWarning",
     "TrainingInterruptedWarning",
     "UnportableModelWarning",
     "UnreachedPointsWarning",
@@ -80,6 +81,13 @@ class MemorizedLabelsWarning(UserWarning):
     """Labels are held out on the graph of a network that has learned nearly all of them.
 
     ``held_out_score_`` is then too high. Score on samples that the training has not seen.
+    """
+
+
+class SlowPredictionWarning(UserWarning):
+    """Rows are predicted one by one, each of which joins the graph anew.
+
+    Predict them together, or set ``predict_mode="inductive"``.
     """
 
 

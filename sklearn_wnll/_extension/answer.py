@@ -1,6 +1,6 @@
 """From labels on graphs to distributions: what is corrected, and what held-out labels tell."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from sklearn.utils import _safe_indexing
@@ -44,6 +44,12 @@ class Answer:
         if self.temperature == 1:
             return u
         return np.where(reached[:, None], apply_temperature(u, self.temperature), u)
+
+    def compact(self):
+        """What an inductive prediction needs."""
+        templates, recipe = self.templates.compact(), Recipe()
+        labels = self.labels._replace(codes=np.empty(0, dtype=np.intp))
+        return replace(self, recipe=recipe, labels=labels, templates=templates, held_out=None)
 
     def predict(self, X, given, **options):
         """Distributions of queries, and whether a label reaches each (n_queries,).

@@ -185,6 +185,11 @@ class Templates:
             position=np.arange(n),
         )
 
+    def compact(self):
+        """What the mean of fitted neighbours needs; values are kept in single precision."""
+        dtype = self.points.dtype
+        return replace(self, transductions=[one.compact(dtype) for one in self.transductions])
+
     def beside(self, terms, n_jobs=None):
         """Extend the labels once more, beside a :class:`Unary` term, or None, of each one's points.
 

@@ -28,6 +28,13 @@ class PointGraph(ABC):
         """
 
     @abstractmethod
+    def compact(self, dtype):
+        """The graph without its edges, which answers :meth:`query_weights` all the same.
+
+        Its points are kept as numbers of the type of the rows, ``dtype``.
+        """
+
+    @abstractmethod
     def query_weights(self, new):
         """Weights of the edges from new points to fitted ones (n_new, n_points)."""
 

@@ -3,6 +3,8 @@
 from copy import copy
 from dataclasses import dataclass
 
+from scipy import sparse
+
 from .base import GraphBuilder, PointGraph
 from .lists import NeighborLists
 from .metrics import FeatureSpace
@@ -35,6 +37,13 @@ class FeatureGraph(PointGraph):
         grown._lists, grown.weights = self._joined(queries)
         grown._search = self._search.grown(queries, self._n_neighbors)
         return grown
+
+    def compact(self, dtype):
+        """The graph without its lists and edges, in the precision of the rows."""
+        compact = copy(self)
+        compact._search = self._search.compact(dtype)
+        compact._lists, compact.weights = None, sparse.csr_array((self.n_points, self.n_points))
+        return compact
 
     def _joined(self, queries):
         """Lists and weights of all points when queries have joined, in the searched space."""

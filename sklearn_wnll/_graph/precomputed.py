@@ -1,5 +1,6 @@
 """Given distances: the points that they tell apart, and the graph of the nearest."""
 
+from copy import copy
 from dataclasses import dataclass
 
 import joblib
@@ -32,6 +33,8 @@ class PrecomputedPoints(Points):
     def __init__(self, distances, index, n_points):
         self.index, self.n_points = index, n_points
         self._fingerprint = _fingerprint(distances)
+
+    dtype = np.dtype(np.float64)
 
     def are_of(self, distances):
         """Whether distances are the fitted ones, byte for byte."""
@@ -82,6 +85,12 @@ class PrecomputedGraph(PointGraph):
         to_new = lists_from_graph(new.T, self._n_neighbors).shifted(self.n_points)
         lists = self._lists.merge(to_new, self._n_neighbors).concatenate(to_points)
         return weight_matrix(lists, self.n_points + new.shape[0], self._scale_neighbor)
+
+    def compact(self, dtype):
+        """The graph without its lists and edges; distances are not kept."""
+        compact = copy(self)
+        compact._lists, compact.weights = None, sparse.csr_array((self.n_points, self.n_points))
+        return compact
 
     def query_weights(self, new):
         """Weights of the edges from new points to fitted ones (n_new, n_points)."""

@@ -1,0 +1,124 @@
+"""Predictions for a service, row by row: methods of the estimator."""
+
+from copy import copy
+from threading import Lock
+from typing import Any, Self
+
+from sklearn.utils.validation import check_is_fitted
+
+from ._base import check_whole
+from ._extension.answer import Answer
+from ._fit_setup import Kept
+from ._typing import PredictMode
+from ._warnings import warn_user
+from .exceptions import SlowPredictionWarning
+
+__all__ = ["CallCounter", "Serves"]
+
+_FEW_ROWS = 4
+_MANY_POINTS = 5000  # from here on, joining them takes some ten times as long as their mean
+_CALLS = 5
+_OF_FITTED_ROWS = (
+    "graph_",
+    "held_out_distributions_",
+    "label_distributions_",
+    "point_index_",
+    "reached_",
+    "templates_",
+    "transduction_",
+)
+
+
+class CallCounter:
+    """Calls that predict a few rows each, one after the other; a copy in a file begins anew."""
+
+    def __init__(self) -> None:
+        self._count, self._lock = 0, Lock()
+
+    def count(self, n_rows: int) -> bool:
+        """Whether this is the call of which to warn: there was no larger one in between."""
+        with self._lock:
+            if self._count < _CALLS:
+                self._count = self._count + 1 if n_rows <= _FEW_ROWS else 0
+                return self._count == _CALLS
+        return False
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        self.__init__()  # type: ignore[misc]
+
+
+class Serves:
+    """A classifier that is made small for a service."""
+
+    predict_mode: PredictMode
+    _answer: Answer
+    _calls: CallCounter
+    _kept: Kept | None
+
+    def compact(self) -> Self:
+        """Make a copy that keeps only what predicts new rows inductively.
+
+        The copy is smaller in memory and in a file. It has no graph, and no attributes of the
+        fitted rows, such as ``transduction_``; it cannot be relabelled, take more rows, or suggest
+        labels. The distributions of fitted rows are kept in single precision, and the rows in the
+        precision that they had. So it predicts as the whole model with
+        ``predict_mode="inductive"`` does, to about 1e-6.
+
+        Returns
+        -------
+        WNLLClassifier
+            A fitted copy with ``predict_mode="inductive"``. This estimator stays as it is.
+
+        Raises
+        ------
+        ValueError
+            If the estimator was fitted without any label, or is compact already.
+
+        Examples
+        --------
+        >>> import pickle
+        >>> from sklearn.datasets import load_digits
+        >>> from sklearn_wnll import WNLLClassifier
+        >>> from sklearn_wnll.datasets import hide_labels
+        >>> X, y = load_digits(return_X_y=True)
+        >>> model = WNLLClassifier(predict_mode="inductive")
+        >>> model = model.fit(X[:1500], hide_labels(y[:1500], 10, random_state=0))
+        >>> small = model.compact()
+        >>> bool((small.predict(X[1500:]) == model.predict(X[1500:])).all())
+        True
+        >>> len(pickle.dumps(small)) < 0.8 * len(pickle.dumps(model))
+        True
+        """
+        check_is_fitted(self)
+        check_whole(self, "compact")
+        self._check_has_labels()
+        compact = copy(self)
+        for name in _OF_FITTED_ROWS:
+            compact.__dict__.pop(name, None)
+        compact._answer, compact._kept = self._answer.compact(), None
+        compact.predict_mode = "inductive"
+        return compact
+
+    def _check_has_labels(self) -> None:
+        raise NotImplementedError
+
+    def _check_can_predict(self, n_rows: int) -> None:
+        """Refuse what only a whole model can do, and warn of what takes long."""
+        if self.predict_mode == "inductive":
+            return
+        if self._kept is None:
+            raise ValueError(
+                "A compact model predicts with predict_mode='inductive' only. Set that, or predict "
+                "with the model that it was made of."
+            )
+        n_points = self._answer.templates.points.n_points
+        if n_points >= _MANY_POINTS and self._calls.count(n_rows):
+            warn_user(
+                f"The last {_CALLS} calls predicted at most {_FEW_ROWS} rows each, and each joined "
+                f"new rows to a graph of {n_points:,}. Predict rows together, or set "
+                "predict_mode='inductive', which takes a small part of the time.",
+                SlowPredictionWarning,
+            )

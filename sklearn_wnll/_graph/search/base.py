@@ -12,13 +12,28 @@ __all__ = ["NeighborSearch"]
 class NeighborSearch(ABC):
     """A way to find nearest neighbours.
 
-    Queries do not change a fitted search, and several threads may query it at once.
+    Queries do not change a fitted search, and several threads may query it at once. The attributes
+    ``_of_points`` are made again of the points when it is loaded.
     """
+
+    _of_points = ()
 
     def fit(self, points):
         """Store the points to search among (n_points, n_features), which are distinct."""
         self.points = points
         return self
+
+    def __getstate__(self):
+        # Once: joblib would write an array as often as it is met.
+        return {name: value for name, value in vars(self).items() if name not in self._of_points}
+
+    def __setstate__(self, state):
+        vars(self).update(state)
+        if "points" in state:
+            self._prepare()
+
+    def _prepare(self):
+        """Make what is made of the points, without computing it."""
 
     @abstractmethod
     def lists(self, k):

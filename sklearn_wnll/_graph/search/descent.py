@@ -35,14 +35,19 @@ class DescentSearch(NeighborSearch):
     if they are to be ``repeatable``, it takes one.
     """
 
+    _of_points = "_exact", "_index"
+
     def __init__(self, metric, seed, *, repeatable=True):
         self.metric, self.seed, self.repeatable = metric, seed, repeatable
 
     def fit(self, points):
         """Store the points; the first search builds pynndescent's index of them."""
-        self._exact = ExactSearch(self.metric).fit(points)
-        self._index = Lazy(partial(_Index, points, self.metric, self.seed, self.repeatable))
-        return super().fit(points)
+        super().fit(points)._prepare()
+        return self
+
+    def _prepare(self):
+        self._exact = ExactSearch(self.metric).fit(self.points)
+        self._index = Lazy(partial(_Index, self.points, self.metric, self.seed, self.repeatable))
 
     def lists(self, k):
         """Find about the k nearest other points of each point."""

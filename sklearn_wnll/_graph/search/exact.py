@@ -55,14 +55,19 @@ class ExactSearch(NeighborSearch):
     off, a search that helps another one prints no progress of its own.
     """
 
+    _of_points = "_index", "_squares"
+
     def __init__(self, metric, *, algorithm=None, report=True):
         self.metric, self.algorithm, self.report = metric, algorithm, report
 
     def fit(self, points):
         """Store the points; the first query prepares them for searching."""
-        self._index = Lazy(partial(_fit_index, points, self.metric, self.algorithm))
-        self._squares = Lazy(partial(_squared_norms, points))
-        return super().fit(points)
+        super().fit(points)._prepare()
+        return self
+
+    def _prepare(self):
+        self._index = Lazy(partial(_fit_index, self.points, self.metric, self.algorithm))
+        self._squares = Lazy(partial(_squared_norms, self.points))
 
     def lists(self, k):
         """Find the k nearest other points of each point."""

@@ -40,11 +40,14 @@ from ._training.fingerprints import fingerprints
 from ._training.monitors import check_callbacks, check_monitors
 from ._training.plan import make_plan, passes
 from ._training.trainer import Trainer, forked_random_numbers, train
+from ._transform import ComputesFeatures
 
 __all__ = ["DeepWNLLClassifier"]
 
 
-class DeepWNLLClassifier(SuspectsLabels, PartlyLabeledClassifierMixin, SavesWeights):
+class DeepWNLLClassifier(
+    SuspectsLabels, ComputesFeatures, PartlyLabeledClassifierMixin, SavesWeights
+):
     """Neural network with the weighted nonlocal Laplacian (WNLL) as its output layer.
 
     The network consists of a backbone, a buffer block and two heads: a linear one, and the WNLL,

@@ -129,27 +129,43 @@ class Predictor:
         names = "held_out_distributions_", "held_out_score_", "temperature_", "label_noise_"
         return {name: getattr(self.wnll, name) for name in names if hasattr(self.wnll, name)}
 
+    def transform(self, X, device):
+        """Features of samples (n, n_features); those of training samples are the graph's."""
+        point, new, rank = self._match(X)
+        Z = self.Z[point.clip(max=self.samples.n_points - 1)]
+        if len(new):
+            Z[point >= self.samples.n_points] = self.features(X[new], device)[rank]
+        return Z
+
     def predict(self, X, device, **options):
         """Distributions of samples (n, n_classes), and whether a label reaches each (n,).
 
         ``options`` are parameters of the :class:`WNLLClassifier` that may differ from the fitted.
         """
-        rows = _flat(X)
-        keys = row_keys(rows, np.dtype(np.float32))
-        point, n = self.samples.match(rows, keys).point, self.samples.n_points
-        fitted = point.clip(max=n - 1)
+        point, new, rank = self._match(X)
+        fitted = point.clip(max=self.samples.n_points - 1)
         u, reached = self.label_distributions[fitted], self.reached[fitted]
-        others = np.flatnonzero(point >= n)
-        if len(others):
-            _, first, inverse = np.unique(point[others], return_index=True, return_inverse=True)
-            # In an order that depends on the samples, not on the one in which they come.
-            order = np.lexsort(keys[others[first]].T)
+        if len(new):
+            others = point >= self.samples.n_points
             wnll = copy(self.wnll).set_params(**options)
-            new, rank = X[others[first[order]]], np.argsort(order)[inverse]
-            Z, known = self.features.beside_linear_head(new, device, self.linear_weight)
+            Z, known = self.features.beside_linear_head(X[new], device, self.linear_weight)
             found = wnll._distributions(Z, None if known is None else known.p)
             u[others], reached[others] = (part[rank] for part in found)
         return u, reached
+
+    def _match(self, X):
+        """The points of samples (n,), and which samples are ``new``: one of each kind (n_new,).
+
+        They come in an order that depends on the samples, not on theirs. ``rank`` (n_others,) is
+        the place there of each sample that is not fitted.
+        """
+        rows = _flat(X)
+        keys = row_keys(rows, np.dtype(np.float32))
+        point = self.samples.match(rows, keys).point
+        others = np.flatnonzero(point >= self.samples.n_points)
+        _, first, inverse = np.unique(point[others], return_index=True, return_inverse=True)
+        order = np.lexsort(keys[others[first]].T)
+        return point, others[first[order]], np.argsort(order)[inverse]
 
 
 def _flat(X):

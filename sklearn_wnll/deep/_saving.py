@@ -36,6 +36,7 @@ _KIND = "weights of DeepWNLLClassifier 1"
 _FITTED = ("n_neighbors", "scale_neighbor", "metric", "label_weight", "label_noise", "neighbors",
            "held_out", "calibrate", "template_size")  # fmt: skip
 _PREDICTING = "predict_mode", "query_size", "tol", "max_iter"
+_OUTPUT = ("_sklearn_output_config",)  # what set_output has asked for
 _LINEAR = "wnll__linear_weight"  # absent from files of older versions
 _SAID = (CollapsedClassesWarning, ConvergenceWarning, FewLabelsWarning, ShortNeighborListsWarning,
          SingleLabelWarning, UnreachedPointsWarning)  # fmt: skip
@@ -135,7 +136,8 @@ class SavesWeights(NestedParameters):
             fitted = _fitted_attributes(self, state)
         except ValueError as error:
             raise ValueError(f"{path} cannot be loaded: {error}") from error
-        self.__dict__ = self.get_params(deep=False) | fitted
+        output = {name: vars(self)[name] for name in _OUTPUT if name in vars(self)}
+        self.__dict__ = self.get_params(deep=False) | output | fitted
         return self
 
 

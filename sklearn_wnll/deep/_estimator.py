@@ -2,52 +2,32 @@
 
 import os
 from collections.abc import Callable
-from functools import partial
 from typing import Any, ClassVar, Literal, Self
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from sklearn.base import BaseEstimator
-from sklearn.utils import check_random_state
 from sklearn.utils.validation import check_is_fitted
 from skorch.callbacks import Callback
 from torch import Tensor, nn
 
-from .._base import PartlyLabeledClassifierMixin, checks_parameters
+from .._base import checks_parameters
 from .._classifier import WNLLClassifier
-from .._extension.class_prior import class_prior_values, labeled_frequencies
-from .._label_advice import HeldOutLabels, SuspectsLabels
 from .._progress import show_progress
-from .._typing import Floats, Indices, Labels, Mask, NetworkClassPrior, RandomState, Rows
-from ._devices import find_device, warn_of_slow_precision
+from .._typing import Floats, Labels, Mask, NetworkClassPrior, RandomState, Rows
+from ._devices import find_device
 from ._head import WNLLHead
-from ._held_out import (
-    LabeledSamples,
-    check_enough_labels,
-    check_validation,
-    hold_out,
-    warn_if_memorized,
-)
 from ._inputs import validate_samples
+from ._labeling import TakesMoreLabels
 from ._network import WNLLNetwork
-from ._parameters import CONSTRAINTS, STEPS
-from ._predictor import Predictor
+from ._parameters import CONSTRAINTS
 from ._saving import SavesWeights
-from ._setup import FitSetup
 from ._training.base import TrainingStep
-from ._training.checkpoint import Checkpoint
-from ._training.fingerprints import fingerprints
-from ._training.monitors import check_callbacks, check_monitors
-from ._training.plan import make_plan, passes
-from ._training.trainer import Trainer, forked_random_numbers, train
 from ._transform import ComputesFeatures
 
 __all__ = ["DeepWNLLClassifier"]
 
 
-class DeepWNLLClassifier(
-    SuspectsLabels, ComputesFeatures, PartlyLabeledClassifierMixin, SavesWeights
-):
+class DeepWNLLClassifier(TakesMoreLabels, ComputesFeatures, SavesWeights):
     """Neural network with the weighted nonlocal Laplacian (WNLL) as its output layer.
 
     The network consists of a backbone, a buffer block and two heads: a linear one, and the WNLL,
@@ -142,13 +122,13 @@ class DeepWNLLClassifier(
     network_ : WNLLNetwork
         The trained network, on the CPU.
     history_ : list of dict
-        One dict for each epoch of each step: its ``stage``, ``step`` ("linear", "pseudo",
-        "wnll", or the name of your own step), ``epoch``, ``train_loss``, ``lr`` (rate of the first
-        batch), ``dur`` (seconds), in pseudo-label steps ``pseudo_weight`` (mean weight of the
-        unlabelled samples), and numbers that callbacks record. With ``validation`` also
-        ``valid_loss`` and ``valid_linear_accuracy`` of the linear head, ``valid_wnll_accuracy`` of
-        the WNLL on a graph of labelled and held-out samples, and for each of them
-        ``valid_..._best``: whether it is the best of the step so far.
+        One dict for each epoch of each step, those of :meth:`relabel` included: its ``stage``,
+        ``step`` ("linear", "pseudo", "wnll", or the name of your own step), ``epoch``,
+        ``train_loss``, ``lr`` (rate of the first batch), ``dur`` (seconds), in pseudo-label steps
+        ``pseudo_weight`` (mean weight of the unlabelled samples), and numbers that callbacks
+        record. With ``validation`` also ``valid_loss`` and ``valid_linear_accuracy`` of the linear
+        head, ``valid_wnll_accuracy`` of the WNLL on a graph of labelled and held-out samples, and
+        for each of them ``valid_..._best``: whether it is the best of the step so far.
     transduction_ : ndarray of shape (n_samples,)
         Label of each fitted sample by the WNLL, labelled and unlabelled ones.
     label_distributions_ : ndarray of shape (n_samples, n_classes)
@@ -206,6 +186,9 @@ class DeepWNLLClassifier(
     network has been trained with all labels, and confirms them, right or wrong, once it has
     memorized them. Score on samples that the training does not see, such as those of
     ``validation``, and look for wrong labels with :class:`~sklearn_wnll.WNLLClassifier` before.
+
+    The fitted samples stay in memory for :meth:`relabel`, as float32 or uint8; an array of that
+    type is not copied. Files do not hold them.
 
     References
     ----------
@@ -313,65 +296,6 @@ class DeepWNLLClassifier(
         """
         return self._fit_whole(X, y)
 
-    def _fit(self, X: Any, y: Labels) -> None:
-        """Set the fitted attributes."""
-        X = validate_samples(self, X, reset=True)
-        classes, codes = self._encode(X.shape[0], y)
-        steps = {name: self._step(name) for name in STEPS}
-        stages, learns_from_unlabeled = self._stages(steps, codes)
-        wnll, linear_weight = self._fresh_wnll(learns_from_unlabeled), self._linear_weight()
-        prior = self._find_prior(classes, codes, learns_from_unlabeled)
-        check_enough_labels(codes)
-        callbacks, given = self._check_monitors(classes)
-        device = find_device(self.device)
-        if self.mixed_precision:
-            warn_of_slow_precision(device)
-        plan = make_plan(stages)
-        with self._make_checkpoint({**steps, "wnll": wnll}, X, codes, given) as checkpoint:
-            kept = checkpoint.load(partial(passes, plan, steps))
-            drawn = int(check_random_state(self.random_state).randint(2**31 - 1))
-            seed = drawn if kept is None else kept["seed"]
-            wnll.set_params(unlabeled=-1, **self._execution(wnll))
-            if wnll.random_state is None:
-                wnll.set_params(random_state=seed)
-            samples = LabeledSamples(X, codes)
-            training, validation = hold_out(samples, self.validation, given, seed)
-            with show_progress(self.verbose), forked_random_numbers(device, seed):
-                setup = self._set_up(
-                    training,
-                    validation,
-                    n_classes=len(classes),
-                    learns_from_unlabeled=learns_from_unlabeled,
-                    class_prior=prior,
-                    wnll=wnll,
-                    linear_weight=linear_weight,
-                    device=device,
-                    seed=seed,
-                )
-                trainer = Trainer(plan, setup.context, callbacks, checkpoint, setup.validation)
-                train(trainer, kept)
-                features = setup.network_features()
-                known = setup.context.input_features if training is samples else None
-                Z, linear = features.beside_linear_head(X, device, linear_weight, known)
-        features.network.cpu()
-        wnll.set_params(class_prior=prior)
-        predictor = Predictor.fit(features, Z, X, codes, wnll, linear)
-
-        self.classes_ = classes
-        self._predictor, self.network_, self.history_ = predictor, features.network, trainer.history
-        self.label_distributions_, self.reached_ = predictor.fitted()
-        self.transduction_ = classes[self.label_distributions_.argmax(axis=1)]
-        held_out = predictor.held_out()
-        if "held_out_score_" in held_out:
-            labeled = training.codes >= 0
-            logits = features.logits(training.X[labeled], device)
-            learned = logits.argmax(dim=1).numpy() == training.codes[labeled]
-            warn_if_memorized(learned, held_out["held_out_score_"])
-        self.__dict__.update(held_out)
-
-    def _held_out_labels(self) -> HeldOutLabels:
-        return self._predictor.wnll._held_out_labels()
-
     def _distributions(self, X: Rows) -> tuple[Floats, Mask]:
         """The distribution of each sample, and whether a label reaches it."""
         check_is_fitted(self)
@@ -389,57 +313,3 @@ class DeepWNLLClassifier(
 
     def __sklearn_is_fitted__(self) -> bool:
         return hasattr(self, "_predictor")
-
-    def _check_monitors(
-        self, classes: NDArray[Any]
-    ) -> tuple[list[Callback], LabeledSamples | None]:
-        """The callbacks, and samples that are passed for validation, checked."""
-        callbacks = check_callbacks(self.callbacks or [])
-        if self.validation is None:
-            check_monitors(callbacks)
-        validate = partial(validate_samples, self, reset=False)
-        return callbacks, check_validation(self.validation, classes, self.unlabeled, validate)
-
-    def _set_up(
-        self, training: LabeledSamples, held_out: LabeledSamples | None, **others: Any
-    ) -> FitSetup:
-        """Make what a training needs from samples and the parameters."""
-        return FitSetup.make(
-            *training,
-            validation=held_out,
-            module=self.module,
-            module_params=self.module_params,
-            buffer=self.buffer,
-            augment=self.augment,
-            standardize=self.standardize,
-            mixed_precision=self.mixed_precision,
-            verbose=self.verbose,
-            **others,
-        )
-
-    def _find_prior(
-        self, classes: NDArray[Any], codes: Indices, learns_from_unlabeled: bool
-    ) -> Floats | None:
-        """The class frequencies to correct by; None where there is nothing to correct."""
-        fair = isinstance(self.class_prior, str) and not learns_from_unlabeled
-        if self.class_prior is None or fair:
-            return None
-        frequencies = labeled_frequencies(codes, len(classes))
-        return class_prior_values(self.class_prior, classes, frequencies)
-
-    def _make_checkpoint(
-        self,
-        parts: dict[str, BaseEstimator],
-        X: Any,
-        codes: Indices,
-        validation: LabeledSamples | None,
-    ) -> Checkpoint:
-        """Make the checkpoint, which knows the training by its parameters and data."""
-        if self.checkpoint_dir is None:
-            return Checkpoint()
-        params = self.get_params(deep=False)
-        if (weight := self._linear_weight()) > 0:
-            params["wnll__linear_weight"] = weight
-        if validation is not None:
-            params["validation"] = validation
-        return Checkpoint(self.checkpoint_dir, fingerprints(params, parts, X, codes))

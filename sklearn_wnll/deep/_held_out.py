@@ -1,7 +1,7 @@
 """The labelled samples of a training, and those of ``validation``, which it does not see."""
 
 from collections.abc import Callable
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,8 +14,8 @@ from .._warnings import warn_user
 from ..exceptions import MemorizedLabelsWarning
 from ._training.validation import held_out
 
-__all__ = ["LabeledSamples", "check_enough_labels", "check_validation", "hold_out",
-           "warn_if_memorized"]  # fmt: skip
+__all__ = ["LabeledSamples", "check_enough_labels", "check_validation", "rows_to_hold_out",
+           "still_held_out", "warn_if_memorized"]  # fmt: skip
 
 # A linear head that has learned such a part of the labels, and a graph that agrees with such a part
 # of them when they are held out, may know them by heart.
@@ -27,6 +27,14 @@ class LabeledSamples(NamedTuple):
 
     X: NDArray[Any]
     codes: Indices
+
+    def split(self, rows: Indices) -> tuple[Self, Self | None]:
+        """The samples without some rows, and those rows; None if there are none."""
+        if not len(rows):
+            return self, None
+        others = np.delete(np.arange(len(self.codes)), rows)
+        parts = (type(self)(self.X[chosen], self.codes[chosen]) for chosen in (others, rows))
+        return next(parts), next(parts)
 
 
 def check_enough_labels(codes: Indices) -> None:
@@ -89,13 +97,19 @@ def check_validation(
     return LabeledSamples(X, np.array([code[label] for label in labels]))
 
 
-def hold_out(
-    samples: LabeledSamples, validation: object, given: LabeledSamples | None, seed: int
-) -> tuple[LabeledSamples, LabeledSamples | None]:
-    """The samples of the training, and those that are held out: ``given`` ones, or a fraction."""
-    if validation is None or given is not None:
-        return samples, given
-    places = held_out(samples.codes, validation, seed)
-    training = np.delete(np.arange(len(samples.codes)), places)
-    parts = (LabeledSamples(*(part[chosen] for part in samples)) for chosen in (training, places))
-    return next(parts), next(parts)
+def rows_to_hold_out(codes: Indices, validation: object, seed: int) -> Indices:
+    """Rows of a fraction of the labelled samples; none without, or with samples for validation."""
+    if validation is None or isinstance(validation, tuple):
+        return np.empty(0, dtype=np.intp)
+    return held_out(codes, validation, seed)
+
+
+def still_held_out(codes: Indices, rows: Indices) -> Indices:
+    """Those of some held-out rows that can stay so with the labels that there are now.
+
+    They have a label, and leave the training one of their class, and two labels at least.
+    """
+    training = codes.copy()
+    training[rows] = -1
+    left = training[training >= 0]
+    return rows[np.isin(codes[rows], left)] if len(left) > 1 else rows[:0]

@@ -12,7 +12,14 @@ from .._warnings import warn_user
 from ..exceptions import InputRangeWarning
 from ._containers import gather, is_list_of_pil, listed, pil_images
 
-__all__ = ["Standardizer", "as_samples", "as_tensor", "memory_format", "validate_samples"]
+__all__ = [
+    "KeptSamples",
+    "Standardizer",
+    "as_samples",
+    "as_tensor",
+    "memory_format",
+    "validate_samples",
+]
 
 _CHANNELS = 1, 3, 4  # numbers of channels by which the last axis is known for them
 _MANY, _MOST_RATIO = 10, 10  # images, and spreads, from which a range is surely another
@@ -156,6 +163,25 @@ def as_tensor(array):
     with warnings.catch_warnings():  # which is not for threads
         warnings.filterwarnings("ignore", message="The given NumPy array is not writable")
         return torch.from_numpy(array)
+
+
+class KeptSamples:
+    """Samples ``X`` that an estimator and its copies have in memory, but not in files: None there.
+
+    The array may be the user's own, who may write to it.
+    """
+
+    def __init__(self, X):
+        self.X = X
+
+    def __copy__(self):
+        return self
+
+    def __deepcopy__(self, memo):
+        return self
+
+    def __getstate__(self):
+        return {"X": None}
 
 
 class Standardizer:

@@ -18,6 +18,7 @@ __all__ = [
     "in_blocks",
     "inference_network",
     "make_backbone",
+    "with_classes",
 ]
 
 BLOCK = 500  # samples that go through a network at a time
@@ -162,6 +163,20 @@ def make_backbone(module, module_params, X):
     if not isinstance(backbone, nn.Module):
         raise ValueError(f"module must return a torch.nn.Module, got {type(backbone).__name__}.")
     return backbone
+
+
+def with_classes(network, places):
+    """A copy of a network for other classes, whose linear head keeps the weights of old ones.
+
+    ``places`` (n_classes,) are the classes among those of the network, -1 for a new one.
+    """
+    network, places = deepcopy(network), torch.as_tensor(places)
+    old, known = network.linear, places >= 0
+    network.linear = nn.Linear(old.in_features, len(places))
+    with torch.no_grad():
+        network.linear.weight[known] = old.weight[places[known]]
+        network.linear.bias[known] = old.bias[places[known]]
+    return network
 
 
 def inference_network(network, device):

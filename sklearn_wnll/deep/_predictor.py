@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from numbers import Integral
 
 import numpy as np
+from sklearn.base import clone
 from sklearn.utils import check_random_state
 
 from .._classifier import WNLLClassifier
@@ -108,12 +109,36 @@ class Predictor:
             drawn = check_random_state(wnll.random_state).randint(2**31 - 1)
             wnll.set_params(random_state=int(drawn))
         first = samples.first_rows
-        with silenced(AmbiguousLabelsWarning, FewLabelsWarning):  # has been said of the samples
-            # Equal samples have equal features, bit for bit, and so are one point.
-            rows = None if known is None else known._replace(p=known.p[samples.index])
-            wnll._fit_beside(Z[samples.index], codes, rows)
+        cls._fit_wnll(wnll, samples, Z, codes, known)
         u, reached = wnll.label_distributions_, wnll.reached_
         return cls(features, samples, Z, codes, wnll, u[first], reached[first], known)
+
+    @staticmethod
+    def _fit_wnll(wnll, samples, Z, codes, known):
+        """Fit the WNLL to all samples: equal ones have equal features, bit for bit."""
+        rows = None if known is None else known._replace(p=known.p[samples.index])
+        with silenced(AmbiguousLabelsWarning, FewLabelsWarning):  # has been said of the samples
+            return wnll._fit_beside(Z[samples.index], codes, rows)
+
+    def knows(self, X):
+        """Whether samples are the training samples, in their order."""
+        mine = self.samples.keys[self.samples.index]
+        return np.array_equal(row_keys(_flat(X), np.dtype(np.float32)), mine)
+
+    def known_input_features(self, away):
+        """Input features of all training samples but some rows (n, n_features); None without."""
+        if self.features.input_features is None:
+            return None
+        n_buffer = self.features.network.linear.in_features
+        return self.Z[np.delete(self.samples.index, away), :-n_buffer]
+
+    def on_one_graph(self, **options):
+        """The WNLL on one graph of all samples, fitted anew if it has several templates."""
+        if len(self.wnll.templates_) == 1:
+            return copy(self.wnll).set_params(**options)
+        wnll = clone(self.wnll).set_params(**options)
+        wnll.set_params(template_size=None, held_out=None, calibrate=False)
+        return self._fit_wnll(wnll, self.samples, self.Z, self.codes, self.known)
 
     @property
     def linear_weight(self):

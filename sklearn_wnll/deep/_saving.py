@@ -24,7 +24,7 @@ from ..exceptions import (
 )
 from ._features.input_features import InputFeatures
 from ._files import read_state, without_numpy, write_state
-from ._inputs import Standardizer, as_tensor, memory_format
+from ._inputs import KeptSamples, Standardizer, as_tensor, memory_format
 from ._network import WNLLNetwork, inference_network, make_backbone
 from ._parameters import NestedParameters
 from ._predictor import NetworkFeatures, Predictor
@@ -37,7 +37,8 @@ _FITTED = ("n_neighbors", "scale_neighbor", "metric", "label_weight", "label_noi
            "held_out", "calibrate", "template_size")  # fmt: skip
 _PREDICTING = "predict_mode", "query_size", "tol", "max_iter"
 _OUTPUT = ("_sklearn_output_config",)  # what set_output has asked for
-_LINEAR = "wnll__linear_weight"  # absent from files of older versions
+# Absent from files of older versions.
+_LINEAR, _HELD_OUT = "wnll__linear_weight", "held_out_rows"
 _SAID = (CollapsedClassesWarning, ConvergenceWarning, FewLabelsWarning, ShortNeighborListsWarning,
          SingleLabelWarning, UnreachedPointsWarning)  # fmt: skip
 _RTOL = 1e-3  # between the features of one network on different processors
@@ -169,6 +170,7 @@ def _state(estimator: Any) -> dict[str, Any]:
         "standardizer": features.prepare.state(),
         "input_features": None if from_inputs is None else from_inputs.state(),
         "samples": {name: as_tensor(array) for name, array in arrays.items()},
+        _HELD_OUT: as_tensor(estimator._held_out_rows),
         "wnll": without_numpy(
             {name: getattr(wnll, name) for name in ("random_state", "tol", "max_iter")}
         ),
@@ -214,6 +216,8 @@ def _fitted_attributes(estimator: Any, state: dict[str, Any]) -> dict[str, Any]:
         "n_features_in_": int(np.prod(shape)),
         **predictor.held_out(),
         "_predictor": predictor,
+        "_kept": KeptSamples(None),
+        "_held_out_rows": np.asarray(state.get(_HELD_OUT, []), dtype=np.intp),
         "_image_shape": shape if len(shape) == 3 else None,
         "_spread": state["spread"],
     }

@@ -1,6 +1,9 @@
-"""What a fit needs, made once from parameters and data: the context of its training."""
+"""What a training needs, made once from parameters and data: its context."""
 
 from dataclasses import dataclass
+from typing import NamedTuple
+
+import numpy as np
 
 from ._augmentation import crop_and_flip, strong_augmentation
 from ._features.input_features import InputFeatures
@@ -11,11 +14,47 @@ from ._training.batches import Samples
 from ._training.context import TrainingContext
 from ._training.validation import Validation
 
-__all__ = ["FitSetup"]
+__all__ = ["Start", "TrainingSetup"]
+
+
+class Start(NamedTuple):
+    """Where a training begins: a network, which it changes, and how samples become its inputs.
+
+    Features of the samples for the graph, as they were computed before, may be ``known``
+    (n_samples, n_features), by ``input_features``.
+    """
+
+    network: WNLLNetwork
+    prepare: Standardizer
+    input_features: InputFeatures | None = None
+    known: np.ndarray | None = None
+
+    @classmethod
+    def from_nothing(
+        cls, X, n_classes, *, module, module_params, buffer, standardize, mixed_precision
+    ):
+        """Make a network for samples, by the names of the estimator's parameters."""
+        prepare = Standardizer(X, standardize)
+        network = WNLLNetwork(
+            make_backbone(module, module_params, X),
+            prepare(as_tensor(X[:2])),
+            n_classes,
+            buffer,
+            mixed_precision=mixed_precision,
+        )
+        return cls(network, prepare)
+
+    def graph_features(self, X, device, **options):
+        """Input features, learned from samples if need be, and those of the samples."""
+        old = self.input_features
+        if old is not None and old.mirrored == options["mirrored"]:
+            return old, self.known
+        features = InputFeatures(**options).fit(X, device)
+        return features, features(X, device)
 
 
 @dataclass(frozen=True)
-class FitSetup:
+class TrainingSetup:
     """The context of a training, the features that a graph sees of samples, what is held out."""
 
     context: TrainingContext
@@ -32,15 +71,11 @@ class FitSetup:
         cls,
         X,
         codes,
-        n_classes,
+        start,
         *,
         validation,
-        module,
-        module_params,
-        buffer,
         augment,
         standardize,
-        mixed_precision,
         learns_from_unlabeled,
         class_prior,
         wnll,
@@ -49,36 +84,28 @@ class FitSetup:
         seed,
         verbose,
     ):
-        """Make network, features and augmentation, by the names of the estimator's parameters.
+        """Make features and augmentation, by the names of the estimator's parameters.
 
         ``validation`` are samples and codes that are held out, or None.
         """
-        prepare = Standardizer(X, standardize)
-        network = WNLLNetwork(
-            make_backbone(module, module_params, X),
-            prepare(as_tensor(X[:2])),
-            n_classes,
-            buffer,
-            mixed_precision=mixed_precision,
-        )
-        network.to(device, memory_format=memory_format(X.ndim))
+        start.network.to(device, memory_format=memory_format(X.ndim))
         weak = strong = augment
         if isinstance(augment, str):
             weak, strong = (crop_and_flip, strong_augmentation) if X.ndim == 4 else (None, None)
         mirrored = weak is crop_and_flip
-        input_features = None
+        input_features = known = None
         if learns_from_unlabeled:
-            input_features = InputFeatures(mirrored=mirrored, seed=seed, standardize=standardize)
-            input_features.fit(X, device)
+            options = {"mirrored": mirrored, "seed": seed, "standardize": standardize}
+            input_features, known = start.graph_features(X, device, **options)
         context = TrainingContext(
-            network=network,
+            network=start.network,
             samples=Samples(X, codes),
-            prepare=prepare,
+            prepare=start.prepare,
             augment=weak,
             augment_strongly=strong,
             wnll=wnll,
             linear_weight=linear_weight,
-            input_features=None if input_features is None else input_features(X, device),
+            input_features=known,
             mirrored=mirrored,
             class_prior=class_prior,
             device=device,

@@ -1,12 +1,14 @@
 """The order of the steps: the stages of Algorithm 1 of the paper."""
 
+import math
 from collections.abc import Iterable, Sequence
 from typing import Any, NamedTuple
 
 from .base import TrainingStep
 
-__all__ = ["PlannedStep", "make_plan", "passes"]
+__all__ = ["PlannedStep", "make_plan", "passes", "shorten"]
 
+_SHORT = 1 / 4
 _EPOCHS = {"linear_step__epochs": "linear_step", "wnll_step__epochs": "wnll_step"}
 
 
@@ -18,14 +20,19 @@ class PlannedStep(NamedTuple):
     repeat: int
 
 
-def make_plan(stages: Iterable[tuple[TrainingStep, ...]]) -> list[PlannedStep]:
-    """Put the steps of stages in their order."""
+def make_plan(stages: Iterable[tuple[TrainingStep, ...]], first: int = 1) -> list[PlannedStep]:
+    """Put the steps of stages in their order; ``first`` is the number of the first stage."""
     plan: list[PlannedStep] = []
-    for stage, steps in enumerate(stages, 1):
+    for stage, steps in enumerate(stages, first):
         for step in steps:
             repeat = sum(planned.step is step for planned in plan)
             plan.append(PlannedStep(stage, step, repeat))
     return plan
+
+
+def shorten(step: TrainingStep) -> None:
+    """Leave a step a part of its epochs, which do where its network has been trained before."""
+    step.set_params(epochs=math.ceil(_SHORT * step.epochs))
 
 
 def passes(

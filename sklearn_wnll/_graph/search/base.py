@@ -16,7 +16,7 @@ class NeighborSearch(ABC):
     ``_of_points`` are made again of the points when it is loaded.
     """
 
-    _of_points = ()
+    _of_points: tuple[str, ...] = ()
 
     def fit(self, points):
         """Store the points to search among (n_points, n_features), which are distinct."""

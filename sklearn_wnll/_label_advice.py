@@ -14,6 +14,7 @@ from ._base import check_whole
 from ._certainty import certainty
 from ._extension.answer import Answer
 from ._progress import show_progress
+from ._regions import central_points
 from ._typing import Floats, Indices, Mask
 
 __all__ = ["HeldOutLabels", "SuggestsLabels", "SuspectsLabels"]
@@ -101,10 +102,13 @@ class SuggestsLabels:
             )
         templates = self._answer.templates
         row, labeled = templates.points.first_rows, templates.transductions[0].labels.labeled
-        known = certainty(self.label_distributions_, self.reached_)[row]
         with show_progress(self.verbose):
-            chosen = most_useful_points(self.graph_, labeled, 1 - known, int(n))
-        return row[chosen]
+            if not labeled.any():
+                return row[central_points(self.graph_, int(n))]
+            u = self.label_distributions_[row]
+            # Of a single class, all is certain; but others will come.
+            known = certainty(u, self.reached_[row]) if u.shape[1] > 1 else np.zeros(len(row))
+            return row[most_useful_points(self.graph_, labeled, 1 - known, int(n))]
 
 
 class SuspectsLabels:

@@ -1,0 +1,108 @@
+"""Before the first label: a graph's regions, and the point in the middle of each."""
+
+from typing import NamedTuple
+
+import numpy as np
+from scipy import sparse
+
+from ._active import most_useful_points, walk_system
+from ._extension.conjugate_gradient import conjugate_gradient
+from ._progress import Progress
+from ._typing import Floats, Indices
+
+__all__ = ["central_points"]
+
+_REGIONS = 32  # at most: the time grows with their number
+_SURPLUS = 1.5  # regions at first, for each one that is kept: the smallest ones are dropped
+_ROUNDS = 2, 4  # with these, and without them
+_SOLVED = 16  # regions at a time: some six vectors of points for each are held meanwhile
+_TOLERANCE = 1e-3  # of the solver
+
+
+def central_points(W: sparse.csr_array, n: int) -> Indices:
+    """Choose points of a graph without labels, each in the middle of a region.
+
+    ``G = ((1 + e) diag(d) - T)^-1`` is that of :func:`most_useful_points`. The closeness of ``x``
+    to a region ``R`` is ``s(x) = sum_{y in R} G_xy d_y / d(R)``. A point goes to the region of the
+    largest ``2 s(x)`` less the mean of ``s`` on ``R``, weighted by ``d``: the step of k-means with
+    the kernel ``G``. The middle of a region is its point of the largest ``d_x s(x)``. At first,
+    middles are the points that are most useful if nothing is known, more than ``n``, so that
+    small regions can be dropped.
+
+    Returns at most ``n`` points, those of the largest regions first. If that is more than 32, or
+    more than there are regions, others follow by their use beside these.
+
+    Two cliques, of four points and of five:
+
+    >>> cliques = [np.ones((4, 4)) - np.eye(4), np.ones((5, 5)) - np.eye(5)]
+    >>> central_points(sparse.csr_array(sparse.block_diag(cliques)), 2)
+    array([4, 0])
+    """
+    n_points, wanted = W.shape[0], min(n, _REGIONS)
+    labeled, unknown = np.zeros(n_points, dtype=bool), np.ones(n_points)
+    A, progress = walk_system(W), Progress("regions")
+    degree = np.asarray(W.sum(axis=0) + W.sum(axis=1))
+    degree = np.where(degree > 0, degree, 1)
+    middles = most_useful_points(W, labeled, unknown, int(np.ceil(_SURPLUS * wanted)))
+    for rounds in _ROUNDS:
+        regions = _first_regions(A, degree, middles)
+        for _ in range(rounds):
+            regions = _next_regions(A, degree, regions)
+            progress.update(0, f"around {len(middles):,} points")
+        largest = np.argsort(-regions.volumes, kind="stable")[:wanted]
+        middles = regions.middles[largest[regions.volumes[largest] > 0]]
+    progress.finish(f"{len(middles):,} found")
+    labeled[middles] = True
+    return np.concatenate([middles, most_useful_points(W, labeled, unknown, n - len(middles))])
+
+
+class _Regions(NamedTuple):
+    """The region ``of`` each point (n_points,), and the former ``middles`` and ``volumes`` (k,)."""
+
+    of: Indices
+    middles: Indices
+    volumes: Floats
+
+
+def _first_regions(A, degree, middles):
+    """The points to which walks from each middle go."""
+    of = np.full(len(degree), -1)
+    of[middles] = np.arange(len(middles))
+    closest = _Largest(len(degree))
+    for numbers, inside in _parts(degree, of, len(middles)):
+        closest.add(numbers, conjugate_gradient(A, inside, tol=_TOLERANCE).x)
+    return _Regions(closest.column, middles, degree[middles])
+
+
+def _next_regions(A, degree, regions):
+    """The step of k-means."""
+    middles, volumes = np.copy(regions.middles), np.zeros(len(regions.middles))
+    closest = _Largest(len(degree))
+    for numbers, inside in _parts(degree, regions.of, len(middles)):
+        total = inside.sum(axis=0)
+        s = conjugate_gradient(A, inside, tol=_TOLERANCE).x / np.where(total > 0, total, 1)
+        mean = np.einsum("ij,ij->j", inside, s) / np.where(total > 0, total, 1)
+        closest.add(numbers, np.where(total > 0, 2 * s - mean, -np.inf))
+        middles[numbers], volumes[numbers] = (inside * s).argmax(axis=0), total
+    return _Regions(closest.column, middles, volumes)
+
+
+def _parts(degree, of, n_regions):
+    """Some regions at a time: their numbers, and the degrees of their points (n_points, k)."""
+    for start in range(0, n_regions, _SOLVED):
+        numbers = np.arange(start, min(start + _SOLVED, n_regions))
+        yield numbers, np.where(of[:, None] == numbers, degree[:, None], 0)
+
+
+class _Largest:
+    """The column of the largest value in each row, of columns that come a few at a time."""
+
+    def __init__(self, n_rows):
+        self.column, self.value = np.zeros(n_rows, dtype=np.intp), np.full(n_rows, -np.inf)
+
+    def add(self, numbers, values):
+        """Take some columns, by their ``numbers``, into account."""
+        place = values.argmax(axis=1)
+        value = np.take_along_axis(values, place[:, None], axis=1)[:, 0]
+        better = value > self.value
+        self.column[better], self.value[better] = numbers[place[better]], value[better]

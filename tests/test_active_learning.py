@@ -37,6 +37,15 @@ def dense_gains(W, labeled, uncertainty, end=0.03):
     return np.where(labeled, -np.inf, d * (1 - v) * s)
 
 
+def covered(W, labeled, uncertainty, end=0.03):
+    """The uncertainty, weighted by degree, from which walks end at a labelled point."""
+    T = W + W.T
+    step = T / T.sum(axis=1)[:, None] / (1 + end)
+    step[labeled] = 0
+    v = np.linalg.inv(np.eye(len(T)) - step) @ labeled
+    return (T.sum(axis=1) * uncertainty) @ v
+
+
 @settings(max_examples=100)
 @given(graphs())
 def test_each_choice_has_nearly_the_largest_gain_of_the_dense_formula(graph):
@@ -58,6 +67,19 @@ def test_choices_are_distinct_unlabelled_and_the_first_of_more(graph):
     assert sorted(many) == np.flatnonzero(~labeled).tolist()
     few = most_useful_points(sparse.csr_array(W), labeled, uncertainty, 2)
     np.testing.assert_array_equal(few, many[:2])
+
+
+def test_forty_choices_cover_what_forty_of_the_largest_gain_do(moons):
+    X, _, few = moons
+    W = WNLLClassifier().fit(X, few).graph_
+    uncertainty = np.random.default_rng(0).random(len(X))
+    exact = few != -1
+    for _ in range(40):
+        exact[dense_gains(W.toarray(), exact, uncertainty).argmax()] = True
+    found = few != -1
+    found[most_useful_points(W, found, uncertainty, 40)] = True
+    best = covered(W.toarray(), exact, uncertainty)
+    assert abs(covered(W.toarray(), found, uncertainty) - best) < 0.01 * best
 
 
 def test_they_are_spread_over_blobs_that_no_label_reaches():
@@ -82,6 +104,14 @@ def test_it_does_not_depend_on_scale_order_and_threads(jittered):
     with threads(1):
         shuffled = WNLLClassifier().fit(5 * X[order], few[order]).suggest_labels(4)
     np.testing.assert_array_equal(order[shuffled], found)
+
+
+def test_a_first_class_alone_does_not_make_all_certain():
+    X, y = make_blobs([60] * 3, centers=[[0, 0], [90, 0], [0, 90]], random_state=0)
+    few = np.where((y == 0) & (np.arange(len(y)) < 90), 0, -1)
+    with pytest.warns(UserWarning, match="No label reaches"):
+        model = WNLLClassifier(unlabeled=-1).fit(X, few)
+    assert set(y[model.suggest_labels(2)]) == {1, 2}
 
 
 def test_equal_rows_are_asked_for_once(digits):

@@ -1,113 +1,224 @@
 """
-Which labels help most: asking for ten at a time, or drawing them at random
-===========================================================================
+Which labels help most: asking for them, or drawing them at random
+==================================================================
 
-MNIST's 70,000 images as pixels, from 10 labels drawn at random on. Ten more at a time: those that
-``suggest_labels(10)`` asks for, those of the least certainty, or some at random. Accuracy on the
-images that have no label. Writes ``docs/benchmarks/active_learning.md``. MNIST is read from
-``--data-home`` or the folder in the environment variable ``SKLEARN_WNLL_DATA``. Half an hour on
-one core; runs that are finished lie in ``--results`` and are not repeated.
+MNIST as pixels, from 10 labels drawn at random to 200, in steps of 10 and of 50. The rows to label
+next are those of ``suggest_labels``, the least certain ones, some at random, or those of
+graphlearning's acquisition functions on the same graph. ``WNLLClassifier`` with default options
+extends all labels; accuracy on the images that have no label. Writes
+``docs/benchmarks/active_learning.md``. MNIST is read from ``--data-home`` or the folder in the
+environment variable ``SKLEARN_WNLL_DATA``. Needs graphlearning. A draw takes a quarter of an hour
+on one core for 70,000 images, two minutes for 10,000. Finished runs and graphs lie in
+``--results`` and are not repeated.
 """
 
 import argparse
 import json
 import sys
+import time
 import warnings
-from itertools import product
+from functools import cached_property
 from pathlib import Path
 
 import numpy as np
-from pynndescent import PyNNDescentTransformer
+from graphlearning import active_learning, graph
+from scipy import sparse
 from scipy.special import entr
 
 sys.path.insert(0, str(Path(__file__).parent))
+from graphs import scaled_distances
 from measure import machine, measured, table, write_page
 from readers import load_mnist
 
 from sklearn_wnll import WNLLClassifier
 
-LAST = 100
-SHOWN = 10, 20, 30, 50, 70, 100
-WAYS = "random", "suggest_labels", "least certain"
+FIRST, LAST = 10, 200
+SHOWN = 10, 20, 30, 50, 100, 150, 200
+EIGENVECTORS = 100
+COVARIANCES = "var_opt", "sigma_opt", "model_change"
+# A choice without a model is the same in all steps.
+WITHOUT_MODEL = "random", "var_opt", "sigma_opt"
+FROM_NOTHING = "suggest_labels from the first label on"
+RUNS = [
+    (FROM_NOTHING, 10),
+    ("random", 10),
+    *(
+        (way, step)
+        for step in (10, 50)
+        for way in ("suggest_labels", "least certain", "unc_sampling", "model_change")
+    ),
+    ("var_opt", 10),
+    ("sigma_opt", 10),
+]
 
 
-def choose(way, model, few, rng):
-    """Rows to label next."""
-    if way == "suggest_labels":
-        return model.suggest_labels(10)
-    free = np.flatnonzero(few == -1)
-    if way == "random":
-        return rng.choice(free, 10, replace=False)
-    entropy = entr(model.label_distributions_[free]).sum(axis=1)
-    return free[(-entropy).argsort(kind="stable")[:10]]
+class Images:
+    """Some images of MNIST, their graph, and its eigenvectors."""
+
+    def __init__(self, n, data_home, results):
+        self.X, y = load_mnist(data_home=data_home, return_X_y=True)
+        rows = np.sort(np.random.default_rng(0).permutation(len(y))[:n])
+        self.X, self.y = self.X[rows], y[rows].astype(int)
+        self.path = Path(results) / f"{len(rows)}"
+        self.path.mkdir(parents=True, exist_ok=True)
+        path = self.path / "graph.npz"
+        if not path.exists():
+            sparse.save_npz(path, WNLLClassifier(random_state=0).fit(self.X, self.y).graph_)
+        self.W = sparse.csr_array(sparse.load_npz(path))
+        self.distances = scaled_distances(self.W)
+
+    @cached_property
+    def eigen(self):
+        """Eigenvalues and eigenvectors of the normalized Laplacian."""
+        path = self.path / "eigen.npz"
+        if not path.exists():
+            whole = graph(sparse.csr_matrix(self.W + self.W.T))
+            values, vectors = whole.eigen_decomp("normalized", k=EIGENVECTORS, tol=1e-4)
+            np.savez(path, values=values, vectors=vectors)
+        with np.load(path) as file:
+            return file["values"], file["vectors"]
+
+    def fit(self, few):
+        """The default model, on the one graph."""
+        return WNLLClassifier(metric="precomputed", unlabeled=-1).fit(self.distances, few)
 
 
-def run(way, distances, y, seed):
-    """Accuracy in percent at 10, 20, ... labels."""
-    rng = np.random.RandomState(seed)
-    few, found = np.full(len(y), -1), []
-    rows = rng.choice(len(y), 10, replace=False)
+class Choice:
+    """Chooses rows in one way."""
+
+    def __init__(self, images, way, seed):
+        self.way, self.rng, self.acquisition = way, np.random.RandomState(seed), None
+        if way in COVARIANCES:
+            values, vectors = images.eigen
+            kind = getattr(active_learning, way)
+            self.acquisition = kind(C=np.diag(1 / (values + 1e-11)), V=vectors)
+        elif way == "unc_sampling":
+            self.acquisition = active_learning.unc_sampling()
+
+    def first(self, images):
+        """The first rows, and whether they were drawn at random."""
+        if self.way == FROM_NOTHING:
+            return images.fit(np.full(len(images.y), -1)).suggest_labels(FIRST)
+        rows = self.rng.choice(len(images.y), FIRST, replace=False)
+        if self.acquisition is not None:
+            self.acquisition.update(rows, None)
+        return rows
+
+    def next(self, model, few, n):
+        """Some more rows."""
+        free = np.flatnonzero(few == -1)
+        if self.way == "random":
+            return self.rng.choice(free, n, replace=False)
+        if self.way in ("suggest_labels", FROM_NOTHING):
+            return model.suggest_labels(n)
+        if self.way == "least certain":
+            entropy = entr(model.label_distributions_[free]).sum(axis=1)
+            return free[(-entropy).argsort(kind="stable")[:n]]
+        u = None if model is None else model.label_distributions_
+        if self.way == "unc_sampling":
+            return free[(-self.acquisition.compute(u, free)).argsort(kind="stable")[:n]]
+        rows = []
+        for _ in range(n):  # one after the other, since the covariance needs no labels
+            row = free[self.acquisition.compute(u, free).argmax()]
+            self.acquisition.update([row], None)
+            free = free[free != row]
+            rows.append(row)
+        return np.array(rows)
+
+
+def run(images, way, step, seed):
+    """Accuracy in percent by the number of labels, classes among the first, seconds of choice."""
+    choice, few = Choice(images, way, seed), np.full(len(images.y), -1)
+    rows, seconds, accuracy = choice.first(images), 0.0, {}
+    classes = len(set(images.y[rows]))
     while True:
-        few[rows] = y[rows]
-        model = WNLLClassifier(metric="precomputed", label_weight="wnll", unlabeled=-1).fit(
-            distances, few
-        )
-        hidden = few == -1
-        found.append(100 * float((model.transduction_ == y)[hidden].mean()))
-        if np.count_nonzero(~hidden) == LAST:
-            return found
-        rows = choose(way, model, few, rng)
+        few[rows] = images.y[rows]
+        labels, model = int(np.count_nonzero(few != -1)), None
+        if way not in WITHOUT_MODEL or labels in SHOWN:
+            model = images.fit(few)
+        if labels in SHOWN:
+            right = (model.transduction_ == images.y)[few == -1]
+            accuracy[labels] = 100 * float(right.mean())
+        if labels == LAST:
+            return {"accuracy": accuracy, "classes": classes, "seconds": seconds}
+        start = time.process_time()
+        rows = choice.next(model, few, step - labels % step)
+        seconds += time.process_time() - start
 
 
-def section(found):
-    """The table: mean and spread for each way, and how often one beats the other."""
-    places = [labels // 10 - 1 for labels in SHOWN]
-    rows = []
-    for way in found:
-        columns = np.array(found[way]).T[places]
-        cells = [f"{values.mean():.1f} ± {values.std():.1f}" for values in columns]
-        rows.append([way, str(len(found[way])), *cells])
-    gain = (np.array(found["suggest_labels"]) - np.array(found["random"])).T[places]
-    wins = [f"{(values > 0).sum()} of {len(values)}" for values in gain]
-    rows.append(["suggest_labels beats random in", "", *wins])
-    header = ["ten more at a time", "draws", *(f"{labels} labels" for labels in SHOWN)]
-    return f"## MNIST, 70,000 images\n\n{table(header, rows)}\n\n{measured()}"
+def section(images, found):
+    """The tables of steps of 10 and of 50: mean and spread for each way."""
+    lines = [f"## MNIST, {len(images.y):,} images"]
+    for step, title in ((10, "Ten more at a time:"), (50, "To 50, and fifty more at a time:")):
+        shown = [labels for labels in SHOWN if labels == FIRST or labels % step == 0]
+        rows = []
+        for (way, own_step), results in found.items():
+            if own_step != step and way not in WITHOUT_MODEL:
+                continue
+            cells = [spread([r["accuracy"][str(labels)] for r in results]) for labels in shown]
+            seconds = np.mean([r["seconds"] for r in results])
+            classes = np.mean([r["classes"] for r in results])
+            rows.append([way, str(len(results)), f"{classes:.1f}", *cells, f"{seconds:.0f}"])
+        header = ["rows chosen by", "draws", "classes among the first 10"]
+        header += [*(f"{labels} labels" for labels in shown), "CPU seconds to choose"]
+        lines += [title, table(header, rows)]
+    return "\n\n".join([*lines, measured()])
+
+
+def spread(values):
+    """Mean and standard deviation, of a single value itself."""
+    if len(values) == 1:
+        return f"{values[0]:.1f}"
+    return f"{np.mean(values):.1f} ± {np.std(values):.1f}"
 
 
 def main():
     """Run what is not finished, and write the page."""
     parser = argparse.ArgumentParser(description=__doc__.split("\n\n")[1])
+    parser.add_argument("--images", type=int, default=70_000)
     parser.add_argument("--draws", type=int, default=10)
-    parser.add_argument("--draws-least-certain", type=int, default=3)
     parser.add_argument("--data-home", help="folder of the MNIST data")
     parser.add_argument("--results", default="active_learning_results", help="finished runs")
     args = parser.parse_args()
     warnings.simplefilter("ignore")
-    X, y = load_mnist(data_home=args.data_home, return_X_y=True)
-    search = PyNNDescentTransformer(n_neighbors=16, random_state=0)
-    distances = search.fit_transform(X.astype(np.float32))
-    found = {way: [] for way in WAYS}
-    runs = list(product(WAYS[:2], range(args.draws)))
-    runs += [(WAYS[2], seed) for seed in range(args.draws_least_certain)]
-    for way, seed in runs:
-        path = Path(args.results) / f"{way.replace(' ', '-')}-{seed}.json"
-        if not path.exists():
-            path.parent.mkdir(parents=True, exist_ok=True)
-            path.write_text(json.dumps(run(way, distances, y.astype(int), seed)))
-        found[way].append(json.loads(path.read_text()))
-        print(f"{way}, draw {seed}: {found[way][-1][-1]:.1f}", flush=True)
-    write_page("active_learning.md", HEAD.format(machine=machine()), [section(found)])
+    images = Images(args.images, args.data_home, args.results)
+    found = {key: [] for key in RUNS}
+    for seed in range(args.draws):
+        for way, step in RUNS:
+            if way == FROM_NOTHING and seed > 0:  # nothing is drawn
+                continue
+            path = images.path / f"{way.replace(' ', '-')}-{step}-{seed}.json"
+            if not path.exists():
+                path.write_text(json.dumps(run(images, way, step, seed)))
+            found[way, step].append(json.loads(path.read_text()))
+            last = found[way, step][-1]["accuracy"][str(LAST)]
+            print(f"{way}, steps of {step}, draw {seed}: {last:.1f}", flush=True)
+    write_page(
+        "active_learning.md",
+        HEAD.format(machine=machine("graphlearning")),
+        [section(images, found)],
+    )
 
 
 HEAD = """\
 # Asking for labels, or drawing them at random
 
 Accuracy in % on the images that have no label, mean ± standard deviation over draws of the first 10
-labels, which are drawn at random of all images. Then ten more at a time: at random, those of the
-least certainty, or `suggest_labels(10)`. `WNLLClassifier(label_weight="wnll")` on
-the same graph of 15 neighbours.
+labels. These are drawn at random of all images, except in the first row: there `suggest_labels`
+chooses them too, from a fit without labels. `WNLLClassifier` with default options extends
+all labels on the same graph of 15 neighbours. The rows differ in how the images to label next are
+chosen:
 
-Command: `python examples/benchmarks/active_learning.py`.
+- `suggest_labels`: `suggest_labels(10)`, or `suggest_labels(50)`.
+- least certain: those of the largest entropy.
+- `unc_sampling`, `model_change`, `var_opt`, `sigma_opt`: graphlearning's acquisition functions with
+  its default options, on the distributions of `WNLLClassifier`, the last three with a covariance of
+  100 eigenvectors of the normalized Laplacian. The covariance needs no labels, and is updated after
+  each image, also within a step. So the choices of `var_opt` and `sigma_opt` are the same in all
+  steps, as are those at random.
+
+Command: `python examples/benchmarks/active_learning.py`, with `--images 10000` for the smaller
+table and `--draws` for the number of draws.
 {machine}
 """
 

@@ -29,11 +29,12 @@ class NeighborSearch(ABC):
 
     def __setstate__(self, state):
         vars(self).update(state)
-        if "points" in state:
+        if self._of_points and "points" in state:
             self._prepare()
 
     def _prepare(self):
-        """Make what is made of the points, without computing it."""
+        """Make the attributes ``_of_points``, without computing anything."""
+        raise NotImplementedError
 
     @abstractmethod
     def lists(self, k):

@@ -144,28 +144,35 @@ def finished(cells, data, few_of, numbers):
     return found
 
 
+def mean_and_spread(mean, spread, n_draws, sign=""):
+    """A cell of a table; one draw has no spread."""
+    return f"{mean:{sign}.2f}" + (f" ± {spread:.2f}" if n_draws > 1 else "")
+
+
 def accuracy_rows(found):
     """Draws, accuracy at each number of labels, and seconds."""
     for method, draws in found.items():
         results = np.array(list(draws.values()))
-        shown = [f"{one.mean():.2f} ± {one.std():.2f}" for one in results[..., 0].T]
+        shown = [mean_and_spread(one.mean(), one.std(), len(one)) for one in results[..., 0].T]
         yield [method, str(len(draws)), *shown, f"{np.median(results[..., 1]):.2f}"]
 
 
 def difference_rows(found):
     """Mean differences to that of graphlearning's methods for which it is smallest."""
     for method in (method for method in OURS if method in found):
-        differences = []
+        differences, n_shared = [], []
         for peer in PEERS:
             shared = sorted(found[method].keys() & found.get(peer, {}).keys())
             if shared and knows_sizes(peer) == knows_sizes(method):
                 one = [(found[method][seed] - found[peer][seed])[:, 0] for seed in shared]
                 differences.append((np.mean(one, axis=0), np.std(one, axis=0) / len(one) ** 0.5))
+                n_shared.append(len(shared))
         if differences:
             means, errors = np.array(differences).swapaxes(0, 1)
             best = means.argmin(axis=0), np.arange(means.shape[1])
-            shown = zip(means[best], errors[best], strict=True)
-            yield [method, *(f"{mean:+.2f} ± {error:.2f}" for mean, error in shown)]
+            n_shared = np.array(n_shared)
+            shown = zip(means[best], errors[best], n_shared[best[0]], strict=True)
+            yield [method, *(mean_and_spread(*one, sign="+") for one in shown)]
 
 
 def section(cells, data):

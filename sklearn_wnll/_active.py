@@ -12,8 +12,8 @@ __all__ = ["most_useful_points", "walk_system"]
 
 _END = 0.03  # a walk ends at a step with this probability, nearly: so it has some 30 steps
 _TOLERANCE = 1e-4  # of the solver: ranks need no more
-_EFFECTS = 12  # points at a time whose effects on all gains are found together
-_EFFECT_TOLERANCE = 1e-2  # of the solver: the next solution mends what is left
+_EFFECTS = 16  # points at a time whose effects on all gains are found together
+_EFFECT_TOLERANCE = 3e-3  # of the solver; gains are then mended to the same
 _SLACK = 0.02  # a point with an effect that is known is taken, if its gain is the largest, nearly
 
 
@@ -69,6 +69,7 @@ class _Gains:
 
     def __init__(self, W: sparse.csr_array, labeled: Mask, uncertainty: Floats) -> None:
         self.A, self.labeled = walk_system(W), labeled.copy()
+        self.diagonal = self.A.diagonal()
         self.degree = np.asarray(W.sum(axis=0) + W.sum(axis=1))
         self.visits = self.degree * uncertainty
         self.found = np.zeros((len(labeled), 2))  # v and s
@@ -110,12 +111,12 @@ class _Gains:
         start = np.zeros((len(self.labeled), len(points)))
         start[points, columns] = 1
         ends = -(rows @ self.labeled.astype(np.float64))
-        sources = self.A.diagonal()[free, None] * start[free]
+        sources = self.diagonal[free, None] * start[free]
         found = conjugate_gradient(
             rows[:, free],
             np.column_stack([ends, self.visits[free], sources]),
             x0=np.column_stack([self.found[free], start[free]]),
-            tol=np.array([_TOLERANCE] * 2 + [_EFFECT_TOLERANCE] * len(points)),
+            tol=_EFFECT_TOLERANCE if len(points) else _TOLERANCE,
         ).x
         self.found[free] = found[:, :2]
         self.found[self.labeled] = 1, 0

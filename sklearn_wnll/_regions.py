@@ -13,7 +13,7 @@ from ._typing import Floats, Indices
 __all__ = ["central_points"]
 
 _REGIONS = 32  # at most: the time grows with their number
-_SURPLUS = 1.5  # regions at first, for each one that is kept: the smallest ones are dropped
+_SURPLUS = 1.5  # regions at first, for each one that is kept: the smallest ones are merged
 _ROUNDS = 2, 4  # with these, and without them
 _SOLVED = 16  # regions at a time: some six vectors of points for each are held meanwhile
 _TOLERANCE = 1e-3  # of the solver
@@ -26,8 +26,8 @@ def central_points(W: sparse.csr_array, n: int) -> Indices:
     to a region ``R`` is ``s(x) = sum_{y in R} G_xy d_y / d(R)``. A point goes to the region of the
     largest ``2 s(x)`` less the mean of ``s`` on ``R``, weighted by ``d``: the step of k-means with
     the kernel ``G``. The middle of a region is its point of the largest ``d_x s(x)``. At first,
-    middles are the points that are most useful if nothing is known, more than ``n``, so that
-    small regions can be dropped.
+    middles are the points that are most useful if nothing is known, more than ``n``: then the
+    smallest region joins the one that it is closest to, until ``n`` are left.
 
     Returns at most ``n`` points, those of the largest regions first. If that is more than 32, or
     more than there are regions, others follow by their use beside these.
@@ -49,19 +49,22 @@ def central_points(W: sparse.csr_array, n: int) -> Indices:
         for _ in range(rounds):
             regions = _next_regions(A, degree, regions)
             progress.update(0, f"around {len(middles):,} points")
-        largest = np.argsort(-regions.volumes, kind="stable")[:wanted]
-        middles = regions.middles[largest[regions.volumes[largest] > 0]]
+        middles = _merged(regions, wanted)
     progress.finish(f"{len(middles):,} found")
     labeled[middles] = True
     return np.concatenate([middles, most_useful_points(W, labeled, unknown, n - len(middles))])
 
 
 class _Regions(NamedTuple):
-    """The region ``of`` each point (n_points,), and the former ``middles`` and ``volumes`` (k,)."""
+    """The region ``of`` each point (n_points,), and of the former ones what follows.
+
+    The ``middles`` and ``volumes`` (k,), and the ``ties`` (k, k): sums of ``d_x G_xy d_y``.
+    """
 
     of: Indices
     middles: Indices
     volumes: Floats
+    ties: Floats
 
 
 def _first_regions(A, degree, middles):
@@ -71,20 +74,43 @@ def _first_regions(A, degree, middles):
     closest = _Largest(len(degree))
     for numbers, inside in _parts(degree, of, len(middles)):
         closest.add(numbers, conjugate_gradient(A, inside, tol=_TOLERANCE).x)
-    return _Regions(closest.column, middles, degree[middles])
+    k = len(middles)
+    return _Regions(closest.column, middles, np.zeros(k), np.zeros((k, k)))
 
 
 def _next_regions(A, degree, regions):
     """The step of k-means."""
-    middles, volumes = np.copy(regions.middles), np.zeros(len(regions.middles))
+    k = len(regions.middles)
+    middles, volumes, ties = np.copy(regions.middles), np.zeros(k), np.zeros((k, k))
+    belongs = sparse.csr_array(
+        (degree, regions.of, np.arange(len(degree) + 1)), shape=(len(degree), k)
+    ).T.tocsr()
     closest = _Largest(len(degree))
-    for numbers, inside in _parts(degree, regions.of, len(middles)):
+    for numbers, inside in _parts(degree, regions.of, k):
         total = inside.sum(axis=0)
         s = conjugate_gradient(A, inside, tol=_TOLERANCE).x / np.where(total > 0, total, 1)
         mean = np.einsum("ij,ij->j", inside, s) / np.where(total > 0, total, 1)
         closest.add(numbers, np.where(total > 0, 2 * s - mean, -np.inf))
         middles[numbers], volumes[numbers] = (inside * s).argmax(axis=0), total
-    return _Regions(closest.column, middles, volumes)
+        ties[:, numbers] = (belongs @ s) * total
+    return _Regions(closest.column, middles, volumes, ties)
+
+
+def _merged(regions, n):
+    """Middles of ``n`` regions, the largest first, after the smallest ones have joined others."""
+    volumes, ties = regions.volumes.copy(), regions.ties.copy()
+    left = volumes > 0
+    while np.count_nonzero(left) > n:
+        smallest = np.where(left, volumes, np.inf).argmin()
+        left[smallest] = False
+        near = np.where(left, ties[smallest] / np.where(left, volumes, 1), 0)
+        if near.max() > 0:  # else it is a component, and nothing joins
+            other = near.argmax()
+            volumes[other] += volumes[smallest]
+            ties[other] += ties[smallest]
+            ties[:, other] += ties[:, smallest]
+    kept = np.flatnonzero(left)
+    return regions.middles[kept[np.argsort(-volumes[kept], kind="stable")]]
 
 
 def _parts(degree, of, n_regions):

@@ -24,7 +24,6 @@ from ._fit_warnings import (
     warn_if_alone,
     warn_if_collapsed,
     warn_if_not_converged,
-    warn_if_unlabeled,
     warn_if_unreached,
 )
 from ._graph.metrics import METRICS
@@ -455,8 +454,8 @@ class WNLLClassifier(KeepsGraph, Serves, SuggestsLabels, SuspectsLabels, BaseEst
         y : array-like of shape (n_samples,)
             Labels, with the marker ``unlabeled`` where a row has none: numbers without a
             fractional part, strings, or other objects that can be hashed and sorted. If no row has
-            one, a FewLabelsWarning is issued, and ``classes_`` is empty: the graph waits for
-            :meth:`suggest_labels` and :meth:`relabel`.
+            one, ``classes_`` is empty, and predictions are refused: the graph waits for
+            :meth:`suggest_labels` and :meth:`relabel`. NaN in all rows is refused as a mistake.
 
         Returns
         -------
@@ -509,8 +508,6 @@ class WNLLClassifier(KeepsGraph, Serves, SuggestsLabels, SuspectsLabels, BaseEst
         warn_if_not_converged(result, self.tol, self.max_iter)
         if len(classes):
             warn_if_unreached(result.reached, "rows of X")
-        else:
-            warn_if_unlabeled()
         if result.converged:
             first = templates.points.first_rows  # equal rows are no evidence of their own
             warn_if_collapsed(classes, u, first[(labels.codes[first] < 0) & result.reached[first]])

@@ -10,15 +10,9 @@ from ._extension.collapse import swallowing_class
 from ._label_types import label_text
 from ._typing import Floats, Indices, Mask
 from ._warnings import warn_user
-from .exceptions import (
-    CollapsedClassesWarning,
-    FewLabelsWarning,
-    SingleLabelWarning,
-    UnreachedPointsWarning,
-)
+from .exceptions import CollapsedClassesWarning, SingleLabelWarning, UnreachedPointsWarning
 
-__all__ = ["warn_if_alone", "warn_if_collapsed", "warn_if_not_converged",
-           "warn_if_unlabeled", "warn_if_unreached"]  # fmt: skip
+__all__ = ["warn_if_alone", "warn_if_collapsed", "warn_if_not_converged", "warn_if_unreached"]
 
 
 def warn_if_not_converged(
@@ -49,16 +43,6 @@ def warn_if_unreached(reached: Mask, what: str) -> None:
             "rows near them, or raise n_neighbors.",
             UnreachedPointsWarning,
         )
-
-
-def warn_if_unlabeled() -> None:
-    """Warn of a fit without any label."""
-    warn_user(
-        "No row of y is labelled, so that nothing can be predicted yet. suggest_labels(n) tells "
-        "which rows to label first; pass their labels to relabel(y). If y holds labels, check the "
-        "parameter unlabeled.",
-        FewLabelsWarning,
-    )
 
 
 def warn_if_collapsed(classes: NDArray[Any], u: Floats, rows: Indices) -> None:

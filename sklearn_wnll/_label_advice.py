@@ -89,17 +89,25 @@ class SuggestsLabels:
 
         Examples
         --------
+        >>> import numpy as np
         >>> from sklearn.datasets import load_digits
         >>> from sklearn_wnll import WNLLClassifier
         >>> from sklearn_wnll.datasets import hide_labels
         >>> X, y = load_digits(return_X_y=True)
         >>> few = hide_labels(y, 3, random_state=0)
+        >>> model = WNLLClassifier().fit(X, few)
         >>> for _ in range(2):
-        ...     model = WNLLClassifier().fit(X, few)
         ...     rows = model.suggest_labels(10)
         ...     few[rows] = y[rows]  # what a person would say
+        ...     model = model.relabel(few)
         >>> int((few != -1).sum())
         50
+
+        The ten rows to label first:
+
+        >>> rows = WNLLClassifier().fit(X, np.full(len(X), -1)).suggest_labels(10)
+        >>> len(set(y[rows]))
+        10
         """
         check_is_fitted(self)
         check_whole(self, "suggest_labels")

@@ -151,7 +151,6 @@ FAR_APART = np.vstack([OTHER[0], OTHER[0] + 1000]), np.append(OTHER[1], np.full(
         ({}, (OTHER[0][:8], OTHER[1][:8]), FewLabelsWarning),
         ({}, FAR_APART, UnreachedPointsWarning),
         ({}, (OTHER[0], np.full(45, np.nan)), ValueError),
-        ({}, (OTHER[0], np.full(45, -1)), FewLabelsWarning),
         ({}, (np.full((45, 3), np.nan), OTHER[1]), ValueError),
         ({"predict_mode": "both"}, OTHER, ValueError),
     ],

@@ -14,8 +14,8 @@ from sklearn.neighbors import KNeighborsTransformer
 
 from sklearn_wnll import WNLLClassifier
 from sklearn_wnll._graph.builder import make_graph_builder
+from sklearn_wnll._regions import central_points
 from sklearn_wnll.datasets import hide_labels
-from sklearn_wnll.exceptions import FewLabelsWarning
 
 from .clouds import FACTORS, assert_consistent, clouds
 
@@ -238,10 +238,8 @@ def test_distances_given_as_the_same_keep_the_graph(digits):
 def test_without_a_label_only_the_graph_is_there(digits, marker):
     X, y, _ = digits
     nothing = np.full(len(X), marker)
-    with pytest.warns(FewLabelsWarning, match="No row of y is labelled"):
-        model = WNLLClassifier(class_prior="labeled", held_out=3, tol=1e-9, random_state=0).fit(
-            X, nothing
-        )
+    model = WNLLClassifier(class_prior="labeled", held_out=3, tol=1e-9, random_state=0)
+    model.fit(X, nothing)
     assert model.classes_.shape == (0,)
     assert model.label_distributions_.shape == (len(X), 0)
     assert not model.reached_.any()
@@ -253,10 +251,18 @@ def test_without_a_label_only_the_graph_is_there(digits, marker):
     few = hide_labels(y, 5, random_state=0)
     model.relabel(few)
     assert_same(model, clone(model).fit(X, few), atol=1e-4)
-    with pytest.warns(FewLabelsWarning, match="No row of y is labelled"):
-        model.relabel(nothing)
+    model.relabel(nothing)
     assert not hasattr(model, "transduction_")
     assert not hasattr(model, "held_out_score_")
+
+
+def test_the_rows_to_label_first_are_in_the_middle_of_the_graphs_regions(digits):
+    X, _, _ = digits
+    model = WNLLClassifier().fit(np.vstack([X, X[:5]]), np.full(len(X) + 5, -1))
+    first = model.suggest_labels(10)
+    np.testing.assert_array_equal(first, central_points(model.graph_, 10))
+    with pytest.raises(ValueError, match="n must be"):
+        model.suggest_labels(0)
 
 
 def test_labels_of_another_type_may_come(digits):

@@ -10,8 +10,8 @@ from sklearn.utils import check_array
 from sklearn.utils.validation import check_is_fitted
 
 from .._certainty import certainty
-from .._labels import is_unlabeled
 from .._typing import Floats, Indices, Labels, Mask, Rows
+from ._fitted import find_labeled, fitted_distributions
 from ._geometry import check_embedding, embed, graph_edges
 from ._style import COLORS, MARKERS, import_pyplot
 
@@ -181,7 +181,7 @@ class TransductionDisplay:
                 X = estimator[:-1].transform(X)
             estimator = estimator[-1]
         check_is_fitted(estimator)
-        u = _fitted_distributions(estimator)
+        u = fitted_distributions(estimator)
         rows: Any = X
         n = rows.shape[0] if hasattr(rows, "shape") else len(rows)
         if n != len(u):
@@ -201,7 +201,7 @@ class TransductionDisplay:
             embedding,
             classes=estimator.classes_,
             reached=getattr(estimator, "reached_", None),
-            labeled=_labeled(y, unlabeled, estimator.classes_, len(u)),
+            labeled=find_labeled(y, unlabeled, estimator.classes_, len(u)),
             edges=graph_edges(estimator) if edges else None,
         )
         return display.plot(ax, **kwargs)
@@ -256,7 +256,7 @@ class TransductionDisplay:
         """
         import_pyplot(f"{cls.__name__}.from_predictions")
         u: Any = distributions
-        labeled = _labeled(y, unlabeled, classes, len(u))
+        labeled = find_labeled(y, unlabeled, classes, len(u))
         display = cls._embedded(X, u, embedding, classes=classes, reached=reached, labeled=labeled)
         return display.plot(ax, **kwargs)
 
@@ -393,26 +393,3 @@ def _rgba(codes: Indices) -> Floats:
     from matplotlib.colors import to_rgba_array
 
     return to_rgba_array(COLORS)[codes % len(COLORS)]
-
-
-def _fitted_distributions(estimator: Any) -> NDArray[Any]:
-    u = getattr(estimator, "label_distributions_", None)
-    if u is None:
-        raise ValueError(
-            f"estimator {type(estimator).__name__} has no label_distributions_. Pass a fitted "
-            "WNLLClassifier or DeepWNLLClassifier, or what predict_proba gives to from_predictions."
-        )
-    return u
-
-
-def _labeled(y: Labels | None, unlabeled: object, classes: ArrayLike | None, n: int) -> Mask | None:
-    """Tell which points have a label, None if that is not known."""
-    if y is None:
-        return None
-    labeled = ~is_unlabeled(y, unlabeled, classes)
-    if len(labeled) != n:
-        raise ValueError(
-            f"y has {len(labeled)} entries for {n} rows. Pass the y that was fitted, with an entry "
-            "for each row."
-        )
-    return labeled

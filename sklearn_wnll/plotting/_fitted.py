@@ -1,0 +1,36 @@
+"""What displays read of a fitted estimator and its labels."""
+
+from typing import Any
+
+from numpy.typing import ArrayLike, NDArray
+
+from .._labels import is_unlabeled
+from .._typing import Labels, Mask
+
+__all__ = ["find_labeled", "fitted_distributions"]
+
+
+def fitted_distributions(estimator: Any) -> NDArray[Any]:
+    """Distributions of the fitted rows (n_samples, n_classes)."""
+    u = getattr(estimator, "label_distributions_", None)
+    if u is None:
+        raise ValueError(
+            f"estimator {type(estimator).__name__} has no label_distributions_. Pass a fitted "
+            "WNLLClassifier or DeepWNLLClassifier, or what predict_proba gives to from_predictions."
+        )
+    return u
+
+
+def find_labeled(
+    y: Labels | None, unlabeled: object, classes: ArrayLike | None, n: int
+) -> Mask | None:
+    """Tell which points have a label, None if that is not known."""
+    if y is None:
+        return None
+    labeled = ~is_unlabeled(y, unlabeled, classes)
+    if len(labeled) != n:
+        raise ValueError(
+            f"y has {len(labeled)} entries for {n} rows. Pass the y that was fitted, with an entry "
+            "for each row."
+        )
+    return labeled

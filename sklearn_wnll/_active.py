@@ -8,7 +8,7 @@ from ._graph.weights import graph_laplacian
 from ._progress import Progress
 from ._typing import Floats, Indices, Mask
 
-__all__ = ["most_useful_points", "walk_system"]
+__all__ = ["most_useful_points", "settled_by_next", "walk_system"]
 
 _END = 0.03  # a walk ends at a step with this probability, nearly: so it has some 30 steps
 _TOLERANCE = 1e-4  # of the solver: ranks need no more
@@ -51,6 +51,23 @@ def most_useful_points(W: sparse.csr_array, labeled: Mask, uncertainty: Floats, 
         progress.update(len(chosen) / n, f"{len(chosen):,} of {n:,}")
     progress.finish(f"{len(chosen):,} chosen")
     return chosen
+
+
+def settled_by_next(W: sparse.csr_array, labeled: Mask, uncertainty: Floats) -> float:
+    """The uncertainty of points whose walks would end at the most useful point, were it labelled.
+
+    In units of a point of mean degree of which nothing is known. 0 if all points are labelled.
+
+    >>> W = sparse.diags_array(np.ones(6), offsets=1, shape=(7, 7)).tocsr()
+    >>> round(settled_by_next(W, np.arange(7) == 0, np.ones(7)), 1)
+    3.8
+    """
+    if labeled.all() or not W.nnz:
+        return 0.0
+    gains = _Gains(W, labeled, uncertainty)
+    best = gains.gain().argmax()
+    effect = gains._solve(np.array([best]))[:, 0]
+    return float(gains.visits @ effect / effect[best] / gains.degree.mean())
 
 
 def walk_system(W: sparse.csr_array) -> sparse.csr_array:

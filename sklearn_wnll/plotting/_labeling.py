@@ -1,0 +1,397 @@
+"""A labelling session: how good the model is after each round, and what to label next."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any, Self, TypeAlias
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+from sklearn.utils.validation import check_is_fitted
+
+from .._active import settled_by_next
+from .._certainty import certainty
+from .._label_types import equal_rows
+from .._typing import Floats, Indices, Labels, Mask, Rows
+from ._fitted import find_labeled, fitted_distributions
+from ._geometry import check_embedding, embed
+from ._style import COLORS, LINES, MARKERS, import_pyplot, in_percent
+from ._transduction import TransductionDisplay
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.collections import PathCollection, PolyCollection
+    from matplotlib.figure import Figure, SubFigure
+    from matplotlib.lines import Line2D
+
+    SomeAxes: TypeAlias = Axes | Sequence[Axes] | NDArray[Any]
+
+__all__ = ["LabelingDisplay"]
+
+
+class LabelingDisplay:
+    """Score and gain of the next label against labels so far, and the rows to label next.
+
+    Make one, call :meth:`add` after each round of labels, and :meth:`plot` to look; or begin by
+    :meth:`from_estimator`.
+
+    Parameters
+    ----------
+    history : iterable of dict, default=()
+        Rounds to go on from: the ``history`` of another display.
+    embedding : array-like of shape (n_samples, 2), default=None
+        Where the fitted rows are in the plane, to draw the rows to label next. None does not draw
+        them.
+    axis_names : tuple of two str, default=None
+        Names of the two axes of the embedding; None leaves them without ticks.
+
+    Attributes
+    ----------
+    history : list of dict
+        Of each round: ``n_labels``; ``score``, the accuracy on held-out labels, and ``n_scored``,
+        their number; ``gain``, in rows. A number that is not known is NaN.
+    next_rows : ndarray of int
+        Rows to label next, of the last round.
+    axes_ : list of matplotlib Axes
+        What was drawn in: the score, the gain and the rows, as far as they are known.
+    figure_ : matplotlib Figure or SubFigure
+        Their figure.
+    score_line_ : matplotlib Line2D or None
+        The score.
+    score_band_ : matplotlib PolyCollection or None
+        Its standard error.
+    gain_line_ : matplotlib Line2D or None
+        The gain.
+    transduction_ : TransductionDisplay or None
+        The fitted rows.
+    next_points_ : matplotlib PathCollection or None
+        The marks of the rows to label next.
+
+    See Also
+    --------
+    LabelBudgetDisplay : Accuracy against the number of labels, of several estimators.
+    sklearn_wnll.WNLLClassifier.suggest_labels : Which rows to label next.
+
+    Notes
+    -----
+    The score is ``held_out_score_``, from a fit with ``held_out`` or ``calibrate``. The band is its
+    standard error, as a Wilson interval. Suggested rows are no fair sample: their score may be
+    several points too high or too low. So label some rows that are drawn at random too, and pass
+    these as ``scored_rows``.
+
+    The gain is the number of rows that the next label is expected to settle: the
+    uncertainty of the rows whose random walks would end at the most useful row if it were labelled
+    (see :meth:`~sklearn_wnll.WNLLClassifier.suggest_labels`), in units of a row of which nothing
+    is known. Plain distributions are far too modest, so the gain is too large. With
+    ``calibrate=True``, expect little from labels that settle less than one row.
+
+    Examples
+    --------
+    >>> from sklearn.datasets import load_digits
+    >>> from sklearn_wnll import WNLLClassifier
+    >>> from sklearn_wnll.datasets import hide_labels
+    >>> from sklearn_wnll.plotting import LabelingDisplay
+    >>> X, y = load_digits(return_X_y=True)
+    >>> few = hide_labels(y, 3, random_state=0)
+    >>> model = WNLLClassifier(calibrate=True, random_state=0).fit(X, few)
+    >>> display = LabelingDisplay().add(model, few)
+    >>> for _ in range(3):
+    ...     rows = model.suggest_labels(10)
+    ...     few[rows] = y[rows]  # what a person would say
+    ...     display = display.add(model.relabel(few), few)
+    >>> [row["n_labels"] for row in display.history]
+    [30, 40, 50, 60]
+    >>> display.history[-1]["gain"] < display.history[0]["gain"]
+    True
+    >>> display.plot().axes_[0].get_ylabel()
+    'score on held-out labels'
+    """
+
+    axes_: list["Axes"]
+    figure_: "Figure | SubFigure"
+    score_line_: "Line2D | None"
+    score_band_: "PolyCollection | None"
+    gain_line_: "Line2D | None"
+    transduction_: TransductionDisplay | None
+    next_points_: "PathCollection | None"
+
+    def __init__(
+        self,
+        history: Iterable[Mapping[str, Any]] = (),
+        *,
+        embedding: ArrayLike | None = None,
+        axis_names: Sequence[str] | None = None,
+    ) -> None:
+        self.history = [dict(row) for row in history]
+        self.embedding = None if embedding is None else np.asarray(embedding)
+        self.axis_names = axis_names
+        self.next_rows: Indices = np.zeros(0, dtype=np.intp)
+        self.transduction_ = None
+
+    @classmethod
+    def from_estimator(
+        cls,
+        estimator: Any,
+        X: Rows,
+        y: Labels,
+        *,
+        next_rows: ArrayLike | None = None,
+        scored_rows: ArrayLike | None = None,
+        embedding: ArrayLike | None = None,
+        ax: "SomeAxes | None" = None,
+    ) -> Self:
+        """Begin with a fitted estimator, and draw its round.
+
+        Parameters
+        ----------
+        estimator : WNLLClassifier
+            A fitted estimator.
+        X : {array-like, sparse matrix} of shape (n_samples, ...)
+            The fitted rows or images.
+        y : array-like of shape (n_samples,)
+            The partly labelled ``y`` of the fit.
+        next_rows : array-like of int, default=None
+            As for :meth:`add`.
+        scored_rows : array-like of int, default=None
+            As for :meth:`add`.
+        embedding : array-like of shape (n_samples, 2), default=None
+            Where the rows are, for instance as t-SNE or UMAP gives them. None takes ``X`` itself
+            if it has two features, and otherwise does not draw the rows.
+        ax : matplotlib Axes or up to three of them, default=None
+            As for :meth:`plot`.
+
+        Returns
+        -------
+        LabelingDisplay
+            The display, drawn.
+
+        Raises
+        ------
+        ValueError
+            If an argument is of the wrong shape, or as :meth:`plot` says.
+        """
+        import_pyplot(f"{cls.__name__}.from_estimator")
+        names = None
+        rows: Any = X
+        if embedding is None and getattr(rows, "shape", np.shape(rows))[1:] == (2,):
+            embedding, names = embed(X)
+        display = cls(embedding=embedding, axis_names=names)
+        return display.add(estimator, y, next_rows=next_rows, scored_rows=scored_rows).plot(ax)
+
+    def add(
+        self,
+        estimator: Any,
+        y: Labels,
+        *,
+        next_rows: ArrayLike | None = None,
+        scored_rows: ArrayLike | None = None,
+    ) -> Self:
+        """Add a round: how good the estimator is with the labels so far.
+
+        Parameters
+        ----------
+        estimator : WNLLClassifier
+            An estimator fitted to all rows. Other estimators with the same fitted attributes are
+            taken too.
+        y : array-like of shape (n_samples,)
+            The partly labelled ``y`` that it was fitted to last.
+        next_rows : array-like of int, default=None
+            Rows to label next, as ``suggest_labels`` returns them, to mark them. None marks none.
+        scored_rows : array-like of int, default=None
+            Labelled rows of which the score is taken, best ones that were drawn at random. None
+            takes all of them.
+
+        Returns
+        -------
+        LabelingDisplay
+            The display, to be drawn by :meth:`plot`.
+
+        Raises
+        ------
+        ValueError
+            If an argument is of the wrong shape or holds something else than fitted rows.
+        """
+        check_is_fitted(estimator)
+        u = fitted_distributions(estimator)
+        n = len(u)
+        unlabeled, classes = getattr(estimator, "unlabeled", "auto"), estimator.classes_
+        labeled = find_labeled(y, unlabeled, classes if len(classes) else None, n)
+        assert labeled is not None  # since there is y
+        following = _check_rows("next_rows", next_rows, n)
+        scored = np.flatnonzero(labeled)
+        if scored_rows is not None:
+            scored = _check_rows("scored_rows", scored_rows, n)
+            if not labeled[scored].all():
+                raise ValueError(
+                    "scored_rows holds rows that have no label in y. Pass labelled ones."
+                )
+        reached = getattr(estimator, "reached_", np.ones(n, dtype=bool))
+        transduction = None
+        if self.embedding is not None:
+            transduction = TransductionDisplay(
+                check_embedding(self.embedding, n),
+                u if u.shape[1] else np.ones((n, 1)),
+                classes=classes if u.shape[1] else ["unknown"],
+                reached=reached,
+                labeled=labeled,
+                axis_names=self.axis_names,
+            )
+        score, n_scored = _score(estimator, y, scored)
+        row = {
+            "n_labels": int(labeled.sum()),
+            "score": score,
+            "n_scored": n_scored,
+            "gain": _gain(estimator, u, reached, labeled),
+        }
+        self.history.append(row)
+        self.next_rows, self.transduction_ = following, transduction
+        return self
+
+    def plot(self, ax: "SomeAxes | None" = None) -> Self:
+        """Draw the score and the gain against the number of labels, and the rows.
+
+        Parameters
+        ----------
+        ax : matplotlib Axes or up to three of them, default=None
+            What to draw in: the score, the gain and the rows in this order, as far as they are
+            known; what has no axes is not drawn. None makes a new figure with as many as are
+            needed.
+
+        Returns
+        -------
+        LabelingDisplay
+            The display.
+
+        Raises
+        ------
+        ValueError
+            If there is no round, or nothing is known of the rounds.
+        """
+        plt = import_pyplot(f"{type(self).__name__}.plot")
+        parts = self._known_parts()
+        if ax is None:
+            left = [part for part in parts if part != "rows"]
+            right = ["rows"] * (len(parts) - len(left))
+            mosaic = [[part, *right] for part in left] or [right]
+            size = 6.4 * len(mosaic[0]), 3.2 * max(len(mosaic), 1.5)
+            _, placed = plt.subplot_mosaic(mosaic, figsize=size, layout="constrained")
+            given = [placed[part] for part in parts]
+        else:
+            given = list(np.ravel(np.asarray(ax, dtype=object)))
+        drawn = dict(zip(parts, given, strict=False))
+        self.axes_, self.figure_ = list(drawn.values()), given[0].figure
+        self.score_line_ = self.score_band_ = self.gain_line_ = self.next_points_ = None
+        if "score" in drawn:
+            self._draw_score(drawn["score"])
+        if "gain" in drawn:
+            self._draw_gain(drawn["gain"])
+        if "rows" in drawn:
+            self._draw_rows(drawn["rows"])
+        return self
+
+    def _known_parts(self) -> list[str]:
+        """Name what there is to draw."""
+        if not self.history:
+            raise ValueError(
+                "history is empty: there is no round to draw. Call add(estimator, y) after a fit."
+            )
+        parts = [name for name in ("score", "gain") if np.isfinite(self._column(name)[1]).any()]
+        parts += ["rows"] if self.transduction_ is not None else []
+        if not parts:
+            raise ValueError(
+                "history holds neither a score nor a gain. Fit with held_out=5, or to one graph "
+                "with a row that has no label."
+            )
+        return parts
+
+    def _column(self, name: str) -> tuple[Floats, Floats]:
+        """The number of labels, and some figure, of each round."""
+        n_labels, values = (
+            np.array([row.get(key, np.nan) for row in self.history], dtype=float)
+            for key in ("n_labels", name)
+        )
+        return n_labels, values
+
+    def _draw_score(self, ax: "Axes") -> None:
+        """Draw the score and its standard error."""
+        n_labels, score = self._column("score")
+        known = np.isfinite(score)
+        n_labels, score = n_labels[known], score[known]
+        low, high = _wilson(score, self._column("n_scored")[1][known])
+        self.score_band_ = ax.fill_between(
+            n_labels, low, high, color=COLORS[0], alpha=0.2, linewidth=0
+        )
+        (self.score_line_,) = ax.plot(
+            n_labels, score, color=COLORS[0], marker=MARKERS[0], markersize=4
+        )
+        ax.set(xlabel="labels", ylabel="score on held-out labels")
+        ax.yaxis.set_major_formatter(in_percent)
+        ax.grid(alpha=0.3)
+
+    def _draw_gain(self, ax: "Axes") -> None:
+        """Draw the gain, and where a label settles only its own row."""
+        n_labels, gain = self._column("gain")
+        ax.axhline(1, color="0.4", linewidth=1, linestyle=LINES[3])
+        (self.gain_line_,) = ax.plot(
+            n_labels, gain, color=COLORS[1], marker=MARKERS[1], linestyle=LINES[1], markersize=4
+        )
+        ax.set(xlabel="labels", ylabel="rows that the next label settles")
+        if (gain[np.isfinite(gain)] > 0).all():
+            ax.set_yscale("log")
+            ax.yaxis.set_major_formatter("{x:g}")
+        ax.grid(alpha=0.3)
+
+    def _draw_rows(self, ax: "Axes") -> None:
+        """Draw the rows, and mark the next ones."""
+        assert self.transduction_ is not None  # or they are not known
+        self.transduction_.plot(ax)
+        x, y = self.transduction_.embedding[self.next_rows].T
+        self.next_points_ = ax.scatter(
+            x, y, s=120, marker="*", c="black", linewidths=0.5, edgecolors="white", zorder=4
+        )
+        self.next_points_.set_label("to label next")
+        legend = self.transduction_.legend_
+        if legend is not None and len(self.next_rows):
+            handles = [*legend.legend_handles, self.next_points_]
+            ax.legend(handles=handles, loc="upper left", bbox_to_anchor=(1, 1), frameon=False)
+
+
+def _check_rows(name: str, rows: ArrayLike | None, n: int) -> Indices:
+    """Refuse what are no positions of fitted rows."""
+    found = np.zeros(0, dtype=np.intp) if rows is None else np.asarray(rows)
+    if found.ndim != 1 or (len(found) and found.dtype.kind not in "iu"):
+        raise ValueError(
+            f"{name} must be positions of rows, got shape {found.shape} of {found.dtype}. Pass "
+            "what suggest_labels returns."
+        )
+    if len(found) and not 0 <= found.min() <= found.max() < n:
+        raise ValueError(
+            f"{name} must lie between 0 and {n - 1}, got {found.min()} to {found.max()}."
+        )
+    return found.astype(np.intp)
+
+
+def _score(estimator: Any, y: Labels, rows: Indices) -> tuple[float, int]:
+    """Accuracy on labels of rows that were held out, and their number; NaN if none were."""
+    u = getattr(estimator, "held_out_distributions_", None)
+    if u is None or not len(rows):
+        return np.nan, 0
+    said = estimator.classes_[u[rows].argmax(axis=1)]
+    return float(equal_rows(said, np.asarray(y)[rows]).mean()), len(rows)
+
+
+def _gain(estimator: Any, u: Floats, reached: Mask, labeled: Mask) -> float:
+    """Rows that the next label is expected to settle; NaN if there is no graph."""
+    W = getattr(estimator, "graph_", None)
+    if W is None:
+        return np.nan
+    index = estimator.point_index_
+    _, row = np.unique(index, return_index=True)
+    known = certainty(u[row], reached[row]) if u.shape[1] > 1 else np.zeros(len(row))
+    points = np.zeros(len(row), dtype=bool)
+    points[index[labeled]] = True
+    return settled_by_next(W, points, 1 - known)
+
+
+def _wilson(score: Floats, n: Floats) -> tuple[Floats, Floats]:
+    """One standard error around fractions of ``n``: never empty, and within 0 and 1."""
+    middle, spread = score + 1 / (2 * n), np.sqrt(score * (1 - score) / n + 1 / (4 * n**2))
+    return (middle - spread) / (1 + 1 / n), (middle + spread) / (1 + 1 / n)

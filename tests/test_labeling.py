@@ -65,6 +65,8 @@ def test_rounds_are_drawn_one_after_the_other(moons):
     )
     assert display.history[-1]["gain"] < display.history[0]["gain"]
     assert [ax.get_xlabel() for ax in display.axes_] == ["labels", "labels"]
+    assert display.axes_[0].get_xlim() == display.axes_[1].get_xlim()
+    assert all(tick == int(tick) for tick in display.axes_[0].get_xticks())
 
 
 def test_a_history_that_was_written_to_a_file_goes_on(fitted, moons):
@@ -88,7 +90,7 @@ def test_without_a_label_nothing_is_known_but_the_gain(moons):
     assert row["gain"] > 10
     assert display.score_line_ is None
     assert [ax.get_ylabel() for ax in display.axes_] == [
-        "rows that the next label settles",
+        "gain of the next label, in rows",
         "feature 1",
     ]
     assert legend_names(display.axes_[-1]) == ["unknown", "to label next"]

@@ -271,9 +271,11 @@ class LabelingDisplay:
             left = [part for part in parts if part != "rows"]
             right = ["rows"] * (len(parts) - len(left))
             mosaic = [[part, *right] for part in left] or [right]
-            size = 6.4 * len(mosaic[0]), 3.2 * max(len(mosaic), 1.5)
+            size = 6.4 * len(mosaic[0]), 4.8 if len(left) < 2 else 5.6
             _, placed = plt.subplot_mosaic(mosaic, figsize=size, layout="constrained")
             given = [placed[part] for part in parts]
+            if len(left) == 2:
+                placed["gain"].sharex(placed["score"])
         else:
             given = list(np.ravel(np.asarray(ax, dtype=object)))
         drawn = dict(zip(parts, given, strict=False))
@@ -323,6 +325,7 @@ class LabelingDisplay:
             n_labels, score, color=COLORS[0], marker=MARKERS[0], markersize=4
         )
         ax.set(xlabel="labels", ylabel="score on held-out labels")
+        ax.xaxis.get_major_locator().set_params(integer=True)
         ax.yaxis.set_major_formatter(in_percent)
         ax.grid(alpha=0.3)
 
@@ -333,7 +336,8 @@ class LabelingDisplay:
         (self.gain_line_,) = ax.plot(
             n_labels, gain, color=COLORS[1], marker=MARKERS[1], linestyle=LINES[1], markersize=4
         )
-        ax.set(xlabel="labels", ylabel="rows that the next label settles")
+        ax.set(xlabel="labels", ylabel="gain of the next label, in rows")
+        ax.xaxis.get_major_locator().set_params(integer=True)
         if (gain[np.isfinite(gain)] > 0).all():
             ax.set_yscale("log")
             ax.yaxis.set_major_formatter("{x:g}")

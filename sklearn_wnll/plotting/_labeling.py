@@ -325,7 +325,7 @@ class LabelingDisplay:
             n_labels, score, color=COLORS[0], marker=MARKERS[0], markersize=4
         )
         ax.set(xlabel="labels", ylabel="score on held-out labels")
-        ax.xaxis.get_major_locator().set_params(integer=True)
+        ax.locator_params(axis="x", integer=True)
         ax.yaxis.set_major_formatter(in_percent)
         ax.grid(alpha=0.3)
 
@@ -337,7 +337,7 @@ class LabelingDisplay:
             n_labels, gain, color=COLORS[1], marker=MARKERS[1], linestyle=LINES[1], markersize=4
         )
         ax.set(xlabel="labels", ylabel="gain of the next label, in rows")
-        ax.xaxis.get_major_locator().set_params(integer=True)
+        ax.locator_params(axis="x", integer=True)
         if (gain[np.isfinite(gain)] > 0).all():
             ax.set_yscale("log")
             ax.yaxis.set_major_formatter("{x:g}")

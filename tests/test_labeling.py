@@ -13,7 +13,6 @@ from scipy import sparse
 
 from sklearn_wnll import WNLLClassifier
 from sklearn_wnll._active import settled_by_next
-from sklearn_wnll.exceptions import FewLabelsWarning
 from sklearn_wnll.plotting import LabelingDisplay
 from sklearn_wnll.plotting._labeling import _wilson
 
@@ -80,8 +79,7 @@ def test_a_history_that_was_written_to_a_file_goes_on(fitted, moons):
 def test_without_a_label_nothing_is_known_but_the_gain(moons):
     X = moons[0]
     none = np.full(len(X), -1)
-    with pytest.warns(FewLabelsWarning):
-        model = WNLLClassifier(held_out=3).fit(X, none)
+    model = WNLLClassifier(held_out=3).fit(X, none)
     rows = model.suggest_labels(3)
     display = LabelingDisplay.from_estimator(model, X, none, next_rows=rows)
     (row,) = display.history

@@ -72,11 +72,11 @@ class WNLLClassifier(KeepsGraph, Serves, SuggestsLabels, SuspectsLabels, BaseEst
         uneven the classes' numbers of labels are. Without ``class_prior``, it also evens out the
         mass of the classes as far as that may be chance. If (nearly) all fitted rows are labelled,
         which leaves no mass, new rows join with ``n / m`` up to 4 labels per class, and with less
-        from there. With an ``estimator``, it is ``"poisson"``. ``"wnll"`` is the paper's ``n / m``;
-        ``"laplace"`` is 1, the graph Laplacian, which degenerates if labels are few. A number is
-        ``mu`` itself, clipped to the range from 1e-12 to 1e12. ``"poisson"`` weights all points by
-        the solution of a Poisson equation with sources at the labelled points: nearer points get
-        larger weights.
+        from there. With an ``estimator``, it is ``"poisson"`` if the classes have about equally
+        many labels. ``"wnll"`` is the paper's ``n / m``; ``"laplace"`` is 1, the graph Laplacian,
+        which degenerates if labels are few. A number is ``mu`` itself, clipped to the range from
+        1e-12 to 1e12. ``"poisson"`` weights all points by the solution of a Poisson equation with
+        sources at the labelled points: nearer points get larger weights.
     label_noise : float in [0, 1) or "auto", default=0.0
         Fraction of the labels that is expected to be wrong: 0.2 for a fifth. With 0, labelled rows
         keep their label. Otherwise a label counts the less, the less it agrees with the other

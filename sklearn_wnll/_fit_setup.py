@@ -1,11 +1,16 @@
 """What a fit is made of, from the parameters of the estimator."""
 
 from copy import deepcopy
+from numbers import Integral
 from typing import Any, NamedTuple
 
+import joblib
+import numpy as np
 from numpy.typing import NDArray
+from sklearn.base import clone
 from sklearn.utils import check_random_state
 
+from ._extension.balance import dispersion
 from ._extension.beside import Classifier, Companion, Known
 from ._extension.row_labels import RowLabels
 from ._extension.solution import Recipe
@@ -16,6 +21,7 @@ from ._graph_rows import as_given
 
 __all__ = ["Kept", "build_graph", "check_combination", "make_extender", "make_recipe"]
 
+_EVEN = 0.1  # of the dispersion that numbers of labels have at random
 _OF_GRAPH = "n_neighbors", "scale_neighbor", "metric", "neighbors", "template_size", "random_state"
 
 
@@ -39,6 +45,7 @@ class Kept(NamedTuple):
         given = None if model.estimator is None else deepcopy(as_given(X, rows))
         seed = int(check_random_state(model.random_state).randint(2**31 - 1))
         parameters = {name: getattr(model, name) for name in _OF_GRAPH}
+        parameters["neighbors"] = clone(model.neighbors, safe=False)  # it may be set later
         return cls(given, rows.shape[1], seed, parameters)
 
     def changed(self, model: Any) -> list[str]:
@@ -50,7 +57,11 @@ class Kept(NamedTuple):
 
 def _same(a: Any, b: Any) -> bool:
     """Whether two values of a parameter are the same, of which one may be an object."""
-    return a is b or (type(a) is type(b) and isinstance(a, (int, str)) and a == b)
+    if isinstance(a, (Integral, str)) and isinstance(b, (Integral, str)):
+        return a == b
+    if isinstance(a, np.random.RandomState):
+        return a is b
+    return type(a) is type(b) and joblib.hash(a) == joblib.hash(b)
 
 
 def check_combination(model: Any, classes: NDArray[Any]) -> None:
@@ -92,9 +103,13 @@ def make_recipe(model: Any, kept: Kept, classes: NDArray[Any], companion: Known 
 
 def make_extender(model: Any, labels: RowLabels, seed: int, *, stands_alone: bool) -> Extender:
     """How labels are extended, alone or beside a classifier."""
-    beside_another = not stands_alone and model.label_weight == "auto"
+    weight = model.label_weight
+    if weight == "auto" and not stands_alone:
+        counts = np.bincount(labels.codes[labels.rows], minlength=labels.n_classes)
+        if dispersion(counts) < _EVEN:
+            weight = "poisson"
     return Extender(
-        label_weight="poisson" if beside_another else model.label_weight,
+        label_weight=weight,
         label_noise=model.label_noise,
         fallback=labels.fallback,
         tol=model.tol,

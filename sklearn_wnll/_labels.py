@@ -93,7 +93,8 @@ def encode_labels(
     labeled = ~_unlabeled_mask(column, unlabeled)
     codes = np.full(len(column), -1, dtype=np.intp)
     if not labeled.any():
-        if may_be_empty and not (_is_auto(unlabeled) and column.values.dtype.kind == "f"):
+        nan = column.values.dtype.kind == "f" and (column.missing & ~column.masked).any()
+        if may_be_empty and not (_is_auto(unlabeled) and nan):
             return EncodedLabels(column.known(labeled), codes)
         none_yet = " To begin without any label, pass numpy.full(len(X), -1)."
         raise ValueError(

@@ -63,9 +63,7 @@ class Serves:
 
         The copy is smaller in memory and in a file. It has no graph, and no attributes of the
         fitted rows, such as ``transduction_``; it cannot be relabelled, take more rows, or suggest
-        labels. The distributions of fitted rows are kept in single precision, and the rows in the
-        precision that they had. So it predicts as the whole model with
-        ``predict_mode="inductive"`` does, to about 1e-6.
+        labels. It predicts as the whole model with ``predict_mode="inductive"`` does.
 
         Returns
         -------

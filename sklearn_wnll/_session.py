@@ -31,6 +31,7 @@ class KeepsGraph(GraphRowsMixin, PartlyLabeledClassifierMixin):
     _kept: Kept
     class_prior: Any
     estimator: Any
+    template_size: int | None
     verbose: int
 
     @checks_parameters
@@ -145,6 +146,12 @@ class KeepsGraph(GraphRowsMixin, PartlyLabeledClassifierMixin):
                 "fit with the distances of all rows."
             )
         rows = self._validate_X(X, reset=False)
+        n_rows = len(self._answer.labels.codes) + rows.shape[0]
+        if self.template_size is not None and n_rows > self.template_size:
+            raise ValueError(
+                f"add_rows keeps one graph, but with template_size={self.template_size} a fit "
+                f"would deal {n_rows} rows to several. Call fit, or fit with template_size=None."
+            )
         check_combination(self, self.classes_)
         if self._kept.given is not None:
             self._kept = self._kept._replace(given=_stack(self._kept.given, as_given(X, rows)))
@@ -215,11 +222,14 @@ def _columns(old: NDArray[Any], new: NDArray[Any]) -> Indices:
 
 def _equal(given: Any, kept: Any) -> bool:
     """Whether rows are the kept ones, of the same kind."""
-    return type(given) is type(kept) and joblib.hash(given) == joblib.hash(kept)
+    arrays = isinstance(given, np.ndarray) and isinstance(kept, np.ndarray)
+    return (arrays or type(given) is type(kept)) and joblib.hash(given) == joblib.hash(kept)
 
 
 def _stack(first: Any, second: Any) -> Any:
     """Rows and then others of the same kind, as a classifier takes them."""
+    if isinstance(first, np.ndarray) and isinstance(second, np.ndarray):
+        return np.vstack([first, second.astype(first.dtype)])
     if type(first) is not type(second):
         raise ValueError(
             f"X is a {type(second).__name__}, but the fitted rows are a {type(first).__name__}, "
@@ -227,8 +237,6 @@ def _stack(first: Any, second: Any) -> Any:
         )
     if sparse.issparse(first):
         return sparse.vstack([first, second], format="csr")
-    if isinstance(first, np.ndarray):
-        return np.vstack([first, second.astype(first.dtype)])
     if hasattr(first, "vstack"):  # polars
         return first.vstack(second)
     import pandas as pd

@@ -199,3 +199,18 @@ def test_overwriting_x_after_fit_changes_no_held_out_label(digits, kind):
     expected = model._answer.find_held_out().u
     rows[:] = 0.0
     np.testing.assert_array_equal(model._answer.find_held_out().u, expected)
+
+
+@pytest.mark.parametrize("labels", ["per class", "at random"])
+def test_poisson_weights_are_for_equal_numbers_of_labels(digits, labels):
+    X, y, _ = digits
+    few = hide_labels(y, 5, random_state=0)
+    if labels == "at random":
+        few = np.where(np.random.default_rng(0).random(len(y)) < 0.03, y, -1)
+    weight = "poisson" if labels == "per class" else "auto"
+    model = WNLLClassifier(estimator=GaussianNB(), random_state=0).fit(X, few)
+    templates = model._answer.templates
+    assert templates.extender.label_weight == weight
+    if weight == "auto":
+        assert model._answer.class_factors is None  # the classifier tells how large classes are
+        np.testing.assert_array_equal(model.label_distributions_, templates.fitted().u)

@@ -53,7 +53,7 @@ def test_a_compact_model_predicts_as_the_whole_one_does_inductively(cloud, optio
     queries = np.vstack([cloud.X, cloud.X + 0.2])
     for ask in ("predict_proba", "certainty"):
         expected = getattr(model, ask)(queries)
-        np.testing.assert_allclose(getattr(small, ask)(queries), expected, atol=2e-6)
+        np.testing.assert_allclose(getattr(small, ask)(queries), expected, atol=1e-12)
 
 
 @pytest.mark.parametrize("convert", [np.asarray, sparse.csr_array], ids=["dense", "sparse"])
@@ -64,8 +64,10 @@ def test_a_compact_model_keeps_little_more_than_the_rows(digits, convert, metric
     model = WNLLClassifier(metric=metric).fit(X, hide_labels(y, 5, random_state=0))
     whole, small = (len(pickle.dumps(one)) for one in (model, model.compact()))
     rows = len(pickle.dumps(X))
-    assert small < 1.1 * rows + 100 * len(y)
-    assert small < 0.75 * whole
+    if metric == "cosine":
+        rows *= 2  # unit vectors in float64
+    assert small < 1.1 * rows + 150 * len(y)
+    assert small < 0.85 * whole
 
 
 def test_a_compact_model_is_a_copy(digits):

@@ -314,6 +314,51 @@ def test_what_would_be_another_graph_is_refused(digits, params, change, message)
         model.add_rows(X[300:310])
 
 
+def test_a_parameter_of_a_transformer_is_one_of_the_graph(digits):
+    X, y, _ = digits
+    search = KNeighborsTransformer(n_neighbors=15)
+    model = WNLLClassifier(neighbors=search, warm_start=True).fit(X[:300], y[:300])
+    graph = model.graph_
+    model.set_params(neighbors__metric="manhattan")
+    with pytest.raises(ValueError, match="neighbors changed since fit"):
+        model.relabel(y[:300])
+    assert model.fit(X[:300], y[:300]).graph_ is not graph
+
+
+def test_a_graph_in_several_templates_takes_labels_and_rows_by_fit_only(digits):
+    X, y, _ = digits
+    model = WNLLClassifier(template_size=300).fit(X[:300], y[:300])
+    with pytest.raises(ValueError, match="with template_size=300 a fit would deal 310 rows"):
+        model.add_rows(X[300:310])
+    with pytest.raises(ValueError, match="template_size=200 deals rows"):
+        WNLLClassifier(template_size=200).fit(X[:300], np.full(300, -1))
+
+
+@pytest.mark.parametrize(("dtype", "offset"), [(np.float32, 1e7), (np.float64, 1e15)])
+def test_rows_too_far_from_the_fitted_ones_are_refused(blobs, dtype, offset):
+    X, code = blobs
+    model = WNLLClassifier().fit((X[:100] + offset).astype(dtype), code[:100])
+    with pytest.raises(ValueError, match="too far from the fitted ones"):
+        model.add_rows(X[100:200].astype(dtype))
+    fitted = WNLLClassifier().fit(X[:100] * 1e-14, code[:100])
+    with pytest.raises(ValueError, match="too far from the fitted ones"):
+        fitted.add_rows(X[100:200])
+
+
+@pytest.mark.parametrize("same", [np.int64(15), 15])
+def test_equal_values_of_a_parameter_are_the_same(digits, same):
+    X, y, _ = digits
+    rng = np.random.RandomState(0)
+    model = WNLLClassifier(random_state=rng, neighbors="approximate").fit(X, y)
+    assert model.set_params(n_neighbors=same).relabel(y).score(X, y) == 1.0
+
+
+def test_minus_one_may_be_a_float(digits):
+    X, _, _ = digits
+    for nothing in (np.full(50, -1.0), np.ma.masked_all(50)):
+        assert WNLLClassifier().fit(X[:50], nothing).classes_.shape == (0,)
+
+
 def test_other_parameters_may_change_in_between(digits):
     X, y, _ = digits
     few = hide_labels(y, 3, random_state=0)

@@ -127,6 +127,8 @@ def _find_factors(templates, labels, extension):
     """Factors on the classes by the prior, or by what labels say of it; None for none."""
     if labels.prior is not None or templates.extender.label_weight != "auto":
         return labels.class_factors(extension)
+    if any(one.labels.unary is not None for one in templates.transductions):
+        return None  # the classifier says how large classes are
     index, n_points = templates.points.index, templates.points.n_points
     labeled = np.bincount(index[labels.rows], minlength=n_points) > 0
     free = ~labeled[index] & extension.reached

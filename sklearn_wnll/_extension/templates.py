@@ -39,6 +39,11 @@ def deal_templates(codes, template_size, rng):
     n, m = len(codes), len(labeled)
     if n <= template_size:
         return [np.arange(n)]
+    if not m:
+        raise ValueError(
+            f"template_size={template_size} deals rows to templates by their labels, but y has "
+            "none. Pass template_size=None, or label some rows."
+        )
     part = min(m, max(template_size // 2, template_size * m // n))
     count = -(-m // part)
     if len(unlabeled):
@@ -186,9 +191,8 @@ class Templates:
         )
 
     def compact(self):
-        """What the mean of fitted neighbours needs; values are kept in single precision."""
-        dtype = self.points.dtype
-        return replace(self, transductions=[one.compact(dtype) for one in self.transductions])
+        """What the mean of fitted neighbours needs."""
+        return replace(self, transductions=[one.compact() for one in self.transductions])
 
     def beside(self, terms, n_jobs=None):
         """Extend the labels once more, beside a :class:`Unary` term, or None, of each one's points.

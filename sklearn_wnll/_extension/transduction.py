@@ -204,13 +204,11 @@ class Transduction:
             extension=extension,
         )
 
-    def compact(self, dtype):
-        """What :meth:`averaged` needs: no edges, and values in single precision."""
-        extension = self.extension._replace(
-            u=self.extension.u.astype(np.float32), masses=None, walks=None
-        )
+    def compact(self):
+        """What :meth:`averaged` needs: no edges."""
+        extension = self.extension._replace(masses=None, walks=None)
         labels = PointLabels(self.labels.labeled, sparse.csr_array((0, self.labels.g.shape[1])))
-        return Transduction(self.graph.compact(dtype), None, labels, extension, self.weighted)
+        return Transduction(self.graph.compact(), None, labels, extension, self.weighted)
 
     def averaged(self, new, extender, unary=None):
         """Inductive answer: each new point alone takes the mean of its fitted neighbours."""

@@ -28,11 +28,8 @@ class PointGraph(ABC):
         """
 
     @abstractmethod
-    def compact(self, dtype):
-        """The graph without its edges, which answers :meth:`query_weights` all the same.
-
-        Its points are kept as numbers of the type of the rows, ``dtype``.
-        """
+    def compact(self):
+        """The graph without its edges, which answers :meth:`query_weights` all the same."""
 
     @abstractmethod
     def query_weights(self, new):

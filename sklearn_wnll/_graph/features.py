@@ -33,15 +33,15 @@ class FeatureGraph(PointGraph):
 
     def grown(self, new):
         """The graph when new rows have joined for good; the scale of the space stays."""
+        self._space.check_fits(new)
         queries, grown = self._space.transform(new), copy(self)
         grown._lists, grown.weights = self._joined(queries)
         grown._search = self._search.grown(queries, self._n_neighbors)
         return grown
 
-    def compact(self, dtype):
-        """The graph without its lists and edges, in the precision of the rows."""
+    def compact(self):
+        """The graph without its lists and edges."""
         compact = copy(self)
-        compact._search = self._search.compact(dtype)
         compact._lists, compact.weights = None, sparse.csr_array((self.n_points, self.n_points))
         return compact
 

@@ -27,6 +27,7 @@ METRICS = (
 SPARSE_METRICS = (*_LENGTH_METRICS, *_CITY_BLOCK_METRICS, "cosine")
 
 _NUMBERS = 2**18  # numbers that a thread scales at a time
+_LOST = 1e-4  # of the scale: rounding that moves neighbours
 _FAR = 1e15  # in units of the data's scale; beyond it all distances are alike
 _NEAR = 4  # scales; a median that is no farther from 0 is no reason for a shift
 
@@ -84,6 +85,17 @@ class FeatureSpace:
         Metrics of truth values see 0 and 1.
         """
         return (X != 0).astype(X.dtype) if self.metric in _BOOLEAN_METRICS else X
+
+    def check_fits(self, X):
+        """Refuse rows so far from the fitted ones that these hide the digits of their distances."""
+        if self.metric not in _SHIFT_INVARIANT_METRICS:
+            return
+        points = self.transform(X)
+        if _largest(points) * np.finfo(points.dtype).eps > _LOST:
+            raise ValueError(
+                "X holds rows too far from the fitted ones for their distances to be exact. Call "
+                "fit with all rows, whose scale it takes into account."
+            )
 
     def transform(self, X):
         """Compute the points of rows: (n_samples, n_features), unit vectors with one more feature.

@@ -38,11 +38,6 @@ class Points(ABC):
         """The first row of each point (n_points,)."""
         return np.unique(self.index, return_index=True)[1]
 
-    @property
-    @abstractmethod
-    def dtype(self):
-        """The type of the rows' numbers."""
-
     @abstractmethod
     def are_of(self, X):
         """Whether the rows ``X`` are the fitted ones, all of them in their order."""
@@ -72,11 +67,6 @@ class FeaturePoints(Points):
         points = cls(np.empty((0, 1), dtype=np.float32), as_metric_sees)
         points.n_points, points.index, points._rows = len(keys), index, RowIndex(keys)
         return points
-
-    @property
-    def dtype(self):
-        """The type of the rows' numbers."""
-        return self._dtype
 
     @property
     def keys(self):

@@ -34,8 +34,6 @@ class PrecomputedPoints(Points):
         self.index, self.n_points = index, n_points
         self._fingerprint = _fingerprint(distances)
 
-    dtype = np.dtype(np.float64)
-
     def are_of(self, distances):
         """Whether distances are the fitted ones, byte for byte."""
         return distances.shape[0] == len(self.index) and self._fingerprint == _fingerprint(
@@ -86,7 +84,7 @@ class PrecomputedGraph(PointGraph):
         lists = self._lists.merge(to_new, self._n_neighbors).concatenate(to_points)
         return weight_matrix(lists, self.n_points + new.shape[0], self._scale_neighbor)
 
-    def compact(self, dtype):
+    def compact(self):
         """The graph without its lists and edges; distances are not kept."""
         compact = copy(self)
         compact._lists, compact.weights = None, sparse.csr_array((self.n_points, self.n_points))

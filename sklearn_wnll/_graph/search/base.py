@@ -58,12 +58,6 @@ class NeighborSearch(ABC):
         """
         return self.fitted_like(self._together(queries))
 
-    def compact(self, dtype):
-        """Fit a search to the same points, no longer than numbers of the type ``dtype`` are."""
-        if self.points.dtype.itemsize <= dtype.itemsize:
-            return self
-        return self.fitted_like(self.points.astype(dtype))
-
     def add_queries(self, lists, queries, k):
         """Find the lists of points and queries together, given the ``lists`` of the points.
 

@@ -74,7 +74,7 @@ html_sidebars = {"index": [], "install": [], "contributing": [], "citing": []}
 html_copy_source = False
 html_show_sourcelink = False
 
-_EXAMPLE = re.compile(r"\]\((?:\.\./)+examples/(plot_\w+)\.py\)")
+_EXAMPLE = re.compile(r"\]\((?:\.\./)+examples/(\w+)\.py\)")
 
 
 def _adapt(app, docname, source):

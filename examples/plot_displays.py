@@ -1,6 +1,6 @@
 """
 ==================
-The three displays
+Three displays
 ==================
 
 What ``sklearn_wnll.plotting`` draws, in scikit-learn's convention for displays: each is made
@@ -152,7 +152,7 @@ def draw_training(axes):
 
 def main():
     """Draw the displays in one figure, and save it."""
-    parser = argparse.ArgumentParser(description="The three displays.")
+    parser = argparse.ArgumentParser(description="Three displays.")
     parser.add_argument("--output", default="displays.png", help="picture")
     args = parser.parse_args()
     figure, axes = plt.subplots(2, 2, figsize=(13, 9), layout="constrained")

@@ -105,6 +105,8 @@ class LabelingDisplay:
     'score on held-out labels'
     """
 
+    history: list[dict[str, Any]]
+    next_rows: Indices
     axes_: list["Axes"]
     figure_: "Figure | SubFigure"
     score_line_: "Line2D | None"
@@ -123,7 +125,7 @@ class LabelingDisplay:
         self.history = [dict(row) for row in history]
         self.embedding = None if embedding is None else np.asarray(embedding)
         self.axis_names = axis_names
-        self.next_rows: Indices = np.zeros(0, dtype=np.intp)
+        self.next_rows = np.zeros(0, dtype=np.intp)
         self.transduction_ = None
 
     @classmethod

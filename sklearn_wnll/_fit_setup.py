@@ -59,8 +59,13 @@ def _same(a: Any, b: Any) -> bool:
     """Whether two values of a parameter are the same, of which one may be an object."""
     if isinstance(a, (Integral, str)) and isinstance(b, (Integral, str)):
         return a == b
-    if isinstance(a, np.random.RandomState):
+    if isinstance(a, np.random.RandomState) or callable(a):
         return a is b
+    if isinstance(a, (list, tuple)) and isinstance(b, (list, tuple)):
+        return len(a) == len(b) and all(map(_same, a, b))
+    if hasattr(a, "get_params") and type(a) is type(b):
+        ours, theirs = a.get_params(deep=False), b.get_params(deep=False)
+        return ours.keys() == theirs.keys() and all(_same(ours[k], theirs[k]) for k in ours)
     return type(a) is type(b) and joblib.hash(a) == joblib.hash(b)
 
 

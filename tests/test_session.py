@@ -11,6 +11,8 @@ from sklearn.base import clone
 from sklearn.linear_model import LogisticRegression
 from sklearn.naive_bayes import GaussianNB
 from sklearn.neighbors import KNeighborsTransformer
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import StandardScaler
 
 from sklearn_wnll import WNLLClassifier
 from sklearn_wnll._graph.builder import make_graph_builder
@@ -323,6 +325,18 @@ def test_a_parameter_of_a_transformer_is_one_of_the_graph(digits):
     with pytest.raises(ValueError, match="neighbors changed since fit"):
         model.relabel(y[:300])
     assert model.fit(X[:300], y[:300]).graph_ is not graph
+
+
+def test_a_distance_of_ones_own_stays_the_same(digits):
+    X, y, _ = digits
+    search = make_pipeline(
+        StandardScaler(), KNeighborsTransformer(n_neighbors=5, metric=lambda a, b: abs(a - b).max())
+    )
+    model = WNLLClassifier(neighbors=search, n_neighbors=5).fit(X[:60], y[:60])
+    assert model.relabel(y[:60]).score(X[:60], y[:60]) == 1.0
+    model.set_params(neighbors__standardscaler__with_mean=False)
+    with pytest.raises(ValueError, match="neighbors changed since fit"):
+        model.relabel(y[:60])
 
 
 def test_a_graph_in_several_templates_takes_labels_and_rows_by_fit_only(digits):

@@ -6,7 +6,7 @@ from scipy.special import entr
 
 from ._typing import Floats, Mask
 
-__all__ = ["certainty"]
+__all__ = ["certainty", "uncertainty"]
 
 
 def certainty(u: NDArray[np.floating], reached: Mask | None = None) -> Floats:
@@ -19,3 +19,8 @@ def certainty(u: NDArray[np.floating], reached: Mask | None = None) -> Floats:
     """
     found = np.clip(1 - entr(u).sum(axis=1) / np.log(max(u.shape[1], 2)), 0, 1)
     return found if reached is None else np.where(reached, found, 0)
+
+
+def uncertainty(u: Floats, reached: Mask) -> Floats:
+    """One minus the certainty; 1 while there is a single class or none, since others will come."""
+    return 1 - certainty(u, reached) if u.shape[1] > 1 else np.ones(len(u))

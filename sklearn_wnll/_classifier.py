@@ -19,7 +19,7 @@ from ._extension.held_out import HeldOut
 from ._extension.row_labels import RowLabels
 from ._extension.solution import Recipe
 from ._extension.templates import Batching, Templates
-from ._fit_setup import Kept, build_graph, check_combination, make_extender, make_recipe
+from ._fit_setup import Kept, build_graph, check_combination, plan_extension
 from ._fit_warnings import (
     warn_if_alone,
     warn_if_collapsed,
@@ -484,8 +484,7 @@ class WNLLClassifier(KeepsGraph, Serves, SuggestsLabels, SuspectsLabels, BaseEst
             self._extend_again(self._answer.templates, classes, labels, known)
             return
         self._kept = kept = Kept.of(self, X, rows)
-        recipe = make_recipe(self, kept, classes, known)
-        extender = make_extender(self, labels, kept.seed, stands_alone=recipe.companion is None)
+        recipe, extender = plan_extension(self, kept, classes, labels, known)
         with show_progress(self.verbose):
             templates = build_graph(self, rows, codes, extender)
         self._set_answer(classes, labels, templates, recipe)

@@ -19,7 +19,7 @@ from ._extension.transduction import Extender
 from ._graph.builder import make_graph_builder
 from ._graph_rows import as_given
 
-__all__ = ["Kept", "build_graph", "check_combination", "make_extender", "make_recipe"]
+__all__ = ["Kept", "build_graph", "check_combination", "plan_extension"]
 
 _EVEN = 0.1  # of the dispersion that numbers of labels have at random
 _OF_GRAPH = "n_neighbors", "scale_neighbor", "metric", "neighbors", "template_size", "random_state"
@@ -91,7 +91,15 @@ def check_combination(model: Any, classes: NDArray[Any]) -> None:
         )
 
 
-def make_recipe(model: Any, kept: Kept, classes: NDArray[Any], companion: Known | None) -> Recipe:
+def plan_extension(
+    model: Any, kept: Kept, classes: NDArray[Any], labels: RowLabels, companion: Known | None
+) -> tuple[Recipe, Extender]:
+    """How labels are extended, and what is done then."""
+    recipe = _make_recipe(model, kept, classes, companion)
+    return recipe, _make_extender(model, labels, kept.seed, alone=recipe.companion is None)
+
+
+def _make_recipe(model: Any, kept: Kept, classes: NDArray[Any], companion: Known | None) -> Recipe:
     """What is done once labels are extended: a ``companion`` joins, or the estimator."""
     if model.estimator is None:
         return Recipe(companion, model.volume_constraint, model.n_jobs)
@@ -106,10 +114,10 @@ def make_recipe(model: Any, kept: Kept, classes: NDArray[Any], companion: Known 
     return Recipe(learner, model.volume_constraint, model.n_jobs)
 
 
-def make_extender(model: Any, labels: RowLabels, seed: int, *, stands_alone: bool) -> Extender:
+def _make_extender(model: Any, labels: RowLabels, seed: int, *, alone: bool) -> Extender:
     """How labels are extended, alone or beside a classifier."""
     weight = model.label_weight
-    if weight == "auto" and not stands_alone:
+    if weight == "auto" and not alone:
         counts = np.bincount(labels.codes[labels.rows], minlength=labels.n_classes)
         if dispersion(counts) < _EVEN:
             weight = "poisson"

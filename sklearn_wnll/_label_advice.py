@@ -11,7 +11,7 @@ from sklearn.utils.validation import check_is_fitted
 
 from ._active import most_useful_points
 from ._base import check_whole
-from ._certainty import certainty
+from ._certainty import uncertainty
 from ._extension.answer import Answer
 from ._progress import show_progress
 from ._regions import central_points
@@ -122,10 +122,8 @@ class SuggestsLabels:
         with show_progress(self.verbose):
             if not labeled.any():
                 return row[central_points(self.graph_, int(n))]
-            u = self.label_distributions_[row]
-            # Of a single class, all is certain; but others will come.
-            known = certainty(u, self.reached_[row]) if u.shape[1] > 1 else np.zeros(len(row))
-            return row[most_useful_points(self.graph_, labeled, 1 - known, int(n))]
+            unsure = uncertainty(self.label_distributions_[row], self.reached_[row])
+            return row[most_useful_points(self.graph_, labeled, unsure, int(n))]
 
 
 class SuspectsLabels:

@@ -14,7 +14,7 @@ from ._extension.beside import Known
 from ._extension.row_labels import RowLabels
 from ._extension.solution import Recipe
 from ._extension.templates import Templates
-from ._fit_setup import Kept, check_combination, make_extender, make_recipe
+from ._fit_setup import Kept, check_combination, plan_extension
 from ._graph_rows import GraphRowsMixin, as_given
 from ._progress import show_progress
 from ._typing import Indices, Labels, Rows
@@ -189,9 +189,7 @@ class KeepsGraph(GraphRowsMixin, PartlyLabeledClassifierMixin):
         known: Known | None,
     ) -> None:
         """Extend labels over the graph that is there."""
-        recipe = make_recipe(self, self._kept, classes, known)
-        alone = recipe.companion is None
-        extender = make_extender(self, labels, self._kept.seed, stands_alone=alone)
+        recipe, extender = plan_extension(self, self._kept, classes, labels, known)
         columns = _columns(self.classes_, classes)
         with show_progress(self.verbose):
             templates = templates.relabeled(labels.codes, extender, columns)

@@ -33,8 +33,8 @@ class FeatureGraph(PointGraph):
 
     def grown(self, new):
         """The graph when new rows have joined for good; the scale of the space stays."""
-        self._space.check_fits(new)
         queries, grown = self._space.transform(new), copy(self)
+        self._space.check_fits(queries)
         grown._lists, grown.weights = self._joined(queries)
         grown._search = self._search.grown(queries, self._n_neighbors)
         return grown

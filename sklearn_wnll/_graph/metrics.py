@@ -86,11 +86,10 @@ class FeatureSpace:
         """
         return (X != 0).astype(X.dtype) if self.metric in _BOOLEAN_METRICS else X
 
-    def check_fits(self, X):
-        """Refuse rows so far from the fitted ones that these hide the digits of their distances."""
+    def check_fits(self, points):
+        """Refuse points so far from the fitted rows that these hide digits of their distances."""
         if self.metric not in _SHIFT_INVARIANT_METRICS:
             return
-        points = self.transform(X)
         if _largest(points) * np.finfo(points.dtype).eps > _LOST:
             raise ValueError(
                 "X holds rows too far from the fitted ones for their distances to be exact. Call "

@@ -8,7 +8,7 @@ from numpy.typing import ArrayLike, NDArray
 from sklearn.utils.validation import check_is_fitted
 
 from .._active import settled_by_next
-from .._certainty import certainty
+from .._certainty import uncertainty
 from .._label_types import equal_rows
 from .._typing import Floats, Indices, Labels, Mask, Rows
 from ._fitted import find_labeled, fitted_distributions
@@ -391,10 +391,9 @@ def _gain(estimator: Any, u: Floats, reached: Mask, labeled: Mask) -> float:
         return np.nan
     index = estimator.point_index_
     _, row = np.unique(index, return_index=True)
-    known = certainty(u[row], reached[row]) if u.shape[1] > 1 else np.zeros(len(row))
     points = np.zeros(len(row), dtype=bool)
     points[index[labeled]] = True
-    return settled_by_next(W, points, 1 - known)
+    return settled_by_next(W, points, uncertainty(u[row], reached[row]))
 
 
 def _wilson(score: Floats, n: Floats) -> tuple[Floats, Floats]:

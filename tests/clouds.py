@@ -3,8 +3,23 @@
 from typing import NamedTuple
 
 import numpy as np
+import pytest
 from hypothesis import strategies as st
 from scipy import sparse
+
+# What a few labels of random points are warned of.
+IGNORES_FEW_LABELS = [
+    pytest.mark.filterwarnings(f"ignore::sklearn_wnll.exceptions.{name}Warning")
+    for name in ("CollapsedClasses", "FewLabels", "SingleLabel", "UnreachedPoints")
+]
+
+
+def normal_classes(n, *, n_classes, n_features):
+    """Random rows of classes that lie around a center each, and their codes."""
+    rng = np.random.default_rng(0)
+    centers = rng.normal(size=(n_classes, n_features))
+    code = rng.integers(n_classes, size=n)
+    return (centers[code] + 0.5 * rng.normal(size=(n, n_features))).astype(np.float32), code
 
 
 def sparse_rows(n, d, density, seed=0):

@@ -14,15 +14,10 @@ from sklearn_wnll._extension.folds import deal_folds
 from sklearn_wnll._extension.system import harmonic_extension
 from sklearn_wnll.datasets import hide_labels
 
-from .clouds import FACTORS, clouds
+from .clouds import FACTORS, IGNORES_FEW_LABELS, clouds
 from .reference import dense_weights, eliminate
 
-pytestmark = [
-    pytest.mark.filterwarnings("ignore::sklearn_wnll.exceptions.CollapsedClassesWarning"),
-    pytest.mark.filterwarnings("ignore::sklearn_wnll.exceptions.FewLabelsWarning"),
-    pytest.mark.filterwarnings("ignore::sklearn_wnll.exceptions.SingleLabelWarning"),
-    pytest.mark.filterwarnings("ignore::sklearn_wnll.exceptions.UnreachedPointsWarning"),
-]
+pytestmark = IGNORES_FEW_LABELS
 quick, moderate = settings(max_examples=12), settings(max_examples=60)
 adaptive = clouds(label_weights=("auto",))
 label_counts = st.lists(st.integers(1, 40), min_size=1, max_size=8).map(np.array)

@@ -15,14 +15,9 @@ from sklearn_wnll import WNLLClassifier
 from sklearn_wnll.datasets import hide_labels
 from sklearn_wnll.exceptions import SlowPredictionWarning
 
-from .clouds import FACTORS, clouds
+from .clouds import FACTORS, IGNORES_FEW_LABELS, clouds, normal_classes
 
-pytestmark = [
-    pytest.mark.filterwarnings("ignore::sklearn_wnll.exceptions.CollapsedClassesWarning"),
-    pytest.mark.filterwarnings("ignore::sklearn_wnll.exceptions.FewLabelsWarning"),
-    pytest.mark.filterwarnings("ignore::sklearn_wnll.exceptions.SingleLabelWarning"),
-    pytest.mark.filterwarnings("ignore::sklearn_wnll.exceptions.UnreachedPointsWarning"),
-]
+pytestmark = IGNORES_FEW_LABELS
 OPTIONS = (
     {},
     {"class_prior": "labeled"},
@@ -36,10 +31,7 @@ OPTIONS = (
 
 @pytest.fixture(scope="module")
 def large():
-    rng = np.random.default_rng(0)
-    centers = rng.normal(size=(4, 8))
-    code = rng.integers(4, size=6000)
-    return (centers[code] + 0.5 * rng.normal(size=(6000, 8))).astype(np.float32), code
+    return normal_classes(6000, n_classes=4, n_features=8)
 
 
 @settings(max_examples=20)

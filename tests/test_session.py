@@ -19,14 +19,9 @@ from sklearn_wnll._graph.builder import make_graph_builder
 from sklearn_wnll._regions import central_points
 from sklearn_wnll.datasets import hide_labels
 
-from .clouds import FACTORS, assert_consistent, clouds
+from .clouds import FACTORS, IGNORES_FEW_LABELS, assert_consistent, clouds, normal_classes
 
-pytestmark = [
-    pytest.mark.filterwarnings("ignore::sklearn_wnll.exceptions.CollapsedClassesWarning"),
-    pytest.mark.filterwarnings("ignore::sklearn_wnll.exceptions.FewLabelsWarning"),
-    pytest.mark.filterwarnings("ignore::sklearn_wnll.exceptions.SingleLabelWarning"),
-    pytest.mark.filterwarnings("ignore::sklearn_wnll.exceptions.UnreachedPointsWarning"),
-]
+pytestmark = IGNORES_FEW_LABELS
 quick = settings(max_examples=12)
 session_clouds = clouds(label_weights=("auto", "poisson", *FACTORS))
 OPTIONS = (
@@ -54,10 +49,7 @@ FITTED = (
 
 @pytest.fixture(scope="module")
 def blobs():
-    rng = np.random.default_rng(0)
-    centers = rng.normal(size=(6, 12))
-    code = rng.integers(6, size=2000)
-    return (centers[code] + 0.5 * rng.normal(size=(2000, 12))).astype(np.float32), code
+    return normal_classes(2000, n_classes=6, n_features=12)
 
 
 def assert_same(model, fresh, atol=1e-7):

@@ -60,8 +60,8 @@ def check_whole(model: Any, method: str) -> None:
     """Refuse what a compact model, which keeps nothing for other labels, cannot do."""
     if getattr(model, "_kept", model) is None:
         raise ValueError(
-            f"{method} needs the graph, which a compact model does not keep. Call it on the model "
-            "that it was made of."
+            f"{method} needs the graph of the fitted rows, which a compact model does not keep. "
+            "Use the model that it was made of."
         )
 
 

@@ -9,6 +9,7 @@ from sklearn.datasets import make_blobs
 
 from sklearn_wnll import WNLLClassifier
 from sklearn_wnll._regions import central_points
+from sklearn_wnll.plotting import TransductionDisplay
 
 from .threads import threads
 
@@ -86,3 +87,9 @@ def test_ten_of_them_beat_ten_at_random_by_far(digits):
         accuracy(np.random.RandomState(seed).choice(len(y), 10, replace=False)) for seed in range(3)
     ]
     assert accuracy(rows) > np.mean(random) + 0.15
+
+
+def test_rows_without_a_class_are_not_drawn(moons):
+    model = WNLLClassifier().fit(moons[0], np.full(200, -1))
+    with pytest.raises(ValueError, match=r"without any label.*relabel\(y\)"):
+        TransductionDisplay.from_estimator(model, moons[0])

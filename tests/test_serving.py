@@ -14,6 +14,7 @@ from sklearn.naive_bayes import GaussianNB
 from sklearn_wnll import WNLLClassifier
 from sklearn_wnll.datasets import hide_labels
 from sklearn_wnll.exceptions import SlowPredictionWarning
+from sklearn_wnll.plotting import LabelingDisplay, TransductionDisplay
 
 from .clouds import FACTORS, IGNORES_FEW_LABELS, clouds, normal_classes
 
@@ -84,6 +85,8 @@ def test_a_compact_model_says_what_it_cannot_do(digits):
         lambda: small.suggest_labels(3),
         lambda: small.suspect_labels(3),
         small.compact,
+        lambda: TransductionDisplay.from_estimator(small, X),
+        lambda: LabelingDisplay().add(small, y),
     ):
         with pytest.raises(ValueError, match="compact model does not keep"):
             do()

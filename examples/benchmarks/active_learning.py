@@ -78,8 +78,10 @@ class Images:
         with np.load(path) as file:
             return file["values"], file["vectors"]
 
-    def fit(self, few):
-        """The default model, on the one graph."""
+    def fit(self, few, model=None):
+        """The default model on the one graph, which a ``model`` that was fitted already has."""
+        if model is not None:
+            return model.relabel(few)
         return WNLLClassifier(metric="precomputed", unlabeled=-1).fit(self.distances, few)
 
 
@@ -128,14 +130,14 @@ class Choice:
 
 def run(images, way, step, seed):
     """Accuracy in percent by the number of labels, classes among the first, seconds of choice."""
-    choice, few = Choice(images, way, seed), np.full(len(images.y), -1)
+    choice, few, model = Choice(images, way, seed), np.full(len(images.y), -1), None
     rows, seconds, accuracy = choice.first(images), 0.0, {}
     classes = len(set(images.y[rows]))
     while True:
         few[rows] = images.y[rows]
-        labels, model = int(np.count_nonzero(few != -1)), None
+        labels = int(np.count_nonzero(few != -1))
         if way not in WITHOUT_MODEL or labels in SHOWN:
-            model = images.fit(few)
+            model = images.fit(few, model)
         if labels in SHOWN:
             right = (model.transduction_ == images.y)[few == -1]
             accuracy[labels] = 100 * float(right.mean())

@@ -4,6 +4,7 @@ from typing import Any
 
 from numpy.typing import ArrayLike, NDArray
 
+from .._base import check_whole
 from .._labels import is_unlabeled
 from .._typing import Labels, Mask
 
@@ -12,6 +13,7 @@ __all__ = ["find_labeled", "fitted_distributions"]
 
 def fitted_distributions(estimator: Any) -> NDArray[Any]:
     """Distributions of the fitted rows (n_samples, n_classes)."""
+    check_whole(estimator, "A display")
     u = getattr(estimator, "label_distributions_", None)
     if u is None:
         raise ValueError(

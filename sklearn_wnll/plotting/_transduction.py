@@ -182,6 +182,12 @@ class TransductionDisplay:
             estimator = estimator[-1]
         check_is_fitted(estimator)
         u = fitted_distributions(estimator)
+        if not u.shape[1]:
+            raise ValueError(
+                f"estimator {type(estimator).__name__} was fitted without any label: no row has a "
+                "class to draw. Pass labels to relabel(y) first; LabelingDisplay draws rows "
+                "without a class."
+            )
         rows: Any = X
         n = rows.shape[0] if hasattr(rows, "shape") else len(rows)
         if n != len(u):

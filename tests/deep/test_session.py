@@ -22,6 +22,7 @@ from sklearn_wnll import WNLLClassifier
 from sklearn_wnll.datasets import hide_labels
 from sklearn_wnll.deep import LinearStep, PseudoLabelStep, WNLLHead, WNLLStep
 from sklearn_wnll.deep._held_out import still_held_out
+from sklearn_wnll.plotting import LabelingDisplay
 
 from .test_all_or_nothing import FIRST, answers, fail, make_model, press_ctrl_c, run_watched
 from .tiny import data, model, rates, rows, weights
@@ -158,6 +159,15 @@ def test_nothing_is_suggested_or_relabelled_before_a_fit():
             call(model())
     with pytest.raises(ValueError, match="n must be an integer of at least 1"):
         model(linear_step__epochs=0).fit(*data()).suggest_labels(0)
+
+
+@pytest.mark.filterwarnings("ignore::sklearn_wnll.exceptions.MemorizedLabelsWarning")
+def test_a_session_is_drawn_without_the_gain_that_a_network_does_not_know(fitted):
+    display = LabelingDisplay().add(fitted, data(n_unlabeled=40)[1])
+    assert np.isnan(display.history[0]["gain"])
+    net = model(**ALL, wnll__held_out=2).fit(*data(n_unlabeled=40))
+    axes = LabelingDisplay().add(net, data(n_unlabeled=40)[1]).plot().axes_
+    assert [ax.get_ylabel() for ax in axes] == ["score on held-out labels"]
 
 
 # New labels

@@ -68,6 +68,13 @@ def clouds(draw, *, grid=False, min_points=12, label_weights=("poisson", *FACTOR
     return Cloud(X, y, params)
 
 
+def assert_distributions(u):
+    """Check that rows are distributions."""
+    assert np.isfinite(u).all()
+    assert ((u >= 0) & (u <= 1)).all()
+    np.testing.assert_allclose(u.sum(axis=1), 1, rtol=1e-12)
+
+
 def assert_consistent(model, cloud):
     """Check that a model gives distributions, and that rows of its cloud keep value and label."""
     new = np.vstack([cloud.X[:4], cloud.X[:4] + 0.3])

@@ -4,6 +4,7 @@ from typing import NamedTuple
 
 import numpy as np
 import pytest
+from hypothesis import settings
 from hypothesis import strategies as st
 from scipy import sparse
 
@@ -12,6 +13,12 @@ IGNORES_FEW_LABELS = [
     pytest.mark.filterwarnings(f"ignore::sklearn_wnll.exceptions.{name}Warning")
     for name in ("CollapsedClasses", "FewLabels", "SingleLabel", "UnreachedPoints")
 ]
+
+
+def examples(n):
+    """Settings of a test that draws ``n`` examples; a tenth of them with the profile "few"."""
+    share = settings.default.max_examples / settings.get_profile("default").max_examples
+    return settings(max_examples=max(2, round(n * share)))
 
 
 def normal_classes(n, *, n_classes, n_features):

@@ -1,6 +1,6 @@
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from scipy import sparse
 from sklearn.datasets import make_blobs
@@ -10,6 +10,7 @@ from sklearn_wnll._active import most_useful_points
 from sklearn_wnll._certainty import certainty
 from sklearn_wnll.datasets import hide_labels
 
+from .clouds import examples
 from .threads import threads
 
 pytestmark = pytest.mark.filterwarnings("ignore::sklearn_wnll.exceptions.FewLabelsWarning")
@@ -46,7 +47,7 @@ def covered(W, labeled, uncertainty, end=0.03):
     return (T.sum(axis=1) * uncertainty) @ v
 
 
-@settings(max_examples=100)
+@examples(100)
 @given(graphs())
 def test_each_choice_has_nearly_the_largest_gain_of_the_dense_formula(graph):
     W, labeled, uncertainty = graph
@@ -59,7 +60,7 @@ def test_each_choice_has_nearly_the_largest_gain_of_the_dense_formula(graph):
         labeled[point] = True
 
 
-@settings(max_examples=50)
+@examples(50)
 @given(graphs())
 def test_choices_are_distinct_unlabelled_and_the_first_of_more(graph):
     W, labeled, uncertainty = graph

@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from scipy import sparse
 from sklearn.base import clone
@@ -14,11 +14,11 @@ from sklearn_wnll._extension.folds import deal_folds
 from sklearn_wnll._extension.system import harmonic_extension
 from sklearn_wnll.datasets import hide_labels
 
-from .clouds import FACTORS, IGNORES_FEW_LABELS, clouds
+from .clouds import FACTORS, IGNORES_FEW_LABELS, clouds, examples
 from .reference import dense_weights, eliminate
 
 pytestmark = IGNORES_FEW_LABELS
-quick, moderate = settings(max_examples=12), settings(max_examples=60)
+quick, moderate = examples(12), examples(60)
 adaptive = clouds(label_weights=("auto",))
 label_counts = st.lists(st.integers(1, 40), min_size=1, max_size=8).map(np.array)
 

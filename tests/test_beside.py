@@ -5,7 +5,7 @@ import pickle
 import numpy as np
 import pandas as pd
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from scipy import sparse
 from sklearn.base import BaseEstimator, ClassifierMixin, clone
@@ -24,7 +24,7 @@ from sklearn_wnll import WNLLClassifier
 from sklearn_wnll._extension.folds import deal_folds
 from sklearn_wnll.datasets import hide_labels
 
-from .clouds import assert_consistent, clouds
+from .clouds import assert_consistent, clouds, examples
 
 pytestmark = [
     pytest.mark.filterwarnings("ignore::sklearn_wnll.exceptions.AmbiguousLabelsWarning"),
@@ -33,7 +33,7 @@ pytestmark = [
     pytest.mark.filterwarnings("ignore::sklearn_wnll.exceptions.SingleLabelWarning"),
     pytest.mark.filterwarnings("ignore::sklearn_wnll.exceptions.UnreachedPointsWarning"),
 ]
-quick = settings(max_examples=10)
+quick = examples(10)
 
 
 class Guess(ClassifierMixin, BaseEstimator):

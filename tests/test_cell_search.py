@@ -1,6 +1,6 @@
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from threadpoolctl import threadpool_limits
 
@@ -9,6 +9,8 @@ from sklearn_wnll._graph.search import ExactSearch, cell_search, partition
 from sklearn_wnll._graph.search.cell_search import CellSearch
 from sklearn_wnll._graph.search.cells import Cells
 from sklearn_wnll._graph.search.reduction import fit_reduction
+
+from .clouds import examples
 
 
 def clusters(n, d, latent=5, seed=0, dtype=np.float64):
@@ -33,7 +35,7 @@ def levels(request, monkeypatch):
         monkeypatch.setattr(partition, "_SURROUNDING", 12)
 
 
-@settings(max_examples=100)
+@examples(100)
 @given(st.integers(1, 200), st.integers(1, 6), st.integers(1, 12), st.integers(0, 2**32 - 1))
 def test_all_cells_together_hold_the_nearest_points(n, d, k, seed):
     rng = np.random.default_rng(seed)
@@ -49,7 +51,7 @@ def test_all_cells_together_hold_the_nearest_points(n, d, k, seed):
     np.testing.assert_allclose(distances**2, exact**2, atol=1e-5)
 
 
-@settings(max_examples=100)
+@examples(100)
 @given(st.integers(1, 200), st.integers(1, 6), st.integers(0, 2**32 - 1))
 def test_all_cells_together_hold_the_points_whose_radius_reaches_a_query(n, d, seed):
     rng = np.random.default_rng(seed)

@@ -1,6 +1,6 @@
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from sklearn.datasets import load_digits
 
@@ -8,7 +8,7 @@ from sklearn_wnll import WNLLClassifier
 from sklearn_wnll._certainty import certainty
 from sklearn_wnll.datasets import hide_labels
 
-from .clouds import clouds
+from .clouds import clouds, examples
 
 
 def test_certainty_is_one_for_one_class_and_zero_for_all_alike():
@@ -18,7 +18,7 @@ def test_certainty_is_one_for_one_class_and_zero_for_all_alike():
 
 
 @pytest.mark.filterwarnings("ignore")
-@settings(max_examples=50)
+@examples(50)
 @given(clouds(), st.sampled_from(["transductive", "inductive"]))
 def test_certainty_is_that_of_the_distribution_and_zero_where_no_label_reaches(cloud, mode):
     model = WNLLClassifier(predict_mode=mode, **cloud.params).fit(cloud.X, cloud.y)

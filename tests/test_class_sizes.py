@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from sklearn.base import clone
 from sklearn.datasets import make_blobs
@@ -12,7 +12,7 @@ from sklearn_wnll import WNLLClassifier
 from sklearn_wnll._extension.class_sizes import estimate_sizes
 from sklearn_wnll.datasets import hide_labels
 
-from .clouds import clouds
+from .clouds import clouds, examples
 
 pytestmark = [
     pytest.mark.filterwarnings("ignore::sklearn_wnll.exceptions.AmbiguousLabelsWarning"),
@@ -21,7 +21,7 @@ pytestmark = [
     pytest.mark.filterwarnings("ignore::sklearn_wnll.exceptions.SingleLabelWarning"),
     pytest.mark.filterwarnings("ignore::sklearn_wnll.exceptions.UnreachedPointsWarning"),
 ]
-quick, moderate = settings(max_examples=12), settings(max_examples=60)
+quick, moderate = examples(12), examples(60)
 # The part of each class that is left of the digits.
 PARTS = np.array([0.08, 0.15, 0.25, 0.4, 0.6, 0.8, 1, 1, 1, 1])
 
@@ -173,7 +173,7 @@ def test_the_estimate_is_a_prior_like_any_other(digits):
         )
 
 
-@settings(max_examples=6)
+@examples(6)
 @given(st.permutations(range(3)), st.integers(0, 99))
 def test_names_of_classes_change_nothing(order, seed):
     X, y = make_blobs([20, 60, 90], centers=[[0, 0], [4, 0], [0, 4]], random_state=seed)

@@ -6,7 +6,7 @@ from unittest import mock
 
 import numpy as np
 import pytest
-from hypothesis import assume, given, settings
+from hypothesis import assume, given
 from hypothesis import strategies as st
 from scipy import sparse
 from sklearn.neighbors import KNeighborsTransformer
@@ -18,7 +18,7 @@ from sklearn_wnll._extension.system import harmonic_extension
 from sklearn_wnll._graph.metrics import METRICS
 from sklearn_wnll._graph.search import cell_search
 
-from .clouds import clouds
+from .clouds import clouds, examples
 from .reference import (
     OF_TRUTH_VALUES,
     dense_distances,
@@ -133,7 +133,7 @@ def test_every_search_metric_weight_and_solver_agrees_with_the_dense_reference(
             np.testing.assert_array_equal(model.predict_proba(X), model.label_distributions_)
 
 
-@settings(max_examples=100)
+@examples(100)
 @given(clouds(), st.sampled_from(sorted(SOLVERS)))
 def test_any_cloud_agrees_with_the_dense_reference(cloud, solver):
     with SOLVERS[solver]():
@@ -159,7 +159,7 @@ def graphs(draw):
 
 @pytest.mark.parametrize("solver", SOLVERS)
 @pytest.mark.parametrize("mu", [0.01, 0.3, 1.0, 7.0, 1e4])
-@settings(max_examples=20)
+@examples(20)
 @given(graphs())
 def test_the_extension_of_soft_labels_agrees_with_the_dense_reference(mu, solver, graph):
     W, labeled, g = graph
@@ -170,7 +170,7 @@ def test_the_extension_of_soft_labels_agrees_with_the_dense_reference(mu, solver
 
 
 @pytest.mark.parametrize("solver", SOLVERS)
-@settings(max_examples=50)
+@examples(50)
 @given(graphs())
 def test_poisson_weights_agree_with_the_dense_reference(solver, graph):
     W, labeled, _ = graph

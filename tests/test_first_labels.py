@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from scipy import sparse
 from sklearn.datasets import make_blobs
@@ -11,6 +11,7 @@ from sklearn_wnll import WNLLClassifier
 from sklearn_wnll._regions import central_points
 from sklearn_wnll.plotting import TransductionDisplay
 
+from .clouds import examples
 from .threads import threads
 
 pytestmark = pytest.mark.filterwarnings("ignore::sklearn_wnll.exceptions.FewLabelsWarning")
@@ -31,7 +32,7 @@ def graphs(draw):
     return sparse.csr_array(W)
 
 
-@settings(max_examples=30)
+@examples(30)
 @given(graphs(), st.sampled_from([1, 2, 5, 20, 40, 100]))
 def test_they_are_distinct_and_as_many_as_asked_for_or_all(W, n):
     rows = central_points(W, n)
@@ -39,7 +40,7 @@ def test_they_are_distinct_and_as_many_as_asked_for_or_all(W, n):
     assert set(rows) <= set(range(W.shape[0]))
 
 
-@settings(max_examples=15)
+@examples(15)
 @given(st.integers(2, 8), st.integers(0, 2**32 - 1))
 def test_each_of_several_equal_clusters_gets_one(k, seed):
     rng = np.random.default_rng(seed)

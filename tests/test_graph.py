@@ -1,6 +1,6 @@
 import numpy as np
 import pytest
-from hypothesis import assume, given, settings
+from hypothesis import assume, given
 from hypothesis import strategies as st
 from scipy import sparse
 from scipy.spatial.distance import cdist
@@ -12,7 +12,7 @@ from sklearn_wnll._graph.precomputed import PrecomputedGraphBuilder
 from sklearn_wnll._graph.search import ExactSearch
 from sklearn_wnll._graph.weights import edge_weights
 
-from .clouds import clouds, sparse_rows
+from .clouds import clouds, examples, sparse_rows
 from .reference import dense_query_weights, dense_weights, weights_of_nearest
 
 
@@ -29,7 +29,7 @@ def precomputed_points_and_graph(distances, k=15, scale_neighbor=8):
     return points, builder.build(merged)
 
 
-@settings(max_examples=100)
+@examples(100)
 @given(clouds())
 def test_weights_agree_with_dense_reference(cloud):
     k, scale = cloud.params["n_neighbors"], cloud.params["scale_neighbor"]
@@ -39,7 +39,7 @@ def test_weights_agree_with_dense_reference(cloud):
     np.testing.assert_allclose(graph.weights.toarray(), expected, atol=1e-10)
 
 
-@settings(max_examples=100)
+@examples(100)
 @given(clouds())
 def test_a_graph_with_queries_is_the_graph_of_all_points(cloud):
     points, graph = feature_points_and_graph(cloud.X[:-7])
@@ -50,7 +50,7 @@ def test_a_graph_with_queries_is_the_graph_of_all_points(cloud):
     )
 
 
-@settings(max_examples=100)
+@examples(100)
 @given(clouds())
 def test_weights_of_queries_agree_with_dense_reference(cloud):
     points, graph = feature_points_and_graph(cloud.X[:-7])
@@ -81,7 +81,7 @@ def exact_weights(new, X, metric, k=8, scale_neighbor=4):
     return weights_of_nearest(cdist(new, X) ** 2, k, scale_neighbor)
 
 
-@settings(max_examples=60)
+@examples(60)
 @given(
     st.integers(0, 2**32 - 1),
     st.sampled_from([0, 1, 30, 1e3, 1e6]),

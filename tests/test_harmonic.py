@@ -2,7 +2,7 @@ from unittest import mock
 
 import numpy as np
 import pytest
-from hypothesis import assume, given, settings
+from hypothesis import assume, given
 from hypothesis import strategies as st
 from scipy import sparse
 
@@ -17,6 +17,7 @@ from sklearn_wnll._extension.system import (
     weighted_mean,
 )
 
+from .clouds import examples
 from .reference import dense_extension, dense_weights
 from .threads import threads
 
@@ -29,7 +30,7 @@ def problem(n, seed, n_classes=3):
     return dense_weights(rng.normal(size=(n, 2))), labeled, g
 
 
-@settings(max_examples=30)
+@examples(30)
 @given(st.integers(20, 60), st.integers(0, 2**32 - 1), st.sampled_from([0.01, 1.0, 1e4]))
 def test_large_problems_have_one_solution_whatever_the_threads(n, seed, mu):
     W, labeled, g = problem(n, seed)
@@ -50,7 +51,7 @@ def test_large_problems_have_one_solution_whatever_the_threads(n, seed, mu):
         assert result.n_iter == results[0].n_iter
 
 
-@settings(max_examples=50)
+@examples(50)
 @given(st.integers(10, 60), st.integers(0, 2**32 - 1), st.sampled_from([0.3, 1.0, 7.0, 1e4]))
 def test_system_is_a_symmetric_m_matrix_that_keeps_constants(n, seed, mu):
     W, labeled, _ = problem(n, seed)
@@ -62,7 +63,7 @@ def test_system_is_a_symmetric_m_matrix_that_keeps_constants(n, seed, mu):
     np.testing.assert_allclose(dense.sum(axis=1), B.sum(axis=1), atol=1e-9 * mu)
 
 
-@settings(max_examples=50)
+@examples(50)
 @given(st.integers(10, 60), st.integers(0, 2**32 - 1), st.sampled_from([0.3, 1.0, 7.0, 1e4]))
 def test_the_solution_itself_obeys_the_maximum_principle(n, seed, mu):
     # harmonic_extension cuts off what is beyond it: here nothing is cut off.

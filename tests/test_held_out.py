@@ -2,14 +2,14 @@
 
 import numpy as np
 import pytest
-from hypothesis import assume, given, settings
+from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from sklearn_wnll import WNLLClassifier
 from sklearn_wnll._extension.held_out import deal_folds
 from sklearn_wnll.exceptions import SingleLabelWarning
 
-from .clouds import clouds
+from .clouds import clouds, examples
 from .reference import dense_values
 
 pytestmark = [
@@ -18,7 +18,7 @@ pytestmark = [
     pytest.mark.filterwarnings("ignore::sklearn_wnll.exceptions.CollapsedClassesWarning"),
     pytest.mark.filterwarnings("ignore::sklearn_wnll.exceptions.UnreachedPointsWarning"),
 ]
-quick = settings(max_examples=12)
+quick = examples(12)
 
 
 def fit(cloud, **params):

@@ -7,7 +7,7 @@ import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from scipy import sparse
 
@@ -15,6 +15,8 @@ from sklearn_wnll import WNLLClassifier
 from sklearn_wnll._active import settled_by_next
 from sklearn_wnll.plotting import LabelingDisplay
 from sklearn_wnll.plotting._labeling import _wilson
+
+from .clouds import examples
 
 pytestmark = pytest.mark.filterwarnings("ignore::sklearn_wnll.exceptions.SingleLabelWarning")
 
@@ -224,7 +226,7 @@ def test_equal_rows_are_one_point_of_the_gain(moons):
     assert gains[1] == pytest.approx(gains[0], rel=0.1)
 
 
-@settings(max_examples=50)
+@examples(50)
 @given(st.integers(2, 12), st.integers(0, 11))
 def test_a_label_settles_no_more_than_is_uncertain(n, seed):
     rng = np.random.default_rng(seed)

@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from hypothesis import assume, given, settings
+from hypothesis import assume, given
 from hypothesis import strategies as st
 from scipy import sparse
 
@@ -12,7 +12,7 @@ from sklearn_wnll._extension.noise import find_trust
 from sklearn_wnll._extension.system import harmonic_extension
 from sklearn_wnll.datasets import hide_labels
 
-from .clouds import clouds
+from .clouds import clouds, examples
 from .reference import dense_weights
 
 pytestmark = [
@@ -21,7 +21,7 @@ pytestmark = [
     pytest.mark.filterwarnings("ignore::sklearn_wnll.exceptions.SingleLabelWarning"),
     pytest.mark.filterwarnings("ignore::sklearn_wnll.exceptions.CollapsedClassesWarning"),
 ]
-quick = settings(max_examples=15)
+quick = examples(15)
 
 
 def fit(cloud, **params):
@@ -92,7 +92,7 @@ def test_renaming_the_classes_permutes_everything(cloud, noise):
     assert one.label_noise_ == pytest.approx(two.label_noise_, abs=1e-9)
 
 
-@settings(max_examples=6)
+@examples(6)
 @given(clouds(), st.integers(0, 2**32 - 1), st.sampled_from([0.2, "auto"]))
 def test_a_label_has_no_part_in_what_is_held_out_of_its_row(cloud, seed, noise):
     labeled, rng = np.flatnonzero(cloud.y >= 0), np.random.default_rng(seed)

@@ -2,12 +2,12 @@
 
 import numpy as np
 import pytest
-from hypothesis import assume, given, settings
+from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from sklearn_wnll import WNLLClassifier
 
-from .clouds import clouds
+from .clouds import clouds, examples
 
 pytestmark = [
     pytest.mark.filterwarnings("ignore::sklearn_wnll.exceptions.FewLabelsWarning"),
@@ -15,7 +15,7 @@ pytestmark = [
     pytest.mark.filterwarnings("ignore::sklearn_wnll.exceptions.UnreachedPointsWarning"),
 ]
 MODES = ["transductive", "inductive"]
-quick = settings(max_examples=30)
+quick = examples(30)
 
 
 def fit(cloud, **params):

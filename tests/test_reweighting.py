@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from hypothesis import assume, given, settings
+from hypothesis import assume, given
 from hypothesis import strategies as st
 from scipy import sparse
 
@@ -10,6 +10,7 @@ from sklearn_wnll import WNLLClassifier
 from sklearn_wnll._extension.label_weights import label_weight_value, poisson_weights
 from sklearn_wnll._extension.system import components, reached_points
 
+from .clouds import examples
 from .reference import dense_weights
 
 SEEDS = st.integers(0, 2**32 - 1)
@@ -32,7 +33,7 @@ def graph(n, seed):
     return dense_weights(X, 6, 4), labeled
 
 
-@settings(max_examples=50)
+@examples(50)
 @given(st.integers(12, 60), SEEDS, st.sampled_from([1e-6, 1e6]))
 def test_poisson_weights_do_not_depend_on_the_unit_of_the_weights(n, seed, unit):
     W, labeled = graph(n, seed)
@@ -43,7 +44,7 @@ def test_poisson_weights_do_not_depend_on_the_unit_of_the_weights(n, seed, unit)
     np.testing.assert_allclose(*weights, rtol=1e-6)
 
 
-@settings(max_examples=50)
+@examples(50)
 @given(st.integers(12, 60), SEEDS)
 def test_poisson_weights_are_largest_at_a_labelled_point(n, seed):
     W, labeled = graph(n, seed)

@@ -10,7 +10,7 @@ from itertools import product
 import joblib
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from scipy import sparse
 from scipy.spatial.distance import cdist
@@ -27,7 +27,7 @@ from sklearn_wnll._lazy import Lazy
 from sklearn_wnll._parallel import n_threads
 from sklearn_wnll._progress import show_progress
 
-from .clouds import sparse_rows
+from .clouds import examples, sparse_rows
 
 
 def nearest_by_sorting(points, queries, k):
@@ -77,7 +77,7 @@ def test_exact_lists_are_the_nearest_other_points(n, d, seed, data):
     np.testing.assert_allclose(lists.distances, distances[:, 1:], rtol=1e-10)
 
 
-@settings(max_examples=100)
+@examples(100)
 @given(st.integers(2, 40), st.integers(1, 40), st.integers(1, 6), st.integers(0, 2**32 - 1))
 def test_adding_queries_equals_searching_all_points_together(n, n_new, k, seed):
     X = np.random.default_rng(seed).normal(size=(n + n_new, 3))

@@ -5,7 +5,7 @@ import warnings
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from scipy import sparse
 from sklearn.base import clone
@@ -16,7 +16,7 @@ from sklearn_wnll.datasets import hide_labels
 from sklearn_wnll.exceptions import SlowPredictionWarning
 from sklearn_wnll.plotting import LabelingDisplay, TransductionDisplay
 
-from .clouds import FACTORS, IGNORES_FEW_LABELS, clouds, normal_classes
+from .clouds import FACTORS, IGNORES_FEW_LABELS, clouds, examples, normal_classes
 
 pytestmark = IGNORES_FEW_LABELS
 OPTIONS = (
@@ -35,7 +35,7 @@ def large():
     return normal_classes(6000, n_classes=4, n_features=8)
 
 
-@settings(max_examples=20)
+@examples(20)
 @given(clouds(label_weights=("auto", "poisson", *FACTORS)), st.sampled_from(OPTIONS))
 def test_a_compact_model_predicts_as_the_whole_one_does_inductively(cloud, options):
     y = cloud.y.copy()

@@ -4,7 +4,7 @@ import pickle
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from scipy import sparse
 from sklearn.base import clone
@@ -19,10 +19,10 @@ from sklearn_wnll._graph.builder import make_graph_builder
 from sklearn_wnll._regions import central_points
 from sklearn_wnll.datasets import hide_labels
 
-from .clouds import FACTORS, IGNORES_FEW_LABELS, assert_consistent, clouds, normal_classes
+from .clouds import FACTORS, IGNORES_FEW_LABELS, assert_consistent, clouds, examples, normal_classes
 
 pytestmark = IGNORES_FEW_LABELS
-quick = settings(max_examples=12)
+quick = examples(12)
 session_clouds = clouds(label_weights=("auto", "poisson", *FACTORS))
 OPTIONS = (
     {},
@@ -83,7 +83,7 @@ def change_labels(y, rng):
     return y
 
 
-@settings(max_examples=20)
+@examples(20)
 @given(session_clouds, st.sampled_from(OPTIONS), st.integers(0, 2**32 - 1))
 def test_a_history_of_relabellings_ends_where_a_fit_does(cloud, options, seed):
     rng, y = np.random.default_rng(seed), cloud.y
@@ -108,7 +108,7 @@ def test_a_relabelled_model_is_consistent(cloud, seed):
         assert_consistent(model, cloud._replace(y=y))
 
 
-@settings(max_examples=20)
+@examples(20)
 @given(session_clouds, st.sampled_from(OPTIONS[:-1]), st.integers(0, 2**32 - 1))
 def test_rows_that_join_are_as_if_they_had_been_fitted(cloud, options, seed):
     rng, params = np.random.default_rng(seed), {**cloud.params, **options, "random_state": 0}

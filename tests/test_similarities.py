@@ -4,7 +4,7 @@ import warnings
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from scipy import sparse
 from scipy.sparse.csgraph import shortest_path
@@ -16,7 +16,7 @@ from sklearn.preprocessing import normalize
 from sklearn_wnll._graph.precomputed import PrecomputedGraphBuilder
 from sklearn_wnll.exceptions import ShortNeighborListsWarning, SimilaritiesWarning
 
-from .clouds import sparse_rows
+from .clouds import examples, sparse_rows
 from .test_graph import feature_points_and_graph
 
 DISTANCES = {
@@ -58,7 +58,7 @@ def build(matrix, k=8):
         return points, builder.build(merged)
 
 
-@settings(max_examples=10)
+@examples(10)
 @given(st.integers(0, 2**32 - 1), st.integers(11, 60), st.integers(2, 6))
 @pytest.mark.parametrize("kind", DISTANCES)
 def test_distances_are_no_similarities(kind, seed, n, d):

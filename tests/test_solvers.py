@@ -2,7 +2,7 @@ from unittest import mock
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from scipy import sparse
 
@@ -13,7 +13,7 @@ from sklearn_wnll._extension.conjugate_gradient import (
     conjugate_gradient,
 )
 
-from .clouds import sparse_rows
+from .clouds import examples, sparse_rows
 from .threads import threads
 
 
@@ -32,7 +32,7 @@ def test_agrees_with_gaussian_elimination(n, c, seed):
     np.testing.assert_allclose(result.x, np.linalg.solve(A.toarray(), B), atol=1e-10)
 
 
-@settings(max_examples=100)
+@examples(100)
 @given(st.integers(2, 40), st.integers(0, 2**32 - 1))
 def test_each_column_is_solved_as_if_alone(n, seed):
     A, B = laplacian_like(n, seed), np.random.default_rng(seed).normal(size=(n, 3))
@@ -91,7 +91,7 @@ def test_arguments_are_left_as_they_are():
     assert (x0 == 3).all()
 
 
-@settings(max_examples=30)
+@examples(30)
 @given(st.integers(1, 40), st.integers(1, 4), st.integers(1, 9), st.integers(0, 2**32 - 1))
 def test_blocks_of_rows_and_threads_change_no_answer(n, c, block_rows, seed):
     A, B = laplacian_like(n, seed), np.random.default_rng(seed).normal(size=(n, c))
@@ -105,7 +105,7 @@ def test_blocks_of_rows_and_threads_change_no_answer(n, c, block_rows, seed):
             np.testing.assert_array_equal(found, expected)
 
 
-@settings(max_examples=100)
+@examples(100)
 @given(st.integers(2, 40), st.integers(1, 4), st.sampled_from([7, 8192]), st.integers(0, 2**32 - 1))
 def test_deflation_agrees_with_gaussian_elimination(n, k, block_rows, seed):
     A, B = laplacian_like(n, seed), np.random.default_rng(seed).normal(size=(n, 2))

@@ -4,7 +4,7 @@ import signal
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from joblib import parallel_config
 from scipy import sparse
@@ -13,7 +13,7 @@ from sklearn.neighbors import KNeighborsTransformer
 from sklearn_wnll import WNLLClassifier
 from sklearn_wnll._extension.templates import deal_templates
 
-from .clouds import clouds
+from .clouds import clouds, examples
 
 pytestmark = [
     pytest.mark.filterwarnings("ignore::sklearn_wnll.exceptions.FewLabelsWarning"),
@@ -44,7 +44,7 @@ def test_templates_hold_every_point_and_the_classes_in_proportion(n, n_classes, 
             assert len(inside) == labeled
 
 
-@settings(max_examples=30)
+@examples(30)
 @given(clouds(), st.integers(1, 20))
 def test_a_template_and_a_batch_of_all_rows_change_nothing(cloud, n_new):
     plain = WNLLClassifier(**cloud.params).fit(cloud.X, cloud.y)
@@ -56,7 +56,7 @@ def test_a_template_and_a_batch_of_all_rows_change_nothing(cloud, n_new):
 
 
 @pytest.mark.slow
-@settings(max_examples=20)
+@examples(20)
 @given(clouds(grid=True), st.sampled_from([2, 7, 20]), st.sampled_from([1, 3, 50]), st.booleans())
 def test_templates_and_batches_keep_the_rules_for_fitted_and_for_equal_rows(
     cloud, template_size, query_size, inductive

@@ -8,7 +8,7 @@ from copy import copy, deepcopy
 
 import numpy as np
 import pytest
-from hypothesis import assume, given, settings
+from hypothesis import assume, given
 from hypothesis import strategies as st
 from joblib import parallel_config
 from sklearn.base import clone
@@ -22,7 +22,7 @@ from sklearn_wnll._extension.noise import find_trust
 from sklearn_wnll._extension.temperature import apply_temperature, find_temperature
 from sklearn_wnll.exceptions import CollapsedClassesWarning
 
-from .clouds import clouds
+from .clouds import clouds, examples
 from .threads import threads
 
 pytestmark = [
@@ -68,7 +68,7 @@ def fit(cloud, **params):
     return WNLLClassifier(**{**cloud.params, **params}).fit(cloud.X, cloud.y)
 
 
-@settings(max_examples=12)
+@examples(12)
 @given(clouds(grid=True), combinations)
 @pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
 def test_all_are_distributions_and_fitted_rows_keep_theirs(cloud, params):
@@ -91,7 +91,7 @@ def test_all_are_distributions_and_fitted_rows_keep_theirs(cloud, params):
     assert 0 <= model.label_noise_ < 1
 
 
-@settings(max_examples=8)
+@examples(8)
 @given(clouds(grid=True), combinations)
 @pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
 def test_the_temperature_changes_no_class_and_nothing_that_no_label_reaches(cloud, params):

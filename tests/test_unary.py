@@ -2,14 +2,14 @@
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from scipy import sparse
 
 from sklearn_wnll import WNLLClassifier
 from sklearn_wnll._extension.system import Unary, harmonic_extension
 
-from .clouds import clouds
+from .clouds import clouds, examples
 from .reference import dense_weights, eliminate
 
 pytestmark = [
@@ -17,7 +17,7 @@ pytestmark = [
     pytest.mark.filterwarnings("ignore::sklearn_wnll.exceptions.FewLabelsWarning"),
     pytest.mark.filterwarnings("ignore::sklearn_wnll.exceptions.UnreachedPointsWarning"),
 ]
-quick = settings(max_examples=15)
+quick = examples(15)
 
 
 @st.composite

@@ -6,7 +6,7 @@ import pickle
 import numpy as np
 import pandas as pd
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from joblib import parallel_config
 from scipy import sparse
@@ -26,7 +26,7 @@ from sklearn_wnll._extension.volume import Walk, size_labels, sized_unary
 from sklearn_wnll.datasets import hide_labels
 from sklearn_wnll.model_selection import LabeledFold
 
-from .clouds import assert_consistent, clouds
+from .clouds import assert_consistent, clouds, examples
 from .reference import dense_weights
 
 pytestmark = [
@@ -36,7 +36,7 @@ pytestmark = [
     pytest.mark.filterwarnings("ignore::sklearn_wnll.exceptions.SingleLabelWarning"),
     pytest.mark.filterwarnings("ignore::sklearn_wnll.exceptions.UnreachedPointsWarning"),
 ]
-quick, moderate = settings(max_examples=12), settings(max_examples=60)
+quick, moderate = examples(12), examples(60)
 SIZED = {"volume_constraint": True, "class_prior": "labeled"}
 
 

@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 import pytest
 import sklearn
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from scipy import sparse
 from sklearn.base import clone
@@ -24,6 +24,7 @@ from sklearn_wnll import WNLLClassifier
 from sklearn_wnll.compose import WithUnlabeled
 from sklearn_wnll.model_selection import LabeledFold
 
+from .clouds import examples
 from .pool import FEW, HIDDEN, LABELED, X, Y, with_bayes
 
 pytestmark = [
@@ -39,7 +40,7 @@ NAMES = [
 ]  # fmt: skip
 
 
-@settings(max_examples=15)
+@examples(15)
 @given(st.integers(0, 2**32 - 1), st.sampled_from(["hidden", "all", "none"]))
 def test_the_estimator_is_fitted_as_with_markers(seed, pool):
     rng = np.random.default_rng(seed)

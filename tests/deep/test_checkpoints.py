@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 import torch
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from skorch.callbacks import Callback, EarlyStopping, LRScheduler
 from torch import nn
@@ -24,6 +24,7 @@ from sklearn_wnll.deep._training.checkpoint import Checkpoint
 from sklearn_wnll.deep._training.lock import FileLock
 from sklearn_wnll.exceptions import TrainingInterruptedWarning
 
+from ..clouds import examples
 from .tiny import data, model, rows, weights
 
 # --- damaged files --------------------------------------------------------------------
@@ -39,7 +40,7 @@ def saved(tmp_path_factory):
 
 
 @given(st.data())
-@settings(max_examples=100)
+@examples(100)
 def test_no_flipped_bit_goes_unnoticed(saved, data):
     checkpoint, content = saved
     place = data.draw(st.integers(0, len(content) - 1))
@@ -51,7 +52,7 @@ def test_no_flipped_bit_goes_unnoticed(saved, data):
 
 
 @given(st.data())
-@settings(max_examples=50)
+@examples(50)
 def test_no_missing_or_added_end_goes_unnoticed(saved, data):
     checkpoint, content = saved
     end = data.draw(st.binary(min_size=1, max_size=9))

@@ -10,7 +10,7 @@ import pandas as pd
 import pytest
 import sklearn.impute
 import torch
-from hypothesis import example, given, settings
+from hypothesis import example, given
 from hypothesis import strategies as st
 from PIL import Image
 from sklearn.model_selection import GridSearchCV, cross_val_score
@@ -22,6 +22,8 @@ from sklearn_wnll.datasets import hide_labels
 from sklearn_wnll.deep import DeepWNLLClassifier, LinearStep, WNLLStep
 from sklearn_wnll.deep._inputs import as_samples
 from sklearn_wnll.model_selection import LabeledFold
+
+from ..clouds import examples
 
 N = 24
 BYTES = np.random.default_rng(0).integers(0, 256, (N, 6, 5, 3)).astype(np.uint8)
@@ -307,7 +309,7 @@ JUNK = st.recursive(
 )  # fmt: skip
 
 
-@settings(max_examples=100)
+@examples(100)
 @given(JUNK)
 @example([(objects([]),), {}])
 @example([(objects([]),), None])

@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 import torch
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from sklearn.exceptions import ConvergenceWarning
 
@@ -11,7 +11,7 @@ from sklearn_wnll.deep import wnll_interpolate
 from sklearn_wnll.deep._layer import gradients, points
 from sklearn_wnll.deep._layer.points import nearest_neighbors
 
-from ..clouds import FACTORS, clouds
+from ..clouds import FACTORS, clouds, examples
 from ..reference import dense_extension, dense_weights
 
 
@@ -27,7 +27,7 @@ def has_gradient(function, *tensors):
     return torch.autograd.gradcheck(function, tensors, eps=1e-6, atol=1e-6, rtol=1e-5)
 
 
-@settings(max_examples=100)
+@examples(100)
 @given(clouds(label_weights=FACTORS))
 @pytest.mark.filterwarnings("ignore::sklearn_wnll.exceptions.FewLabelsWarning")
 @pytest.mark.filterwarnings("ignore::sklearn_wnll.exceptions.UnreachedPointsWarning")
@@ -107,7 +107,7 @@ def test_only_what_wants_a_gradient_gets_one():
     assert (gradient[:, 1:] == 0).all()
 
 
-@settings(max_examples=100)
+@examples(100)
 @given(st.integers(0, 2**32 - 1), st.floats(-3, 3))
 def test_values_are_distributions_and_do_not_change_with_position_size_and_order(seed, power):
     template, targets, query = (part.detach() for part in cloud(10, 20, seed=seed))
@@ -123,7 +123,7 @@ def test_values_are_distributions_and_do_not_change_with_position_size_and_order
     np.testing.assert_allclose(moved, u[order], atol=1e-8)
 
 
-@settings(max_examples=100)
+@examples(100)
 @given(st.integers(0, 2**32 - 1))
 def test_gradients_know_that_shifts_and_scales_change_nothing(seed):
     template, targets, query = cloud(10, 20, seed=seed)
@@ -222,7 +222,7 @@ def test_the_result_jumps_where_the_notes_say(name):
     assert (at(before, n_neighbors) - at(after, n_neighbors)).abs().max() > 0.01
 
 
-@settings(max_examples=30)
+@examples(30)
 @given(st.integers(0, 2**32 - 1), st.integers(2, 8))
 def test_away_from_those_places_the_result_is_continuous(seed, n):
     # All points are in all lists, none are equal, and no weight is near 1e-12.

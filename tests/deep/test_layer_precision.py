@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 import torch
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from scipy.sparse.csgraph import connected_components
 from sklearn.exceptions import ConvergenceWarning
@@ -11,6 +11,8 @@ from sklearn.exceptions import ConvergenceWarning
 from sklearn_wnll.deep import wnll_interpolate
 from sklearn_wnll.deep._layer import deflation, points
 from sklearn_wnll.deep._layer.system import HarmonicSystem
+
+from ..clouds import examples
 
 SEEDS = st.integers(0, 2**32 - 1)
 LABEL_WEIGHTS = [1e-12, 1e-6, 1.0, 30.0, 1e4, 1e8, 1e12]
@@ -105,7 +107,7 @@ def spoiled(kind, rng, n, d):
     return X + rng.choice([0.0, 100.0])
 
 
-@settings(max_examples=100)
+@examples(100)
 @given(
     SEEDS,
     st.sampled_from(["tight", "mixed", "far", "islands", "twins", "shells", "chain"]),
@@ -141,7 +143,7 @@ def log_uniform_graph(rng, n, kind):
 
 
 @pytest.mark.parametrize("few_points", [0, deflation._FEW_POINTS])
-@settings(max_examples=60)
+@examples(60)
 @given(SEEDS, st.sampled_from(["any", "groups"]), st.floats(-6, 12))
 def test_weak_edges_are_solved_or_warned_of(few_points, seed, kind, power):
     rng = np.random.default_rng(seed)

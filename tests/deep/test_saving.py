@@ -16,7 +16,7 @@ import numpy as np
 import pandas as pd
 import pytest
 import torch
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from sklearn.base import clone
 from sklearn.exceptions import NotFittedError
@@ -35,6 +35,8 @@ from sklearn_wnll.deep import (
 )
 from sklearn_wnll.deep.backbones import mlp
 from sklearn_wnll.exceptions import UnportableModelWarning
+
+from ..clouds import examples
 
 pytestmark = [
     pytest.mark.filterwarnings("ignore::sklearn_wnll.exceptions.FewLabelsWarning"),
@@ -211,7 +213,7 @@ def test_loading_runs_no_code_and_changes_no_random_numbers(written, tmp_path):
         quick().load_weights(path)
 
 
-@settings(max_examples=50)
+@examples(50)
 @given(data=st.data())
 def test_a_damaged_file_is_refused(written, tmp_path_factory, data):
     path = tmp_path_factory.getbasetemp() / "damaged.weights"

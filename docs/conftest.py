@@ -5,7 +5,7 @@ from pathlib import Path
 
 collect_ignore = []
 if not (find_spec("torch") and find_spec("skorch")):
-    pages = Path(__file__).parent.glob("*.md")
+    pages = Path(__file__).parent.glob("*/*.md")
     collect_ignore = [
-        page.name for page in pages if ">>> from sklearn_wnll.deep" in page.read_text()
+        str(page) for page in pages if ">>> from sklearn_wnll.deep" in page.read_text()
     ]

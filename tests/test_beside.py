@@ -123,6 +123,23 @@ def test_the_fitted_classifier_can_be_served_alone(digits, estimator):
     np.testing.assert_array_equal(served.predict(X[:9] + 1), model.predict(X[:9] + 1))
 
 
+class Recorder(GaussianNB):
+    """Keep what was learned from: the weight of each class."""
+
+    def fit(self, X, y, sample_weight=None):
+        self.totals_ = np.bincount(y, sample_weight)
+        return super().fit(X, y, sample_weight)
+
+
+def test_each_class_teaches_as_much_as_any_other(digits):
+    X, y, _ = digits
+    uneven = (y > 4) | (np.arange(len(y)) % 7 == 0)
+    X, few = X[uneven], hide_labels(y[uneven], 3, random_state=0)
+    totals = WNLLClassifier(estimator=Recorder()).fit(X, few).estimator_.totals_
+    np.testing.assert_allclose(totals, totals.mean(), rtol=1e-9)
+    assert 0.3 * len(X) < totals.sum() < 2 * len(X)
+
+
 def test_a_classifier_sees_a_data_frame_as_it_is(digits):
     X, _, few = digits
     frame = pd.DataFrame(X).rename(columns="pixel {}".format)

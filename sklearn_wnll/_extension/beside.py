@@ -111,13 +111,19 @@ class _Lessons(NamedTuple):
 
     @classmethod
     def of_graph(cls, extension, labels):
-        """Labels of the graph, weighted by their probability; given ones weigh as much in all."""
+        """Labels of the graph, weighted by their probability; given ones weigh as much in all.
+
+        Then each class is made to weigh as much as any other: how many rows the graph gives it is
+        partly chance, of which the classifier would make a prior.
+        """
         rows = np.flatnonzero(extension.reached)
         u, given = extension.u[rows], labels.codes[rows] >= 0
         second, first = np.partition(u, -2, axis=1)[:, -2:].T
         weights, tested = np.where(given, 0, first), np.where(given, 0, first - second)
         weights[given] = weights.sum() / np.count_nonzero(given) if weights.any() else 1.0
-        return cls(rows, u.argmax(axis=1), weights, tested)
+        codes = u.argmax(axis=1)
+        even = weights / np.bincount(codes, weights)[codes]
+        return cls(rows, codes, even * weights.sum() / even.sum(), tested)
 
     def of(self, part):
         """Some of the rows."""

@@ -151,8 +151,8 @@ class WNLLClassifier(KeepsGraph, Serves, SuggestsLabels, SuspectsLabels, BaseEst
     calibrate : bool, default=False
         Whether to sharpen or flatten all distributions by one temperature, so that a probability
         is nearer to how often the class is right. It is found on held-out labels: in 5 folds, if
-        ``held_out`` is None. The predicted classes stay the same. On embeddings, ``"poisson"`` and
-        ``"laplace"`` weights can be calibrated far better than the default.
+        ``held_out`` is None. The predicted classes stay the same. On embeddings, ``"wnll"``
+        weights cannot be calibrated as well as others.
     unlabeled : object, default="auto"
         Marker of the unlabelled rows in ``y``. ``"auto"`` is a missing value (None, NaN, NaT,
         NA) or -1, which is ``"-1"`` among strings. But a ``y`` of exactly -1 and 1 is read as

@@ -5,6 +5,7 @@ With ``-D plot_gallery=0`` the examples are shown and not run.
 
 import re
 import sys
+import tomllib
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parent / "_ext"))
@@ -15,6 +16,7 @@ project = "sklearn-wnll"
 author = "The sklearn-wnll developers"
 copyright = author
 release = version = sklearn_wnll.__version__
+_PROJECT = tomllib.loads((Path(__file__).parents[1] / "pyproject.toml").read_text())["project"]
 
 extensions = [
     "mathml",
@@ -70,7 +72,12 @@ html_theme_options = {
     "footer_start": ["copyright"],
     "footer_end": [],
 }
-html_sidebars = {"index": [], "install": [], "contributing": [], "citing": []}
+if repository := _PROJECT.get("urls", {}).get("Repository"):
+    html_theme_options["icon_links"] = [
+        {"name": "Repository", "url": repository, "icon": "fa-solid fa-code-branch"}
+    ]
+    html_theme_options["navbar_end"].append("navbar-icon-links")
+html_sidebars = {page: [] for page in ("index", "install", "contributing", "citing", "changelog")}
 html_copy_source = False
 html_show_sourcelink = False
 

@@ -19,7 +19,6 @@ from itertools import product
 from pathlib import Path
 from typing import NamedTuple
 
-import graphlearning
 import numpy as np
 from scipy import sparse
 from sklearn.linear_model import LogisticRegression, LogisticRegressionCV
@@ -110,8 +109,11 @@ def spread(rows, few, model):
     return model.transduction_
 
 
-def by_graphlearning(few, model):
+def by_graphlearning(rows, few, method, *arguments):
     """Labels by a method of graphlearning."""
+    from graphlearning import ssl  # the other methods do without
+
+    model = getattr(ssl, method)(rows.weights, *arguments)
     return model.fit_predict(few.given, few.labels[few.given])
 
 
@@ -131,10 +133,8 @@ PREDICT = {
         .fit(rows.X, few.labels)
         .predict(rows.X)
     ),
-    "poisson": lambda rows, few: by_graphlearning(few, graphlearning.ssl.poisson(rows.weights)),
-    "poisson_mbo": lambda rows, few: by_graphlearning(
-        few, graphlearning.ssl.poisson_mbo(rows.weights, rows.sizes)
-    ),
+    "poisson": lambda rows, few: by_graphlearning(rows, few, "poisson"),
+    "poisson_mbo": lambda rows, few: by_graphlearning(rows, few, "poisson_mbo", rows.sizes),
 }
 
 

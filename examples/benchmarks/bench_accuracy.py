@@ -16,7 +16,7 @@ import numpy as np
 
 sys.path.insert(0, str(Path(__file__).parent))
 from graphs import neighbor_lists, recall, scaled_distances
-from measure import in_new_process, machine, measured, table, write_page
+from measure import in_new_process, machine, measured, shown, table, write_page
 from readers import load_mnist
 
 from sklearn_wnll import WNLLClassifier
@@ -138,11 +138,6 @@ def graph_of(neighbors, X, y, seed):
     return WNLLClassifier(neighbors=neighbors, random_state=seed).fit(X, y).graph_
 
 
-def mean_and_spread(values):
-    """Mean and standard deviation."""
-    return f"{np.mean(values):.2f}" + (f" ± {np.std(values):.2f}" if len(values) > 1 else "")
-
-
 def compared(data_home):
     """The table of jobs and methods."""
     rows = []
@@ -151,7 +146,7 @@ def compared(data_home):
             result = in_new_process(
                 __file__, "compare", data_home=data_home, rows=job, method=method
             )
-            rows.append([job, method, mean_and_spread(result["accuracy"])])
+            rows.append([job, method, shown(result["accuracy"], 2)])
             print(*rows[-1], flush=True)
     return table(["job", "method", "accuracy, %"], rows)
 
@@ -162,10 +157,10 @@ def approximated(data_home):
     rows = []
     for rate in RATES:
         pair = [np.array(result[f"{name} {rate}"]) for name in ("exact", "approximate")]
-        rows.append([str(rate), *map(mean_and_spread, (*pair, pair[1] - pair[0]))])
+        rows.append([str(rate), *(shown(one, 2) for one in (*pair, pair[1] - pair[0]))])
         print(*rows[-1], flush=True)
     header = ["labels per class", "exact", "approximate", "difference"]
-    return table(header, rows), mean_and_spread(result["recall"])
+    return table(header, rows), shown(result["recall"], 2)
 
 
 def main():
@@ -193,18 +188,24 @@ def main():
 
 
 HEAD = """\
-# Accuracy of WNLLClassifier on MNIST
+# Accuracy on MNIST
+
+Accuracy in %, on the queries or on the rows without a label: mean ± standard deviation over {seeds}
+draws of the labels, or a single run where the number says so. The label weight is `"wnll"`, or
+`"laplace"` where the row says so.
+
+## How it was measured
 
 All methods start from the same float32 rows (70,000 x 784, values between 0 and 1) and use 15
-neighbours. Accuracy in %, on the queries or on the rows without a label; ± is the standard
-deviation over {seeds} draws of the labels.
+neighbours.
 
-Command: `python examples/benchmarks/bench_accuracy.py`. {machine}
+Command: `python examples/benchmarks/bench_accuracy.py`.
+{machine}
 """
 APPROXIMATE = """\
 ## Approximate neighbours beside exact ones
 
-All 70,000 images; the same labels with both searches, the difference for each draw. The
+All 70,000 images. Both searches see the same labels; the difference is taken for each draw. The
 approximate lists hold {recall} % of the exact ones.
 
 {rates}

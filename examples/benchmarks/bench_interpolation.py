@@ -202,9 +202,9 @@ def main():
         f"""\
 ## On {title}
 
-float32, 15 neighbours, 10 classes. *memory* is what the process took beyond its largest before;
-*ResNet-20* is forward and backward for as many images of 32 x 32, in batches of 128; *of it*
-the share of forward and backward together.
+float32, 15 neighbours, 10 classes. *Memory* is the growth of the largest memory of the process.
+*ResNet-20* is forward and backward for as many images of 32 x 32, in batches of 128; *of it* is the
+share of that time that the interpolation takes, forward and backward.
 
 {table(header, cost_rows(args.device))}
 
@@ -216,25 +216,28 @@ the share of forward and backward together.
         sections.append(f"""\
 ## Beside the published graph learning layer
 
-Width 64, 25 neighbours in both, on the CPU, in turn, medians of three processes. The layer,
-`LaplaceLearningSparseHard` of
-[GraphLearningLayer](https://github.com/jwcalder/GraphLearningLayer), has the graph Laplacian,
-a sparse direct solver and an approximate search.
+Width 64, 25 neighbours in both, on the CPU, in turn, medians of three processes. The layer is
+`LaplaceLearningSparseHard` of [GraphLearningLayer](https://github.com/jwcalder/GraphLearningLayer).
+It has the graph Laplacian, a sparse direct solver and an approximate search.
 
 {table(header, peer_rows(args.peer))}
 
 {measured()} {machine("torch", "graphlearning")}""")
-    head = f"""\
+    write_page("interpolation.md", HEAD.format(repeats=REPEATS), sections)
+
+
+HEAD = """\
 # What the differentiable interpolation costs
 
-`wnll_interpolate` with the exact gradient, to template and query points. Medians of {REPEATS}
-calls.
+`wnll_interpolate` with the exact gradient, from template points to query points.
+
+## How it was measured
+
+Medians of {repeats} calls.
 
 Command: `python examples/benchmarks/bench_interpolation.py --peer GraphLearningLayer`, with
 `--device cuda` for a section of its own.
 """
-    write_page("interpolation.md", head, sections)
-
 
 if __name__ == "__main__":
     main()

@@ -3,11 +3,12 @@ Few labels on embeddings: a graph, a classifier beside it, and what others do
 =============================================================================
 
 Texts of 20 newsgroups and images of CIFAR-10, embedded by networks that were trained on other data:
-1 to 50 labels per class, accuracy on the hidden rows. Writes ``docs/benchmarks/embeddings.md`` and
-its picture. The embeddings (``news_minilm.npz`` and ``cifar_efficientnet.npz``, with rows ``X`` and
-classes ``y``) are read from ``--data-home`` or the folder in the environment variable
-``SKLEARN_WNLL_DATA``. Needs graphlearning and matplotlib. What is finished lies in ``--results``,
-a file for each method, and is not repeated. ``--draws 0`` writes the page of it.
+1 to 50 labels per class, accuracy on the hidden rows. Writes ``docs/benchmarks/embeddings.md``, and
+the table and the picture of the front page. The embeddings (``news_minilm.npz`` and
+``cifar_efficientnet.npz``, with rows ``X`` and classes ``y``) are read from ``--data-home`` or the
+folder in the environment variable ``SKLEARN_WNLL_DATA``. Needs graphlearning, and matplotlib for
+pictures. Finished draws lie in ``--results``, a file for each method, and are not repeated.
+``--draws 0`` writes the page of these.
 """
 
 import argparse

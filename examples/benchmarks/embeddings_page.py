@@ -3,12 +3,13 @@ The page of embeddings.py: its tables and its picture, from the draws that are f
 =======================================================================================
 """
 
-from pathlib import Path
+import re
 from textwrap import fill
 from typing import NamedTuple
 
 import numpy as np
-from measure import machine, measured, table, write_page
+from measure import PAGES, machine, measured, shown, table, write_page
+from pictures import draw
 
 RATES = 1, 2, 5, 10, 20, 50
 TIMED = 1, 5, 50
@@ -19,49 +20,49 @@ SETS = {
     "cifar": "CIFAR-10, 8,000 images by EfficientNet-Lite0",
 }
 SHORT = {"news": "news", "cifar": "CIFAR"}
-PICTURE = Path(__file__).parents[2] / "docs" / "_static" / "embeddings.png"
+FRONT_PAGES = PAGES.parents[1] / "README.md", PAGES.parent / "index.md"
 
 
 class Method(NamedTuple):
-    """How a method is shown: methods of one color differ in whether they know the class sizes."""
+    """How a method is called, and whether it is ours and knows the class sizes."""
 
     title: str
-    color: str
     ours: bool = False
     knows_sizes: bool = False
 
 
-# The colors of sklearn_wnll.plotting.
 METHODS = {
-    "default": Method("WNLL", "#0072B2", ours=True),
-    "beside": Method("WNLL and logistic regression", "#D55E00", ours=True),
-    "logistic": Method("logistic regression", "#009E73"),
-    "centroid": Method("nearest centroid", "#56B4E9"),
-    "neighbors": Method("nearest neighbours", "#CC79A7"),
-    "spreading": Method("LabelSpreading", "#666666"),
-    "self_training": Method("self-training", "#882255"),
-    "poisson": Method("Poisson learning", "#E69F00"),
-    "sizes": Method("WNLL, sizes", "#0072B2", ours=True, knows_sizes=True),
-    "beside_sizes": Method(
-        "WNLL and logistic regression, sizes", "#D55E00", ours=True, knows_sizes=True
-    ),
-    "poisson_mbo": Method("Poisson MBO, sizes", "#E69F00", knows_sizes=True),
+    "default": Method("WNLL", ours=True),
+    "beside": Method("WNLL and logistic regression", ours=True),
+    "logistic": Method("logistic regression"),
+    "centroid": Method("nearest centroid"),
+    "neighbors": Method("nearest neighbours"),
+    "spreading": Method("LabelSpreading"),
+    "self_training": Method("self-training"),
+    "poisson": Method("Poisson learning"),
+    "sizes": Method("WNLL, sizes", ours=True, knows_sizes=True),
+    "beside_sizes": Method("WNLL and logistic regression, sizes", ours=True, knows_sizes=True),
+    "poisson_mbo": Method("Poisson MBO, sizes", knows_sizes=True),
+}
+# How those on the front page are called there.
+FRONT = {
+    "beside": "**WNLL beside logistic regression**",
+    "default": "**WNLL**",
+    "self_training": "self-training",
+    "logistic": "logistic regression",
+    "spreading": "LabelSpreading",
 }
 
 
 def finished(cells, name):
-    """Accuracies and seconds by method (n_rates, n_draws, 2), of draws done by all at all rates."""
+    """Accuracies and seconds by method (n_rates, n_draws, 2), of its draws done at all rates."""
     done = {}
     for method, known in cells.items():
         seeds = [{seed for data, at, seed in known if (data, at) == (name, rate)} for rate in RATES]
-        if all(seeds):
-            done[method] = set.intersection(*seeds)
-    shared = sorted(set.intersection(*done.values())) if done else []
-    return {
-        method: np.array([[cells[method][name, rate, seed] for seed in shared] for rate in RATES])
-        for method in done
-        if shared
-    }
+        if shared := sorted(set.intersection(*seeds)):
+            results = [[known[name, rate, seed] for seed in shared] for rate in RATES]
+            done[method] = np.array(results)
+    return done
 
 
 def means(found):
@@ -90,11 +91,11 @@ def section(name, found):
     mean, rows = means(found), []
     for method in (method for method in METHODS if method in found):
         accuracies = found[method][..., 0]
-        shown = [f"{one.mean():.1f} ± {one.std():.1f}" for one in accuracies]
+        cells = [shown(one) for one in accuracies]
         best, above = is_best(mean, method), beats_ours(mean, method)
         marked = [
             (f"**{text}**" if first else text) + " †" * bool(over)
-            for text, first, over in zip(shown, best, above, strict=True)
+            for text, first, over in zip(cells, best, above, strict=True)
         ]
         rows.append([METHODS[method].title, str(accuracies.shape[1]), *marked])
     header = ["method", "draws", *(f"{rate} per class" for rate in RATES)]
@@ -124,75 +125,46 @@ def takeaway(found):
         if {"beside", "logistic"} <= results.keys():
             mean = means(results)
             gain = mean["beside"] - mean["logistic"]
-            gains.append(f"{gain.min():+.1f} to {gain.max():+.1f} points on {SHORT[name]}")
+            gains.append(f"{gain.min():.1f} to {gain.max():.1f} points on {SHORT[name]}")
             best += np.count_nonzero(is_best(mean, "beside"))
     if not gains:
         return ""
-    text = (
-        f"**WNLL and logistic regression, minus logistic regression alone: "
-        f"{' and '.join(gains)}, from {RATES[0]} to {RATES[-1]} labels per class. In {best} of "
-        f"{len(gains) * len(RATES)} columns, no method that does not know the class sizes is more "
-        f"accurate than the two together.**"
+    columns = len(gains) * len(RATES)
+    return fill(
+        f"**The WNLL beside a logistic regression gains {' and '.join(gains)} on logistic "
+        f"regression alone, from {RATES[0]} to {RATES[-1]} labels per class. In {best} of "
+        f"{columns} columns, no method without the class sizes is more accurate.**",
+        100,
     )
-    return fill(text, 100) + "\n\n"
 
 
-def draw(found):
-    """Accuracy against labels per class, a panel for each data set."""
-    import matplotlib
-
-    matplotlib.use("Agg")
-    import matplotlib.pyplot as plt
-
-    figure, axes = plt.subplots(
-        1, len(found), figsize=(5.5 * len(found), 6), layout="constrained", squeeze=False
-    )
-    for ax, (name, results) in zip(axes[0], found.items(), strict=True):
-        for key in (key for key in METHODS if key in results):
-            method = METHODS[key]
-            ax.plot(
-                RATES,
-                results[key][..., 0].mean(axis=1),
-                color=method.color,
-                linestyle="--" if method.knows_sizes else "-",
-                linewidth=2.5 if method.ours else 1.2,
-                marker="o" if method.ours else ".",
-                label=method.title,
-            )
-        ax.set_xscale("log")
-        ax.set_xticks(RATES, [str(rate) for rate in RATES], minor=False)
-        ax.minorticks_off()
-        ax.set(title=SETS[name], xlabel="labels per class", ylabel="accuracy on hidden rows in %")
-        ax.grid(alpha=0.3)
-    lines = {line.get_label(): line for ax in axes[0] for line in ax.lines}
-    figure.legend(
-        lines.values(),
-        lines.keys(),
-        loc="outside lower center",
-        ncols=3,
-        frameon=False,
-        handlelength=3.5,
-    )
-    figure.savefig(PICTURE, dpi=110)
-    plt.close(figure)
+def write_front(found):
+    """Write the table of the front page into README and the first page of the documentation."""
+    mean = means(found)
+    rows = [[title, *(f"{one:.1f}" for one in mean[method])] for method, title in FRONT.items()]
+    lines = table([FRONT_HEADER, *map(str, RATES)], rows)
+    old = re.compile(rf"(?m)^\| {FRONT_HEADER} \|.*\n(?:\|.*\n?)+")
+    for page in FRONT_PAGES:
+        page.write_text(old.sub(f"{lines}\n", page.read_text()))
+    draw("at_a_glance")
 
 
 def write(cells):
-    """Write the page and its picture, if draws are finished."""
+    """Write the page, and the front page's table and picture, if draws are finished."""
     found = {name: finished(cells, name) for name in SETS}
     found = {name: results for name, results in found.items() if results}
     if found:
-        draw(found)
         sections = [section(name, results) for name, results in found.items()]
         head = HEAD.format(
-            takeaway=takeaway(found),
-            C=C_BESIDE,
-            strengths=", ".join(map(str, STRENGTHS)),
-            machine=machine("graphlearning"),
+            C=C_BESIDE, strengths=", ".join(map(str, STRENGTHS)), machine=machine("graphlearning")
         )
-        write_page("embeddings.md", head, [*sections, seconds_section(found)])
+        sections.append(seconds_section(found))
+        write_page("embeddings.md", head, sections, takeaway=takeaway(found))
+    if found.get("news", {}).keys() >= FRONT.keys():
+        write_front(found["news"])
 
 
+FRONT_HEADER = "labels per class"
 SECONDS = """\
 Median CPU seconds on one core, to fit and to predict all rows. Those of Poisson learning and
 Poisson MBO begin with the graph of `WNLLClassifier`; those of the others include their search for
@@ -200,8 +172,6 @@ neighbours."""
 
 HEAD = """\
 # Few labels on embeddings
-
-{takeaway}![Accuracy on hidden rows against labels per class, by method and data set][picture]
 
 Accuracy in % on the rows whose labels were hidden, mean ± standard deviation over draws of the
 labels. The largest mean of a column is bold, once for methods that know nothing but the labels, and
@@ -211,19 +181,20 @@ once for those that know the class sizes. † marks a mean above all of ours tha
   `estimator=LogisticRegression(C={C:g})`. With **sizes**, it has `volume_constraint=True` and the
   true class frequencies as `class_prior`.
 - **Logistic regression**, **nearest centroid** and **nearest neighbours** learn from the labelled
-  rows alone. Cross-validation chooses the `C` of logistic regression from {strengths}; with one
-  label per class, it is 10. There is one neighbour below 5 labels per class, and there are 5 from
-  there on, by cosine distance.
-- **LabelSpreading** (`kernel="knn"`, 15 neighbours) and **self-training**
-  (`SelfTrainingClassifier(LogisticRegression())`) are scikit-learn's. On other draws, `alpha=0.8`
-  was better for LabelSpreading than its default, and `C=10` made self-training collapse.
-- **Poisson learning** and **Poisson MBO**, with the true class frequencies, are graphlearning's
-  `poisson` and `poisson_mbo`, on the graph of `WNLLClassifier`.
+  rows alone.
+- **LabelSpreading** and **self-training** are scikit-learn's; **Poisson learning** and **Poisson
+  MBO**, which knows the true class frequencies, are graphlearning's.
 
-Rows are scaled to unit length for all methods. Of equal rows, one is kept.
+## How it was measured
+
+Rows are scaled to unit length for all methods. Of equal rows, one is kept. Cross-validation chooses
+the `C` of logistic regression from {strengths}; with one label per class, it is 10. There is
+one neighbour below 5 labels per class, and there are 5 from there on, by cosine distance.
+LabelSpreading has `kernel="knn"`, 15 neighbours and `alpha=0.8`, self-training is
+`SelfTrainingClassifier(LogisticRegression())`. On other draws, `alpha=0.8` was better for
+LabelSpreading than its default, and `C=10` made self-training collapse. graphlearning's `poisson`
+and `poisson_mbo` are on the graph of `WNLLClassifier`.
 
 Command: `python examples/benchmarks/embeddings.py`.
 {machine}
-
-[picture]: ../_static/embeddings.png
 """

@@ -24,9 +24,9 @@ import numpy as np
 from torch import nn
 
 sys.path.insert(0, str(Path(__file__).parent))
-from measure import machine, table, write_page
+from measure import machine, shown, table, write_page
 from readers import load_cifar10, load_mnist
-from trainings import dates, draw_rows, error_cell, grouped_results, result_of
+from trainings import dates, draw_rows, grouped_results, result_of
 
 from sklearn_wnll import DeepWNLLClassifier
 from sklearn_wnll.deep import (
@@ -137,7 +137,7 @@ def section(key, results):
                 rows.append([
                     *which,
                     str(len(mine)),
-                    *(error_cell([result[head] for result in mine]) for head in ("linear", "wnll")),
+                    *(shown([result[head] for result in mine]) for head in ("linear", "wnll")),
                     f"{np.median([result['minutes'] for result in mine]):.0f}",
                     "; ".join(sorted({result.get("trained_on", "CPU") for result in mine})),
                 ])  # fmt: skip
@@ -147,9 +147,9 @@ def section(key, results):
     return f"""\
 ## {name}, {labels:,} labels, {unlabeled:,} others, {epochs} + {pseudo_epochs} epochs, batch {batch}
 
-{epochs} epochs on the labelled images, {pseudo_epochs} with the unlabelled ones, {wnll_epochs} in
-each WNLL step. Rate from {lr:g}, and {pseudo_lr:g} with the unlabelled images. Batch size: {batch}.
-In {precision} precision.
+{epochs} epochs on the labelled images, {pseudo_epochs} with the unlabelled ones, and
+`wnll_step__epochs={wnll_epochs}`. Rate from {lr:g}, and {pseudo_lr:g} with the unlabelled images.
+Batch size: {batch}. In {precision} precision.
 
 {table(header, rows)}
 
@@ -197,16 +197,24 @@ def main():
 HEAD = """\
 # What unlabelled images give a network
 
-Error in % on the 10,000 test images, mean ± standard deviation over seeds: labelled and
-unlabelled images, weights and batches are drawn anew for each. The test images are predicted
-once, by the last epoch, in shuffled batches of 1,000. *Vanilla* learns from the labelled images
-alone, in two linear steps. *Softmax self-training* and *WNLL* begin with
-one such step, and continue with a pseudo-label step on labelled and unlabelled images, which
-differs in nothing but who labels the latter: the network's own softmax, or the graph. That
-step has more updates than vanilla's second, stronger augmentation, a cosine schedule and a moving
-average, so that only the difference between the two is the graph's. CIFAR-10 is a JPEG copy, on
-which errors are somewhat larger than on the original. Images of MNIST are shifted only. The graph
-of pseudo-labels has 60 neighbours on CIFAR-10 and 15 on MNIST (default: 30).
+Error in % on the 10,000 test images, mean ± standard deviation over seeds, or a single run where
+the number says so. The *linear head* is the network's own; the *WNLL head* is the WNLL on the graph
+of all fitted images.
+
+- **vanilla** learns from the labelled images alone.
+- **softmax self-training** learns from the unlabelled images too, with labels of its own softmax.
+- **WNLL** is `DeepWNLLClassifier`: the graph labels the unlabelled images.
+
+## How it was measured
+
+Labelled and unlabelled images, weights and batches are drawn anew for each seed. The test images
+are predicted once, by the last epoch, in shuffled batches of 1,000. Vanilla has two linear steps.
+The other two begin with one, and continue with a pseudo-label step, in which they differ only in
+the source of the labels. That step has more updates than vanilla's second, stronger augmentation, a
+cosine schedule and a moving average; so of the two, only the difference is due to the graph.
+CIFAR-10 is a JPEG copy, on which errors are somewhat larger than on the original. Images of MNIST
+are shifted only. The graph of pseudo-labels has 60 neighbours on CIFAR-10 and 15 on MNIST (default:
+30).
 
 Command: `python examples/benchmarks/few_labels.py --data DATA --network NETWORK --labels LABELS
 --unlabeled UNLABELED --epochs EPOCHS --pseudo-epochs EPOCHS --wnll-epochs EPOCHS --batch-size SIZE

@@ -26,7 +26,7 @@ from sklearn.datasets import load_digits
 sys.path.insert(0, str(Path(__file__).parent))
 from cells import Cells
 from graphs import scaled_distances
-from measure import machine, measured, table, write_page
+from measure import machine, measured, shown, table, write_page
 from readers import load_mnist
 
 from sklearn_wnll import WNLLClassifier
@@ -52,7 +52,8 @@ PEERS = {
     "Volume MBO, true sizes": ssl.volume_mbo,
     "Poisson MBO, true sizes": ssl.poisson_mbo,
 }
-PEERS = {f"graphlearning, {name}": make for name, make in PEERS.items()}
+GRAPHLEARNING = "graphlearning, "
+PEERS = {f"{GRAPHLEARNING}{name}": make for name, make in PEERS.items()}
 WEIGHTS = "auto", "laplace", "wnll", "poisson", TENTH
 OURS = {
     f"{weight}{', class_prior=labeled' if prior else ''}": {"class_prior": prior, "weight": weight}
@@ -61,6 +62,7 @@ OURS = {
 OURS["auto, true sizes"] = {"weight": "auto", "volume_constraint": True}
 AT_RANDOM = [f"{weight}{end}" for end in ("", ", class_prior=labeled")
              for weight in ("auto", "wnll", TENTH)]  # fmt: skip
+SHORT = "auto", "laplace", "wnll", "poisson", "auto, class_prior=labeled", "auto, true sizes"
 MOST_DRAWS = {
     ("mnist", "graphlearning, Poisson MBO, true sizes"): 3,
     ("mnist", "graphlearning, sparse label propagation"): 2,
@@ -144,17 +146,17 @@ def finished(cells, data, few_of, numbers):
     return found
 
 
-def mean_and_spread(mean, spread, n_draws, sign=""):
-    """A cell of a table; one draw has no spread."""
-    return f"{mean:{sign}.2f}" + (f" ± {spread:.2f}" if n_draws > 1 else "")
+def mean_and_error(mean, error, n_draws):
+    """Format a difference; one draw has no error."""
+    return f"{mean:+.2f}" + (f" ± {error:.2f}" if n_draws > 1 else " (1 run)")
 
 
 def accuracy_rows(found):
     """Draws, accuracy at each number of labels, and seconds."""
     for method, draws in found.items():
         results = np.array(list(draws.values()))
-        shown = [mean_and_spread(one.mean(), one.std(), len(one)) for one in results[..., 0].T]
-        yield [method, str(len(draws)), *shown, f"{np.median(results[..., 1]):.2f}"]
+        cells = [shown(one, 2) for one in results[..., 0].T]
+        yield [method, str(len(draws)), *cells, f"{np.median(results[..., 1]):.2f}"]
 
 
 def difference_rows(found):
@@ -171,18 +173,42 @@ def difference_rows(found):
             means, errors = np.array(differences).swapaxes(0, 1)
             best = means.argmin(axis=0), np.arange(means.shape[1])
             n_shared = np.array(n_shared)
-            shown = zip(means[best], errors[best], n_shared[best[0]], strict=True)
-            yield [method, *(mean_and_spread(*one, sign="+") for one in shown)]
+            cells = zip(means[best], errors[best], n_shared[best[0]], strict=True)
+            yield [method, *(mean_and_error(*one) for one in cells)]
 
 
-def section(cells, data):
-    """The tables of one data set, or nothing if no draw is finished."""
+def short_rows(found):
+    """Ours by weight, and the best of graphlearning's methods at each number of labels."""
+    for method in SHORT:
+        if method in found:
+            results = np.array(list(found[method].values()))
+            yield [method, str(len(results)), *(shown(one) for one in results[..., 0].T)]
+    for sizes, end in ((False, ""), (True, " with true sizes")):
+        peers = {
+            peer.removeprefix(GRAPHLEARNING): np.array(list(found[peer].values()))[..., 0]
+            for peer in PEERS
+            if peer in found and knows_sizes(peer) == sizes
+        }
+        if peers:
+            best = [
+                max(peers, key=lambda peer: peers[peer][:, at].mean()) for at in range(len(RATES))
+            ]
+            cells = [
+                f"{shown(peers[name][:, at])}, {name.removesuffix(', true sizes')}"
+                for at, name in enumerate(best)
+            ]
+            yield [f"graphlearning, best of each column{end}", "", *cells]
+
+
+def sections(cells, data):
+    """The table of one data set, and those of the notes; nothing if no draw is finished."""
     found = finished(cells, data, "class", RATES)
     if not found:
-        return ""
+        return [], []
     rates = [f"{rate} per class" for rate in RATES]
+    short = table(["method", "draws", *rates], short_rows(found))
     parts = [
-        f"## {NAMES[data]}",
+        f"## {NAMES[data]}, all methods",
         table(["method", "draws", *rates, "seconds"], accuracy_rows(found)),
     ]
     if differences := list(difference_rows(found)):
@@ -190,36 +216,46 @@ def section(cells, data):
     if at_random := finished(cells, data, "all", TOTALS):
         totals = [f"{total:,} at random" for total in TOTALS]
         parts.append(table(["method", "draws", *totals, "seconds"], accuracy_rows(at_random)))
-    return "\n\n".join([*parts, measured()])
+    page = f"## {NAMES[data]}\n\n{short}\n\n{measured()}"
+    return [page], ["\n\n".join([*parts, measured()])]
 
 
 HEAD = """\
-# Accuracy from one label per class on, beside graphlearning
+# Label weights from one label per class on, beside graphlearning
 
-Accuracy in % on the rows whose labels were hidden, mean ± standard deviation over the draws. All
-methods are on the same graph, that of `WNLLClassifier()` with 15 neighbours, which graphlearning
-gets as symmetric weights. Parameters that are not named are at their defaults.
+Accuracy in % on the rows whose labels were hidden, mean ± standard deviation over draws. All
+methods are on the same graph. `auto`, `laplace`, `wnll` and `poisson` are values of `label_weight`;
+`auto` is the default. For graphlearning, each column shows its best method and the name.
 
-- `auto`, `laplace`, `wnll` and `poisson` are values of `label_weight`. `max(1, n / (10 m))` is a
-  number that was passed, for `n` rows of which `m` are labelled.
-- `class_prior="labeled"` uses that as many rows of each class are labelled. Poisson learning has
+- **`class_prior=labeled`** uses that as many rows of each class are labelled. Poisson learning has
   this built in.
-- Methods with true sizes know the class frequencies of all rows. Ours have them as `class_prior`,
-  with `volume_constraint=True`.
-- Seconds are CPU seconds on one core, the median over all columns and draws, without the search
-  for neighbours. Methods that take long on MNIST have fewer draws there.
-- The second table has the mean difference ± its standard error, on the draws that both have, to the
-  method of graphlearning for which it is smallest. Methods with true sizes are compared with such
-  methods, the others with the others.
-- The third table has labels drawn at random of all rows, so that classes have different numbers of
-  them, or none.
+- **True sizes** are the class frequencies of all rows. Ours have them as `class_prior`, with
+  `volume_constraint=True`.
 
-Of graphlearning's methods, `modularity_mbo` ends with an error, `graph_nearest_neighbor` takes
-distances instead of weights, and `dynamic_label_propagation` refuses more than 5,000 points.
+## How it was measured
+
+The graph is that of `WNLLClassifier()` with 15 neighbours; graphlearning gets it as symmetric
+weights. Parameters that are not named are at their defaults. Of graphlearning's methods,
+`modularity_mbo` ends with an error, `graph_nearest_neighbor` takes distances instead of weights,
+and `dynamic_label_propagation` refuses more than 5,000 points. Methods that take long on MNIST have
+fewer draws there.
 
 Command: `python examples/benchmarks/label_rates.py`.
 {machine}
 """
+
+NOTES = """\
+## How to read the tables
+
+- `max(1, n / (10 m))` is a number that was passed as `label_weight`, for `n` rows of which `m` are
+  labelled.
+- Seconds are CPU seconds on one core, the median over all columns and draws, without the search for
+  neighbours.
+- The second table of a set has the mean difference ± its standard error, on the draws that both
+  have, to the method of graphlearning for which it is smallest. Methods with true sizes are
+  compared with such methods, the others with the others.
+- The third table has labels drawn at random of all rows, so that classes have different numbers of
+  them, or none."""
 
 
 def main():
@@ -236,9 +272,13 @@ def main():
     cells = Cells(args.results)
     for data in args.data if args.draws else ():
         complete(cells, data, args.draws, args.methods, args.data_home)
-    sections = [section(cells, data) for data in NAMES]
+    pages, notes = [], [NOTES]
+    for data in NAMES:
+        short, full = sections(cells, data)
+        pages += short
+        notes += full
     head = HEAD.format(machine=machine("graphlearning"))
-    write_page("label_rates.md", head, [text for text in sections if text])
+    write_page("label_rates.md", head, pages, notes=notes)
 
 
 if __name__ == "__main__":

@@ -16,8 +16,10 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
 import numpy as np
+from pictures import ALTS, PAGES, draw
 
-PAGES = Path(__file__).parents[2] / "docs" / "benchmarks"
+NOTES = PAGES.parent / "notes"
+METHOD = "## How it was measured"
 PACKAGES = ("sklearn-wnll", "scikit-learn", "numpy", "scipy", "pynndescent")
 
 
@@ -75,13 +77,57 @@ def table(header, rows):
     return "\n".join("| " + " | ".join(line) + " |" for line in lines)
 
 
-def write_page(name, head, sections):
-    """Write a page; sections that are not given stay as they were measured."""
-    PAGES.mkdir(parents=True, exist_ok=True)
-    page = PAGES / name
-    before = re.split(r"(?m)^(?=## )", page.read_text())[1:] if page.exists() else []
-    merged = {text.splitlines()[0]: text.strip() for text in [*before, *sections]}
-    page.write_text("\n\n".join([head.strip(), *merged.values()]) + "\n")
+def shown(values, decimals=1, sign=""):
+    """Mean ± standard deviation over draws; a single one is marked."""
+    mean = f"{np.mean(values):{sign}.{decimals}f}"
+    spread = f" ± {np.std(values):.{decimals}f}" if len(values) > 1 else " (1 run)"
+    return mean + spread
+
+
+def by_heading(sections):
+    """Sections by their headings."""
+    return {text.strip().splitlines()[0]: text.strip() for text in sections}
+
+
+def read_page(page):
+    """Text before the first heading of a page, and its sections by heading."""
+    first, *sections = re.split(r"(?m)^(?=## )", page.read_text()) if page.exists() else [""]
+    return first, by_heading(sections)
+
+
+def write_page(name, head, sections, *, notes=(), takeaway=""):
+    """Write a page and its picture: take-away, picture, tables, and how they were measured.
+
+    Sections that are not given stay as they were measured. Those of ``notes``, and those that are
+    there already, go to the notes on the page. A take-away that is not given stays as well.
+    """
+    page, notebook = PAGES / name, NOTES / name
+    first, known = read_page(page)
+    noted = read_page(notebook)[1] | by_heading(notes)
+    given = by_heading(sections)
+    noted |= {heading: text for heading, text in given.items() if heading in noted}
+    known = {heading: text for heading, text in (known | given).items() if heading not in noted}
+    title, _, rest = head.strip().partition("\n")
+    text, _, method = rest.partition(METHOD)
+    if not takeaway:
+        takeaway = next((part for part in first.split("\n\n") if part.startswith("**")), "")
+        print(f"Compare the first lines of {name} with its tables: they were not measured anew.")
+    stem = page.stem
+    picture = f"![{ALTS[stem]}](../_static/benchmarks/{stem}.png)"
+    known.pop(METHOD, None)  # it comes last
+    known[METHOD] = f"{METHOD}\n\n{method.strip()}"
+    if noted:
+        known[METHOD] += f"\n\nMore tables, and what was tried: [notes](../notes/{name})."
+        about = f"More tables and trials behind the benchmark [{title[2:]}](../benchmarks/{name})."
+        write_parts(notebook, [f"# Notes: {title[2:]}", about, *noted.values()])
+    write_parts(page, [title, takeaway.strip(), picture, text.strip(), *known.values()])
+    draw(stem)
+
+
+def write_parts(page, parts):
+    """Write a page of parts."""
+    page.parent.mkdir(parents=True, exist_ok=True)
+    page.write_text("\n\n".join(part for part in parts if part) + "\n")
 
 
 def measured():

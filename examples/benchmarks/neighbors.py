@@ -9,7 +9,7 @@ import argparse
 import warnings
 
 import numpy as np
-from measure import machine, measured, table, write_page
+from measure import machine, measured, shown, table, write_page
 from readers import load_mnist
 from sklearn.datasets import load_digits
 
@@ -19,13 +19,17 @@ from sklearn_wnll.exceptions import FewLabelsWarning, UnreachedPointsWarning
 
 SETTINGS = [(5, 3), (8, 4), (10, 5), (15, 8), (25, 8), (25, 13), (50, 8), (50, 26)]
 
-HEAD = f"""
+HEAD = """\
 # How many neighbours
 
 Accuracy of `WNLLClassifier(label_weight="wnll")` in % on the rows whose labels were hidden, mean ±
-standard deviation over the draws of the labels; what is not named is the default, 15 and 8.
+standard deviation over draws of the labels. The defaults are `n_neighbors=15` and
+`scale_neighbor=8`.
 
-Command: `python examples/benchmarks/neighbors.py --data digits mnist`. {machine()}
+## How it was measured
+
+Command: `python examples/benchmarks/neighbors.py --data digits mnist`.
+{machine}
 """
 
 
@@ -42,7 +46,7 @@ def section(title, X, y, rates, n_draws):
                     n_neighbors, scale_neighbor=scale_neighbor, label_weight="wnll", random_state=0
                 )
                 right.append(np.mean((model.fit(X, few).transduction_ == y)[few == -1]))
-            row.append(f"{100 * np.mean(right):.1f} ± {100 * np.std(right):.1f}")
+            row.append(shown(100 * np.array(right)))
         print(*row, flush=True)
         rows.append(row)
     header = ["n_neighbors", "scale_neighbor", *(f"{rate} per class" for rate in rates)]
@@ -64,7 +68,7 @@ def main():
         X, y = load_mnist(return_X_y=True)
         X = X.astype(np.float32) / 255
         sections.append(section("MNIST, 70,000 rows, approximate search", X, y, (1, 10), 3))
-    write_page("neighbors.md", HEAD, sections)
+    write_page("neighbors.md", HEAD.format(machine=machine()), sections)
 
 
 if __name__ == "__main__":

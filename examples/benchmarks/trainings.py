@@ -76,12 +76,6 @@ def grouped_results(folder, names):
     return sorted(groups.items())
 
 
-def error_cell(values):
-    """Mean and standard deviation of errors."""
-    spread = f" ± {np.std(values):.1f}" if len(values) > 1 else ""
-    return f"{np.mean(values):.1f}{spread}"
-
-
 def dates(results):
     """The days on which results were measured."""
     days = sorted({result["date"] for result in results})

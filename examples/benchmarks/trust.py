@@ -30,9 +30,8 @@ from sklearn.neighbors import KNeighborsTransformer
 from sklearn.semi_supervised import LabelSpreading
 
 sys.path.insert(0, str(Path(__file__).parent))
-from measure import write_page
 from readers import load_mnist
-from trust_page import FOLDS, HEAD, NAMES, NOISES, PLACES, TABLES, WEIGHTS, section
+from trust_page import FOLDS, NAMES, NOISES, PLACES, TABLES, WEIGHTS, write
 
 from sklearn_wnll import WNLLClassifier
 from sklearn_wnll.datasets import hide_labels
@@ -284,8 +283,7 @@ def main():
                 with path.open("a") as file:
                     file.write(json.dumps([cell, cells[cell]]) + "\n")
                 print(*cell, flush=True)
-    sections = [section(name, cells) for name in args.tables]
-    write_page("trust.md", HEAD, [text for text in sections if text])
+    write(args.tables, cells)
 
 
 if __name__ == "__main__":

@@ -9,7 +9,7 @@ from textwrap import fill
 from typing import NamedTuple
 
 import numpy as np
-from measure import machine, measured, table
+from measure import machine, measured, table, write_page
 
 NAMES = {"digits": "digits", "mnist": "MNIST", "news": "news", "cifar": "CIFAR"}
 WEIGHTS = "wnll", "laplace", "poisson"
@@ -65,6 +65,11 @@ def calibration_lines(draws, rates):
         yield [draws.title, str(draws.number), str(weight), place, *shown, losses]
 
 
+def short_calibration_lines(draws, rates):
+    """The lines of one label weight."""
+    return [line for line in calibration_lines(draws, rates) if line[2] == WEIGHTS[0]]
+
+
 def suspect_lines(draws, rates):
     """Parts that are found; the largest ones are bold."""
     names = list(draws.of_rate[rates[0]][0])
@@ -104,7 +109,7 @@ def collapse_lines(draws, rates):
 
 
 class Table(NamedTuple):
-    """A table: its numbers of labels per class, and how draws become lines of it."""
+    """A table: its numbers of labels per class, how draws become its lines, and its place."""
 
     title: str
     rates: tuple
@@ -112,7 +117,8 @@ class Table(NamedTuple):
     columns: tuple
     note: str
     more_columns: tuple = ()
-    packages: tuple = ()
+    in_notes: bool = False
+    short: Callable | None = None
 
 
 TABLES = {
@@ -126,7 +132,7 @@ TABLES = {
         "class on are bold.",
     ),
     "calibration": Table(
-        "Calibration",
+        "Calibration by label weight",
         (1, 2, 5, 10, 20, 50),
         calibration_lines,
         ("data", "draws", "label_weight", "rows"),
@@ -135,6 +141,8 @@ TABLES = {
         "from 5 labels per class on, it is bold. Fitted rows are those without a label. A fifth of "
         "all rows is new. For the log loss, probabilities are at least 1e-6.",
         more_columns=("log loss, 5 per class",),
+        in_notes=True,
+        short=short_calibration_lines,
     ),
     "suspects": Table(
         "Suspects",
@@ -145,7 +153,6 @@ TABLES = {
         "standard deviation of single draws. The largest mean is bold. cleanlab is "
         "`find_label_issues` with the probabilities of a logistic regression, cross-validated in 5 "
         "folds. Labels that it does not list follow, ranked by self-confidence.",
-        packages=("cleanlab",),
     ),
     "noise": Table(
         "Wrong labels",
@@ -156,6 +163,7 @@ TABLES = {
         "`label_noise`. LabelSpreading uses the neighbours (7, 15), `alpha` (0.2, 0.5, 0.8) and "
         "answer (`predict`, `transduction_`) that are best for the hidden rows of each line.",
         more_columns=(*(f"{weight}, {noise or 0}" for weight, noise in NOISES), "LabelSpreading"),
+        in_notes=True,
     ),
     "collapse": Table(
         "Collapsed classes",
@@ -163,15 +171,12 @@ TABLES = {
         collapse_lines,
         ("data", "draws", "label_weight"),
         "Draws in which `CollapsedClassesWarning` is issued: mean accuracy on hidden rows in %.",
+        in_notes=True,
     ),
 }
 
 HEAD = """\
 # Answers that can be trusted
-
-**The score of held-out labels can be trusted from 10 labels per class on. Calibrated probabilities
-can be trusted on digits and MNIST, but hardly on embeddings. Suspects are good everywhere but on
-CIFAR. Soft labels repair wrong ones from 20 labels per class on.**
 
 - `held_out_score_` is within 2 points of the accuracy on digits, MNIST and CIFAR. On news it is too
   low, by up to 2.8 points with 5 folds, and 2.2 with 10. These are means: a single score has a
@@ -189,14 +194,18 @@ CIFAR. Soft labels repair wrong ones from 20 labels per class on.**
 - `CollapsedClassesWarning` is issued for `"laplace"` alone: in all draws of one label per class
   except on digits, and never where it is as good as the other weights.
 
+## How it was measured
+
 Digits are scikit-learn's 1,797. MNIST is 10,000 of its images, drawn at random, as pixels. News is
 8,000 texts of 20 newsgroups, embedded by all-MiniLM-L6-v2. CIFAR is 8,000 images of CIFAR-10,
 embedded by EfficientNet-Lite0. Embeddings are scaled to unit length. No draw of labels served to
-choose a constant of the method. The search for neighbours is exact.
+choose a constant of the method. The search for neighbours is exact. Each table names its command.
+
+{machine}
 """
 
 
-def section(name, cells):
+def section(name, cells, short=False):
     """A table of the draws that are finished at all rates, or nothing if there are none."""
     one, lines = TABLES[name], []
     for data, title in NAMES.items():
@@ -206,11 +215,24 @@ def section(name, cells):
         done = sorted(set.intersection(*seeds))
         of_rate = {rate: [cells[name, data, rate, seed] for seed in done] for rate in one.rates}
         if done:
-            lines += one.lines(Draws(title, len(done), of_rate), one.rates)
+            make = one.short if short else one.lines
+            lines += make(Draws(title, len(done), of_rate), one.rates)
     if not lines:
         return ""
     per_class = [] if "per class" in one.columns else [f"{rate} per class" for rate in one.rates]
     header = [*one.columns, *per_class, *one.more_columns]
     command = f"Command: `python examples/benchmarks/trust.py {name}`. {measured()}"
-    end = f"{command}\n{machine(*one.packages)}"
-    return "\n\n".join([f"## {one.title}", fill(one.note, 100), table(header, lines), end])
+    heading, note = one.title, one.note
+    if short:
+        heading = heading.removesuffix(" by label weight")
+        note += f' Other values of `label_weight` than `"{WEIGHTS[0]}"` are in the notes.'
+    return "\n\n".join([f"## {heading}", fill(note, 100), table(header, lines), command])
+
+
+def write(names, cells):
+    """Write tables on the page or in the notes."""
+    page = [section(name, cells) for name in names if not TABLES[name].in_notes]
+    page += [section(name, cells, short=True) for name in names if TABLES[name].short]
+    notes = [section(name, cells) for name in names if TABLES[name].in_notes]
+    sections, notes = ([text for text in texts if text] for texts in (page, notes))
+    write_page("trust.md", HEAD.format(machine=machine("cleanlab")), sections, notes=notes)

@@ -11,7 +11,7 @@ import numpy as np
 # A method has the same color everywhere; its number in matplotlib's cycle, or a name.
 COLORS = {
     "WNLL": "C0",
-    "WNLL and logistic regression": "C9",
+    "WNLL beside logistic regression": "C9",
     "LabelSpreading": "C2",
     "logistic regression": "C3",
     "self-training": "C4",
@@ -19,7 +19,7 @@ COLORS = {
     "nearest centroid": "black",
     "Poisson learning": "C6",
     "WNLL, sizes": "C0",
-    "WNLL and logistic regression, sizes": "C9",
+    "WNLL beside logistic regression, sizes": "C9",
     "Poisson MBO, sizes": "C6",
     "auto": "C0",
     "laplace": "C1",

@@ -33,7 +33,7 @@ class Method(NamedTuple):
 
 METHODS = {
     "default": Method("WNLL", ours=True),
-    "beside": Method("WNLL and logistic regression", ours=True),
+    "beside": Method("WNLL beside logistic regression", ours=True),
     "logistic": Method("logistic regression"),
     "centroid": Method("nearest centroid"),
     "neighbors": Method("nearest neighbours"),
@@ -41,7 +41,7 @@ METHODS = {
     "self_training": Method("self-training"),
     "poisson": Method("Poisson learning"),
     "sizes": Method("WNLL, sizes", ours=True, knows_sizes=True),
-    "beside_sizes": Method("WNLL and logistic regression, sizes", ours=True, knows_sizes=True),
+    "beside_sizes": Method("WNLL beside logistic regression, sizes", ours=True, knows_sizes=True),
     "poisson_mbo": Method("Poisson MBO, sizes", knows_sizes=True),
 }
 # How those on the front page are called there.
@@ -131,9 +131,9 @@ def takeaway(found):
         return ""
     columns = len(gains) * len(RATES)
     return fill(
-        f"**The WNLL beside a logistic regression gains {' and '.join(gains)} on logistic "
-        f"regression alone, from {RATES[0]} to {RATES[-1]} labels per class. In {best} of "
-        f"{columns} columns, no method without the class sizes is more accurate.**",
+        f"**Beside a logistic regression, the WNLL is more accurate than the regression alone by "
+        f"{' and '.join(gains)}, from {RATES[0]} to {RATES[-1]} labels per class. In {best} of "
+        f"{columns} columns, no method that does not know the class sizes is better.**",
         100,
     )
 
@@ -174,10 +174,11 @@ HEAD = """\
 # Few labels on embeddings
 
 Accuracy in % on the rows whose labels were hidden, mean ± standard deviation over draws of the
-labels. The largest mean of a column is bold, once for methods that know nothing but the labels, and
-once for those that know the class sizes. † marks a mean above all of ours that know as much.
+labels. If a method has fewer draws, they are the first of the others'. The largest mean of a column
+is bold, once for methods that know nothing but the labels, and once for those that know the class
+sizes. † marks a mean above all of ours that know as much.
 
-- **WNLL** is `WNLLClassifier(metric="cosine")`. **WNLL and logistic regression** has
+- **WNLL** is `WNLLClassifier(metric="cosine")`. **WNLL beside logistic regression** has
   `estimator=LogisticRegression(C={C:g})`. With **sizes**, it has `volume_constraint=True` and the
   true class frequencies as `class_prior`.
 - **Logistic regression**, **nearest centroid** and **nearest neighbours** learn from the labelled

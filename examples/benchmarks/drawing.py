@@ -142,7 +142,7 @@ def heads(ax, table, title):
     ax.set_yticks(places + 0.5, names)
     ax.invert_yaxis()
     ax.margins(x=0.2)
-    ax.set(title=title, xlabel="error in % (pale: linear head, full: WNLL head)")
+    ax.set(title=title, xlabel="error, %")
 
 
 HEADS = {"vanilla": "C3", "softmax self-training": "C4", "WNLL": "C0"}

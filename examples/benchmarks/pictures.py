@@ -15,6 +15,7 @@ from drawing import bars, curves, heads, read_tables, value
 DOCS = Path(__file__).parents[2] / "docs"
 PAGES = DOCS / "benchmarks"
 FOLDER = DOCS / "_static" / "benchmarks"
+PALE = "pale: linear head, full: WNLL head"
 NEWS = "20 newsgroups, 7,948 texts by all-MiniLM-L6-v2"
 # Methods on the front page, in the order of its table.
 FRONT = (
@@ -27,13 +28,13 @@ FRONT = (
 SIZES = {
     "class_sizes": (11, 5.4),
     "embeddings": (11, 7),
-    "few_labels": (14, 5),
+    "few_labels": (11.5, 4.6),
 }
 SIZES |= {
     "label_rates": (11, 4.5),
     "neighbors": (11, 4.2),
     "classifier": (11, 3.6),
-    "trust": (14, 5),
+    "trust": (11.5, 4.8),
 }
 SIZES |= {"paper": (8, 8), "session": (8, 5), "at_a_glance": (6.6, 4.4)}
 ALTS = {
@@ -155,6 +156,7 @@ def few_labels(figure, tables):
     axes = figure.subplots(1, len(tables), width_ratios=[1.3, 1, 1][: len(tables)])
     for ax, (title, (table,)) in zip(np.atleast_1d(axes), tables.items(), strict=True):
         heads(ax, table, ", ".join(title.split(", ")[:2]))
+    figure.supxlabel(PALE, fontsize="medium")
 
 
 def interpolation(figure, tables):
@@ -217,7 +219,8 @@ def paper(figure, tables):
     for ax, (title, (table,)) in zip(axes, tables.items(), strict=True):
         heads(ax, table, ", ".join(title.split(", ")[:3]))
         ax.set_xlabel("")
-    axes[-1].set_xlabel("error in % (pale: linear head, full: WNLL head)")
+    axes[-1].set_xlabel("error, %")
+    figure.supxlabel(PALE, fontsize="medium")
 
 
 def session(figure, tables):

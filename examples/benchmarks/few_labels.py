@@ -205,8 +205,8 @@ of all fitted images.
 - **softmax self-training** learns from the unlabelled images too, with labels of its own softmax.
 - **WNLL** is `DeepWNLLClassifier`: the graph labels the unlabelled images.
 
-The network needs time with the unlabelled images: 4 or 5 epochs with them gave nothing
-([notes](../notes/few_labels.md)). The default is 40.
+The network needs time with the unlabelled images: on an earlier graph, 4 or 5 epochs with them gave
+nothing ([notes](../notes/few_labels.md)). The default is 40.
 
 ## How it was measured
 

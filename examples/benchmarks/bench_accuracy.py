@@ -191,8 +191,8 @@ HEAD = """\
 # Accuracy on MNIST
 
 Accuracy in %, on the queries or on the rows without a label: mean ± standard deviation over {seeds}
-draws of the labels, or a single run where the number says so. The label weight is `"wnll"`, or
-`"laplace"` where the row says so.
+draws of the labels, or a single run where the number says so. In the first two tables, the label
+weight is `"wnll"`, or `"laplace"` where the row says so.
 
 ## How it was measured
 

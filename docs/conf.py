@@ -19,12 +19,15 @@ release = version = sklearn_wnll.__version__
 _PROJECT = tomllib.loads((Path(__file__).parents[1] / "pyproject.toml").read_text())["project"]
 
 extensions = [
+    "api_links",
     "mathml",
     "myst_parser",
     "numpydoc",
     "sphinx.ext.autodoc",
     "sphinx.ext.autosummary",
+    "sphinx.ext.intersphinx",
     "sphinx.ext.viewcode",
+    "sphinx_copybutton",
     "sphinx_gallery.gen_gallery",
 ]
 exclude_patterns = ["_build", "gallery/**/*.md5"]
@@ -42,10 +45,26 @@ autodoc_typehints = "none"
 toc_object_entries_show_parents = "hide"
 numpydoc_show_class_members = False
 
-# References that only exist elsewhere: no inventory is fetched, so that the build works offline.
-nitpick_ignore_regex = [
-    (r"py:.*", r"(sklearn|joblib|numpy|scipy|torch|skorch)\..*"),
-]
+# Links to other projects: their inventories are stored, so that the build works offline.
+_OTHERS = {
+    "joblib": "https://joblib.readthedocs.io/en/stable/",
+    "numpy": "https://numpy.org/doc/stable/",
+    "scipy": "https://docs.scipy.org/doc/scipy/",
+    "sklearn": "https://scikit-learn.org/stable/",
+    "skorch": "https://skorch.readthedocs.io/en/stable/",
+    "torch": "https://docs.pytorch.org/docs/stable/",
+}
+intersphinx_mapping = {
+    name: (address, f"_inventories/{name}.inv") for name, address in _OTHERS.items()
+}
+
+# Where a method of both estimators is that of the network.
+api_links_deep_pages = ["guide/backbones", "guide/deep", "guide/resuming", "tutorials/images"]
+
+# The button copies the input of examples, without prompts and output.
+copybutton_prompt_text = r">>> |\.\.\. |\$ "
+copybutton_prompt_is_regexp = True
+copybutton_exclude = ".linenos, .gp, .go"
 
 sphinx_gallery_conf = {
     "examples_dirs": "../examples",

@@ -187,7 +187,7 @@ class WNLLClassifier(KeepsGraph, Serves, SuggestsLabels, SuspectsLabels, BaseEst
         ``calibrate`` and ``label_noise``. An ``estimator`` has a ``random_state`` of its own.
     n_jobs : int, default=None
         Number of jobs over which :class:`joblib.Parallel` spreads templates and batches, if there
-        are several. None means 1 unless in a :func:`joblib.parallel_config` context; -1 means all
+        are several. None means 1 unless in a :class:`joblib.parallel_config` context; -1 means all
         processors. Search and solver use threads of their own: one for each core, or as many as
         ``OMP_NUM_THREADS`` or ``threadpoolctl`` allow. The results depend on neither.
     verbose : int, default=0

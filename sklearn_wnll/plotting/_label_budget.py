@@ -118,7 +118,7 @@ class LabelBudgetDisplay:
             Seeds the draws of labels. Estimators have their own.
         n_jobs : int, default=None
             Number of processes over which joblib spreads the fits; None is one (or what
-            :func:`joblib.parallel_config` says). The scores do not depend on it.
+            :class:`joblib.parallel_config` says). The scores do not depend on it.
         ax : matplotlib Axes, default=None
             What to draw in; None makes a new figure.
         **kwargs

@@ -138,9 +138,9 @@ def wnll_interpolate(
     On the CPU, the same input with the same number of threads gives the same result and the same
     gradients. On a GPU, sums are added in any order, so two runs agree up to rounding, about 1e-15
     of the largest term in float64. After ``torch.use_deterministic_algorithms(True)`` they agree
-    in all bits, and :func:`torch.autograd.gradcheck` passes with ``nondet_tol=0``; PyTorch then
-    requires the environment variable ``CUBLAS_WORKSPACE_CONFIG=:4096:8``. Automatic mixed
-    precision does not reach into the interpolation.
+    in all bits, and :func:`~torch.autograd.gradcheck.gradcheck` passes with ``nondet_tol=0``;
+    PyTorch then requires the environment variable ``CUBLAS_WORKSPACE_CONFIG=:4096:8``. Automatic
+    mixed precision does not reach into the interpolation.
 
     References
     ----------

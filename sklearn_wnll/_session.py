@@ -36,33 +36,35 @@ class KeepsGraph(GraphRowsMixin, PartlyLabeledClassifierMixin):
 
     @checks_parameters
     def relabel(self, y: Labels) -> Self:
-        """Take new labels of the fitted rows; the graph stays.
+        """Fit to new labels of the fitted rows, on the same graph.
 
-        The result is that of ``fit`` with the same rows, to the solver's tolerance, at a small
-        part of the cost: the nearest neighbours are not searched again, and the solver starts
-        at the values that are there. Parameters that do not concern the graph may change before.
+        The result equals that of ``fit`` with the same rows, up to the solver's tolerance, at a
+        fraction of the cost: the nearest neighbours are not searched again, and the solver starts
+        at the last values. Parameters that do not concern the graph may be changed before.
+
+        Read more in the :doc:`user guide </guide/active_learning>`.
 
         Parameters
         ----------
         y : array-like of shape (n_samples,)
             Labels of all fitted rows in their order, with the marker ``unlabeled`` where a row has
-            none: more than before, fewer, corrected ones, or of new classes.
+            none. Labels may be added, removed, corrected, or of new classes.
 
         Returns
         -------
         WNLLClassifier
-            The estimator. If the method fails or is interrupted, it is as before.
+            The estimator. If the method fails or is interrupted, it is unchanged.
 
         Raises
         ------
         ValueError
-            If ``y`` is invalid, or if the graph would be another one: because a parameter of the
-            graph was changed, because it was fitted with several templates, or because an
+            If ``y`` is invalid, or if the graph cannot be kept: because one of its parameters was
+            changed, because the estimator was fitted with several templates, or because an
             ``estimator`` needs rows that were not kept.
 
         See Also
         --------
-        suggest_labels : Which rows to label next.
+        suggest_labels : Suggest rows to label next.
 
         Examples
         --------
@@ -85,34 +87,35 @@ class KeepsGraph(GraphRowsMixin, PartlyLabeledClassifierMixin):
 
     @checks_parameters
     def add_rows(self, X: Rows) -> Self:
-        """Let rows without a label join the fitted ones for good.
+        """Add unlabelled rows to the fitted ones.
 
-        The result is that of ``fit`` with all rows, at a small part of the cost: only the
-        neighbours of the new rows are searched. An approximate search stays so: the cells that it
-        compares are made anew when the rows have grown by a quarter. A user's own transformer as
-        ``neighbors`` is fitted again to all rows.
+        The result equals that of ``fit`` with all rows, at a fraction of the cost: only the
+        neighbours of the new rows are searched. An approximate search remains approximate; it
+        rebuilds the cells that it compares when the rows have grown by a quarter. A transformer
+        passed as ``neighbors`` is fitted again to all rows.
+
+        Read more in the :doc:`user guide </guide/saving>`.
 
         Parameters
         ----------
         X : {array-like, sparse matrix} of shape (n_new, n_features)
-            Rows that come after the fitted ones, of the same kind. They are rounded to the
-            type of the fitted rows.
+            Rows to append to the fitted ones, of the same kind. They are converted to the type of
+            the fitted rows.
 
         Returns
         -------
         WNLLClassifier
-            The estimator, fitted to all rows. If the method fails or is interrupted, it is as
-            before.
+            The estimator, fitted to all rows. If the method fails or is interrupted, it is
+            unchanged.
 
         Raises
         ------
         ValueError
-            If ``X`` is invalid, with ``metric="precomputed"``, or in the cases in which
-            :meth:`relabel` raises it.
+            If ``X`` is invalid, if ``metric="precomputed"``, or where :meth:`relabel` raises it.
 
         See Also
         --------
-        relabel : Labels of all rows, new ones included.
+        relabel : Fit to labels of all rows, including the new ones.
 
         Examples
         --------

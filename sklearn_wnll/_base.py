@@ -95,6 +95,8 @@ class PartlyLabeledClassifierMixin(ClassifierMixin):
     def predict(self, X: Rows) -> NDArray[Any]:
         """Predict the most likely class of each row.
 
+        Read more in the :doc:`user guide </guide/prediction>`.
+
         Parameters
         ----------
         X : array-like of shape (n_queries, ...)
@@ -103,7 +105,16 @@ class PartlyLabeledClassifierMixin(ClassifierMixin):
         Returns
         -------
         ndarray of shape (n_queries,)
-            Labels.
+            Predicted labels.
+
+        Examples
+        --------
+        >>> from sklearn_wnll import WNLLClassifier
+        >>> X = [[0.0], [1.0], [2.0], [10.0], [11.0], [12.0]]
+        >>> y = ["a", None, "a", "b", None, "b"]
+        >>> model = WNLLClassifier(n_neighbors=2).fit(X, y)
+        >>> model.predict([[1.5], [10.5]]).tolist()
+        ['a', 'b']
         """
         fitted = copy(self)  # another thread may fit meanwhile
         probabilities = fitted.predict_proba(X)
@@ -112,21 +123,33 @@ class PartlyLabeledClassifierMixin(ClassifierMixin):
     def predict_proba(self, X: Rows) -> Floats:
         """Predict the distribution over the classes of each row.
 
+        Read more in the :doc:`user guide </guide/prediction>`.
+
         Parameters
         ----------
         X : array-like of shape (n_queries, ...)
-            Rows or images to predict, of the kind and shape that ``fit`` takes; with
-            ``metric="precomputed"`` distances to the fitted rows, of shape (n_queries, n_samples).
+            Rows or images to predict, of the kind and shape that ``fit`` takes. With
+            ``metric="precomputed"``, distances to the fitted rows, of shape (n_queries, n_samples).
 
         Returns
         -------
         ndarray of shape (n_queries, n_classes)
-            Rows in [0, 1] that sum to 1; classes in the order of ``classes_``.
+            Probabilities, with the classes in the order of ``classes_``. Each row sums to 1.
+
+        Examples
+        --------
+        >>> from sklearn_wnll import WNLLClassifier
+        >>> X = [[0.0], [1.0], [2.0], [3.0]]
+        >>> model = WNLLClassifier(n_neighbors=3).fit(X, ["a", "a", "b", "b"])
+        >>> model.predict_proba([[1.0], [1.5]]).round(2).tolist()
+        [[1.0, 0.0], [0.5, 0.5]]
         """
         return copy(self)._distributions(X)[0]
 
     def certainty(self, X: Rows) -> Floats:
-        """Compute how certain the prediction of each row is.
+        """Compute the certainty of the prediction of each row.
+
+        Read more in the :doc:`user guide </guide/probabilities>`.
 
         Parameters
         ----------
@@ -136,36 +159,53 @@ class PartlyLabeledClassifierMixin(ClassifierMixin):
         Returns
         -------
         ndarray of shape (n_queries,)
-            One minus the entropy of the distribution in units of the uniform one's: 1 if one-hot,
-            0 if uniform, and 0 where no label reaches a row. It ranks rows; it is not the
-            probability of being right, for which see ``calibrate``.
+            One minus the entropy of the distribution, relative to that of the uniform one: 1 if
+            one-hot, 0 if uniform, and 0 for rows that no label reaches. Use it to rank rows. It is
+            not the probability that a prediction is right, for which see ``calibrate``.
+
+        Examples
+        --------
+        >>> from sklearn_wnll import WNLLClassifier
+        >>> X = [[0.0], [1.0], [2.0], [3.0]]
+        >>> model = WNLLClassifier(n_neighbors=3).fit(X, ["a", "a", "b", "b"])
+        >>> model.certainty([[1.0], [1.5]]).round(2).tolist()
+        [1.0, 0.0]
         """
         return certainty(*copy(self)._distributions(X))
 
     def score(self, X: Rows, y: Labels, sample_weight: ArrayLike | None = None) -> float:
-        """Compute the accuracy on the rows that ``y`` labels.
+        """Compute the accuracy on the labelled rows of ``y``.
 
         Parameters
         ----------
         X : array-like of shape (n_queries, ...)
             Rows or images, as for :meth:`predict_proba`. On rows that were fitted with their
-            labels the score is 1 by construction (unless ``label_noise`` says that some are wrong):
-            score on held-out rows.
+            labels, the score is 1 by construction (unless ``label_noise`` is set): score on
+            held-out rows.
         y : array-like of shape (n_queries,)
-            True labels. Unlabelled rows join the graph but are not scored. (A ``scoring=`` of
-            scikit-learn's would score them as a class of their own.)
+            True labels. Unlabelled rows join the graph but are not scored, whereas scikit-learn's
+            ``scoring=`` would score them as a class of their own.
         sample_weight : array-like of shape (n_queries,), default=None
             Weights of the rows.
 
         Returns
         -------
         float
-            Fraction of the labelled rows, by weight, that are predicted right.
+            Weighted fraction of the labelled rows that are predicted right.
 
         Raises
         ------
         ValueError
             If no row is labelled.
+
+        Examples
+        --------
+        >>> from sklearn_wnll import WNLLClassifier
+        >>> X = [[0.0], [1.0], [2.0], [10.0], [11.0], [12.0]]
+        >>> y = ["a", None, "a", "b", None, "b"]
+        >>> model = WNLLClassifier(n_neighbors=2).fit(X, y)
+        >>> model.score([[0.5], [2.5], [11.5]], ["a", "b", "b"])
+        0.66...
         """
         fitted = copy(self)  # another thread may fit meanwhile
         predicted, column = fitted.predict(X), read_labels(y)

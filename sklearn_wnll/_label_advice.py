@@ -45,21 +45,23 @@ class SuggestsLabels:
     _answer: Answer
 
     def suggest_labels(self, n: int = 10) -> Indices:
-        """Suggest unlabelled fitted rows whose labels would help most: active learning.
+        """Suggest the unlabelled fitted rows to label next (active learning).
 
         The suggested rows are uncertain, far from labelled rows, and spread out. Before the first
         label, each is in the middle of a region of the graph.
 
+        Read more in the :doc:`user guide </guide/active_learning>`.
+
         Parameters
         ----------
         n : int, default=10
-            Number of rows.
+            Number of rows to suggest.
 
         Returns
         -------
         ndarray of int of shape (n,)
-            Positions of rows in the fitted ``X`` (for ``iloc``, if it is a DataFrame), the most
-            useful first; fewer than ``n`` if fewer are left. Of several equal rows, only one is
+            Indices of rows of the fitted ``X`` (for ``iloc`` if it is a DataFrame), the most
+            useful first. Fewer than ``n`` if fewer are left. Of several equal rows, only one is
             suggested.
 
         Raises
@@ -69,23 +71,23 @@ class SuggestsLabels:
 
         See Also
         --------
-        certainty : How certain each prediction is.
+        certainty : Compute the certainty of each prediction.
+        relabel : Fit to the new labels.
 
         Notes
         -----
-        Random walks on the graph start at a row and end at a labelled one, or at random after
-        some 30 steps on average. The gain of a row is the uncertainty that walks through it meet
-        before they end, weighted by its degree. The row of the largest gain, within 2 %, is treated
-        as labelled, the gains follow, and so on. So the rows of a batch are spread out, and
-        ``suggest_labels(5)`` are the first of ``suggest_labels(10)``. Label the rows, fit again,
-        and repeat: with small batches, labels are taken into account sooner. As long as all labels
-        are of one class, every row counts as uncertain.
+        Random walks on the graph start at a row and end at a labelled row, or at random after
+        about 30 steps on average. The gain of a row is the uncertainty that walks through it meet
+        before they end, weighted by its degree. A row whose gain is within 2 % of the largest is
+        selected and treated as labelled, the gains are updated, and the next row is selected.
+        The rows of a batch are therefore spread out, and ``suggest_labels(5)`` returns the first
+        five rows of ``suggest_labels(10)``. Small batches take new labels into account sooner. As
+        long as all labels are of one class, every row counts as uncertain.
 
-        **Before the first label**, fit without any. The suggested rows are then the middles of
-        dense regions, one for each, found by k-means with the closeness of random walks; the row of
-        the largest region comes first. They depend on ``n``: ask for as many as you will label. Of
-        more than 32, the others follow by their gain beside these. Ten rows need not show ten
-        classes.
+        **Before the first label**, fit with no labels at all. The suggested rows are then the
+        centres of dense regions, found by k-means on the closeness of random walks, with the
+        largest region first. They depend on ``n``: ask for as many as you will label. Beyond 32
+        rows, the others are selected by their gain. Ten rows need not show ten classes.
 
         Examples
         --------
@@ -103,7 +105,7 @@ class SuggestsLabels:
         >>> int((few != -1).sum())
         50
 
-        The ten rows to label first:
+        Select the first ten rows, before there is any label:
 
         >>> rows = WNLLClassifier().fit(X, np.full(len(X), -1)).suggest_labels(10)
         >>> len(set(y[rows]))
@@ -134,24 +136,28 @@ class SuspectsLabels:
     def suspect_labels(self, n: int = 10, *, return_proposals: bool = False) -> Any:
         """Find labelled rows whose label may be wrong.
 
+        Read more in the :doc:`user guide </guide/wrong_labels>`.
+
         Parameters
         ----------
         n : int, default=10
-            Number of rows.
+            Maximum number of rows to return.
         return_proposals : bool, default=False
-            Whether to return also the class that the graph proposes, and how strongly.
+            If True, also return the classes that the graph proposes, and how strongly.
 
         Returns
         -------
         rows : ndarray of int of shape (n,)
-            Positions in the fitted ``X`` (for ``iloc``, if it is a DataFrame) of rows that the
-            graph would label otherwise, the worst first; fewer than ``n`` if there are fewer.
+            Indices of rows of the fitted ``X`` (for ``iloc`` if it is a DataFrame) for which the
+            graph predicts another label, the most suspect first. Fewer than ``n`` if there are
+            fewer.
         proposals : ndarray of shape (n,)
-            The class that the graph would give to each. Only if ``return_proposals`` is True.
-        strengths : ndarray of float of shape (n,)
-            One minus the ratio of the label's probability to that class's: near 0 if the graph
-            hardly prefers the class, 1 if it rules out the label. Only if ``return_proposals`` is
+            Class that the graph predicts for each row. Only returned if ``return_proposals`` is
             True.
+        strengths : ndarray of float of shape (n,)
+            One minus the ratio of the label's probability to the proposal's: near 0 if the graph
+            hardly prefers the proposal, 1 if it rules out the label. Only returned if
+            ``return_proposals`` is True.
 
         Raises
         ------
@@ -160,17 +166,16 @@ class SuspectsLabels:
 
         See Also
         --------
-        WNLLClassifier : ``label_noise`` lets other labels outvote wrong ones.
+        WNLLClassifier : With ``label_noise``, other labels can outvote wrong ones.
 
         Notes
         -----
-        A row's label has no part in what the graph says of it: the labels of a fold are taken
-        away, and the others extended over the same graph. If labels were held out in ``fit``,
-        nothing more is computed. Otherwise each call solves for 5 folds, with ``label_noise`` 7
-        times for each. With few labels, rows whose neighbours lost their labels
-        with them are suspected too: read the strengths. Rows of which nothing is known without
-        their label are never suspected: no other label reaches them, or none of their class is
-        in another fold.
+        A row's own label does not influence its prediction: the labels of a fold are hidden, and
+        the others are extended over the same graph. If labels were held out in ``fit``, nothing
+        more is computed. Otherwise, each call solves for 5 folds, and with ``label_noise`` 7 times
+        for each. With few labels, right labels are suspected too, where the labels of their
+        neighbours were hidden in the same fold: look at the strengths. A row is never suspected
+        if no other label reaches it, or if no label of its class is in another fold.
 
         Examples
         --------

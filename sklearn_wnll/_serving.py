@@ -59,16 +59,18 @@ class Serves:
     _kept: Kept | None
 
     def compact(self) -> Self:
-        """Make a copy that keeps only what predicts new rows inductively.
+        """Make a smaller copy that predicts new rows inductively.
 
-        The copy is smaller in memory and in a file. It has no graph, and no attributes of the
-        fitted rows, such as ``transduction_``; it cannot be relabelled, take more rows, or suggest
-        labels. It predicts as the whole model with ``predict_mode="inductive"`` does.
+        The copy takes less memory and makes smaller files. It has no graph and no attributes of
+        the fitted rows, such as ``transduction_``; it cannot be relabelled, take more rows, or
+        suggest labels. It predicts like the whole model with ``predict_mode="inductive"``.
+
+        Read more in the :doc:`user guide </guide/saving>`.
 
         Returns
         -------
         WNLLClassifier
-            A fitted copy with ``predict_mode="inductive"``. This estimator stays as it is.
+            A fitted copy with ``predict_mode="inductive"``. This estimator does not change.
 
         Raises
         ------
@@ -85,10 +87,10 @@ class Serves:
         >>> model = WNLLClassifier(predict_mode="inductive")
         >>> model = model.fit(X[:1500], hide_labels(y[:1500], 10, random_state=0))
         >>> small = model.compact()
-        >>> bool((small.predict(X[1500:]) == model.predict(X[1500:])).all())
-        True
-        >>> len(pickle.dumps(small)) < 0.8 * len(pickle.dumps(model))
-        True
+        >>> int((small.predict(X[1500:]) != model.predict(X[1500:])).sum())  # that differ
+        0
+        >>> f"{len(pickle.dumps(small)) / len(pickle.dumps(model)):.1f} times the size"
+        '0... times the size'
         """
         check_is_fitted(self)
         check_whole(self, "compact")

@@ -31,11 +31,13 @@ __all__ = [
 
 
 def required_labels(n_classes: int) -> int:
-    """Give the number of random labels that shows every class once, on average.
+    """Compute how many random labels it takes, on average, to see every class once.
 
-    With ``c`` equally likely classes, drawing labelled rows until each class has been
-    seen takes ``c (1 + 1/2 + ... + 1/c)`` draws on average (the coupon collector's
-    problem). With fewer labels drawn at random, a class may well be missing.
+    With ``c`` equally likely classes, seeing each class takes ``c (1 + 1/2 + ... + 1/c)`` draws on
+    average (the coupon collector's problem). With fewer labels drawn at random, a class may well
+    be missing.
+
+    Read more in the :doc:`user guide </guide/method>`.
 
     Parameters
     ----------
@@ -45,7 +47,7 @@ def required_labels(n_classes: int) -> int:
     Returns
     -------
     int
-        The bound, rounded up.
+        Number of labels, rounded up.
 
     Raises
     ------

@@ -18,22 +18,24 @@ __all__ = ["hide_labels"]
 def hide_labels(y: Labels, n_per_class: int, random_state: RandomState = None) -> NDArray[Any]:
     """Keep a few labels of each class, drawn at random, and hide the others.
 
+    Read more in the :doc:`user guide </guide/first_steps>`.
+
     Parameters
     ----------
     y : array-like of shape (n_samples,)
         Labels of any type that :class:`~sklearn_wnll.WNLLClassifier` takes. Rows that are already
-        unlabelled (-1, ``"-1"``, missing or masked) stay so.
+        unlabelled (-1, ``"-1"``, missing or masked) remain unlabelled.
     n_per_class : int
         Number of labels to keep in each class.
     random_state : int, RandomState instance or None, default=None
-        Seeds the draw.
+        Seed of the draw. Pass an int for reproducible results across calls.
 
     Returns
     -------
     ndarray of shape (n_samples,)
-        A copy of the labels, which keep their type, with a marker in place of the hidden ones: -1
-        among numbers (unsigned integers become signed ones), ``"-1"`` among strings, NaT among
-        NumPy's dates and durations, None among truth values and other objects.
+        A copy of the labels, of the same type, with a marker in place of the hidden ones: -1
+        for numbers (unsigned integers become signed), ``"-1"`` for strings, NaT for NumPy's dates
+        and durations, None for booleans and other objects.
 
     Raises
     ------

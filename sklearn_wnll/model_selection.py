@@ -33,26 +33,27 @@ def _of_an_instance(method: _Method) -> _Method:
 
 
 class LabeledFold(BaseCrossValidator):
-    """Folds of the labelled rows; unlabelled rows are in every training part.
+    """Cross-validator that splits the labelled rows and always trains with the unlabelled ones.
 
     scikit-learn's own splitters take the marker of unlabelled rows for a class: they score it,
-    and remove some of the unlabelled rows from the training part. This one splits only the
-    labelled rows, and tests on nothing else. Pass it wherever scikit-learn takes ``cv``, with any
+    and remove some of the unlabelled rows from the training set. This one splits only the
+    labelled rows, and tests only on these. Pass it wherever scikit-learn takes ``cv``, with any
     estimator that takes unlabelled rows.
+
+    Read more in the :doc:`user guide </guide/cross_validation>`.
 
     Parameters
     ----------
     cv : int or splitter, default=5
-        How to split the labelled rows. An integer is the number of stratified folds, not shuffled.
-        A splitter of scikit-learn's kind is given the labelled rows, the positions of their labels
-        among the sorted classes, and their groups.
+        How to split the labelled rows. An integer is the number of stratified folds, without
+        shuffling. A scikit-learn splitter is called with the labelled rows, their labels encoded
+        as 0, 1, ..., and their groups.
     unlabeled : object, default="auto"
         Marker of the unlabelled rows in ``y``, as in :class:`~sklearn_wnll.WNLLClassifier`.
     drop_test_groups : bool, default=False
-        Whether to leave unlabelled rows out of a training part if their group has rows in the
-        test part. True estimates the accuracy on groups that are new when the model is used.
-        False estimates it on groups that have unlabelled rows among the fitted ones. True needs
-        ``groups``.
+        Whether to drop unlabelled rows from a training set if their group has rows in the test
+        set. True estimates the accuracy on groups that are new when the model is used, and needs
+        ``groups``. False estimates it on groups that have unlabelled rows among the fitted ones.
 
     See Also
     --------
@@ -61,17 +62,15 @@ class LabeledFold(BaseCrossValidator):
 
     Notes
     -----
-    The score of a fold is that of an estimator that was fitted with the unlabelled rows; the test
-    rows are new rows for it. All test rows have labels, so any ``scoring`` may be used. No test
-    part holds unlabelled rows, so :func:`~sklearn.model_selection.cross_val_predict` cannot be
-    used.
+    In each fold, the estimator is fitted with the unlabelled rows, and the test rows are new to
+    it. All test rows have labels, so any ``scoring`` may be used. Since unlabelled rows are never
+    tested, :func:`~sklearn.model_selection.cross_val_predict` cannot be used.
 
     With metadata routing, ``groups`` are requested if ``cv`` requests them or if
     ``drop_test_groups=True``; ``set_split_request`` overrides this.
 
     Examples
     --------
-    >>> import numpy as np
     >>> from sklearn.model_selection import cross_val_score
     >>> from sklearn.datasets import load_digits
     >>> from sklearn_wnll import WNLLClassifier
@@ -79,8 +78,9 @@ class LabeledFold(BaseCrossValidator):
     >>> from sklearn_wnll.model_selection import LabeledFold
     >>> X, y = load_digits(return_X_y=True)
     >>> few = hide_labels(y, 10, random_state=0)  # -1 is "no label"
-    >>> bool(cross_val_score(WNLLClassifier(), X, few, cv=LabeledFold(5)).mean() > 0.9)
-    True
+    >>> scores = cross_val_score(WNLLClassifier(), X, few, cv=LabeledFold(5))
+    >>> f"{scores.mean():.2f}"
+    '0.9...'
     """
 
     # scikit-learn offers set_split_request for what is named here.
@@ -101,7 +101,7 @@ class LabeledFold(BaseCrossValidator):
     def split(
         self, X: Rows, y: Labels | None = None, groups: ArrayLike | None = None
     ) -> Iterator[tuple[Indices, Indices]]:
-        """Generate the rows of the training and the test part of each fold.
+        """Generate indices of the training and the test set of each fold.
 
         Parameters
         ----------
@@ -117,18 +117,28 @@ class LabeledFold(BaseCrossValidator):
         Yields
         ------
         train : ndarray of shape (n_train,)
-            Labelled rows of the other folds, and all unlabelled rows (without those of the test
-            rows' groups, if ``drop_test_groups``), in ascending order.
+            Indices of the labelled rows of the other folds and of all unlabelled rows (with
+            ``drop_test_groups``, without those of the test rows' groups), in ascending order.
         test : ndarray of shape (n_test,)
-            Labelled rows.
+            Indices of labelled rows.
 
         Raises
         ------
         ValueError
-            If a class has fewer labelled rows than there are folds, or none in a training part;
-            or if ``drop_test_groups`` lacks the groups, or ``cv`` does not keep them together.
+            If a class has fewer labelled rows than there are folds, or none in a training set;
+            or if ``drop_test_groups`` is True, but ``groups`` is missing or ``cv`` does not keep
+            groups together.
         TypeError
             If ``cv`` is neither a number nor a splitter.
+
+        Examples
+        --------
+        >>> from sklearn_wnll.model_selection import LabeledFold
+        >>> X, y = [[0], [1], [2], [3], [4], [5]], ["a", "a", "b", "b", None, None]
+        >>> for train, test in LabeledFold(2).split(X, y):
+        ...     print(train, test)
+        [1 3 4 5] [0 2]
+        [0 2 4 5] [1 3]
         """
         X, y, groups = indexable(X, y, groups)
         classes, codes = self._encode(y)
@@ -163,15 +173,21 @@ class LabeledFold(BaseCrossValidator):
         Returns
         -------
         int
-            Number of folds. If the splitter computes it from the data, these must be given.
+            Number of folds. Some splitters compute it from the data, which must then be passed.
 
         Raises
         ------
         ValueError
-            If ``cv`` is a splitter, and ``X`` or ``groups`` are given without ``y``, which says
-            what rows are labelled.
+            If ``cv`` is a splitter, and ``X`` or ``groups`` is passed without ``y``, which marks
+            the labelled rows.
         TypeError
             If ``cv`` is neither a number nor a splitter.
+
+        Examples
+        --------
+        >>> from sklearn_wnll.model_selection import LabeledFold
+        >>> LabeledFold(5).get_n_splits()
+        5
         """
         if isinstance(self.cv, _WHOLE):
             return int(self.cv)

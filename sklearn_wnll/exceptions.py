@@ -21,93 +21,167 @@ __all__ = [
 
 
 class FewLabelsWarning(UserWarning):
-    """Fewer labels than it takes, on average, to see every class once.
+    """Warning that so few rows are labelled that a class may be missing.
 
-    Make sure that no class is missing. See :func:`~sklearn_wnll.required_labels`.
+    **Cause.** If labels are drawn at random, seeing every class once takes
+    :func:`~sklearn_wnll.required_labels` of them on average, and there are fewer.
+
+    **Cure.** Make sure that each class has a label. If it has, ignore the warning. Otherwise, label
+    more rows, for example those of :meth:`~sklearn_wnll.WNLLClassifier.suggest_labels`.
+
+    Read more in the :doc:`user guide </guide/markers>`.
     """
 
 
 class UnreachedPointsWarning(UserWarning):
-    """Some points lie in parts of the graph that hold no label.
+    """Warning that no label reaches some rows.
 
-    Label rows near them, or raise ``n_neighbors``. ``reached_`` is False for such fitted rows.
+    **Cause.** These rows lie in parts of the graph that hold no label. They get the class
+    frequencies as their distribution, and ``reached_`` is False for them.
+
+    **Cure.** Label a row in each such part, or raise ``n_neighbors`` to connect the parts.
+
+    Read more in the :doc:`user guide </guide/parameters>`.
     """
 
 
 class CollapsedClassesWarning(UserWarning):
-    """One class may have swallowed others: it wins most rows, each by next to nothing.
+    """Warning that one class may have taken over others.
 
-    This is what the graph Laplacian does with few labels. Pass ``class_prior``, the frequencies of
-    the classes, or another ``label_weight`` than ``"laplace"``, or label more rows.
+    **Cause.** One class is predicted for most of the unlabelled rows, but with hardly more
+    probability than the others. The graph Laplacian (``label_weight="laplace"``) does this if
+    labels are few.
+
+    **Cure.** Use another ``label_weight``, pass the class frequencies as ``class_prior``, or label
+    more rows.
+
+    Read more in the :doc:`user guide </guide/class_priors>`.
     """
 
 
 class AmbiguousLabelsWarning(UserWarning):
-    """A value in ``y`` may be a class or the marker of unlabelled rows.
+    """Warning that a value in ``y`` may be a class or the marker of unlabelled rows.
 
-    Pass ``unlabeled=`` to say which: the marker, or None if every row is labelled.
+    **Cause.** ``y`` holds a value that often marks unlabelled rows, such as -1 beside 1,
+    ``"nan"``, ``"?"`` or ``"unknown"``, and it was read as a class; or no row is unlabelled, and
+    one class is far more frequent than all others.
+
+    **Cure.** Pass the marker as ``unlabeled``, or ``unlabeled=None`` if every row is labelled.
+
+    Read more in the :doc:`user guide </guide/markers>`.
     """
 
 
 class ShortNeighborListsWarning(UserWarning):
-    """A given neighbour graph holds fewer than ``n_neighbors`` neighbours for some rows.
+    """Warning that a given neighbour graph is too small for ``n_neighbors``.
 
-    Compute it with more neighbours, or lower ``n_neighbors``.
+    **Cause.** With ``metric="precomputed"`` or a transformer as ``neighbors``, the graph stores
+    fewer than ``n_neighbors`` neighbours for some rows. These rows keep the neighbours they have.
+
+    **Cure.** Compute the graph with more neighbours, or lower ``n_neighbors``.
+
+    Read more in the :doc:`user guide </guide/parameters>`.
     """
 
 
 class SimilaritiesWarning(UserWarning):
-    """A precomputed matrix is read as distances, but looks like similarities or weights.
+    """Warning that a precomputed matrix looks like similarities instead of distances.
 
-    Turn similarities into distances, as ``sqrt(-log(X))`` does for numbers in (0, 1].
+    **Cause.** With ``metric="precomputed"``, ``X`` is read as distances, but its values do not
+    behave like distances: each row sums to 1, or two rows that are nearest to a third one are
+    mostly far from each other.
+
+    **Cure.** Turn similarities into distances, for example by ``sqrt(-log(X))`` if they are in
+    (0, 1].
+
+    Read more in the :doc:`user guide </guide/coming_from>`.
     """
 
 
 class SingleLabelWarning(UserWarning):
-    """Labels are held out, and a class has only one, which the others cannot predict.
+    """Warning that labels are held out, and a class has only one label.
 
-    Label another row of each class.
+    **Cause.** Without its only label, no other label can predict the class. It counts as wrong in
+    ``held_out_score_``, and ``calibrate`` leaves it out.
+
+    **Cure.** Label another row of each such class.
+
+    Read more in the :doc:`user guide </guide/probabilities>`.
     """
 
 
 class InputRangeWarning(UserWarning):
-    """New images have a far smaller or larger spread than the fitted ones.
+    """Warning that new images are on another scale than the fitted ones.
 
-    Pass images on the same scale as in ``fit``, such as 0 to 255 or 0 to 1 in both.
+    **Cause.** The standard deviation of the new images is less than a tenth or more than ten times
+    that of the fitted ones, for example because only one of them was divided by 255.
+
+    **Cure.** Pass images on the same scale in ``fit`` and ``predict``.
+
+    Read more in the :doc:`user guide </guide/deep>`.
     """
 
 
 class MemorizedLabelsWarning(UserWarning):
-    """Labels are held out on the graph of a network that has learned nearly all of them.
+    """Warning that a network has memorized the labels that are held out.
 
-    ``held_out_score_`` is then too high. Score on samples that the training has not seen.
+    **Cause.** Labels are held out on the graph of the network's features, but the network was
+    trained with them, and has learned nearly all. ``held_out_score_`` may be far too high, and
+    wrong labels may not be suspected.
+
+    **Cure.** Score on samples that the training has not seen, such as those of ``validation``. Look
+    for wrong labels with :class:`~sklearn_wnll.WNLLClassifier` before the training.
+
+    Read more in the :doc:`user guide </guide/wrong_labels>`.
     """
 
 
 class SlowPredictionWarning(UserWarning):
-    """Rows are predicted one by one, each of which joins the graph anew.
+    """Warning that rows are predicted one by one on a large graph.
 
-    Predict them together, or set ``predict_mode="inductive"``.
+    **Cause.** With ``predict_mode="transductive"``, each call joins its rows to the graph and
+    solves again. Several calls in a row predicted only a few rows each.
+
+    **Cure.** Predict rows together, set ``predict_mode="inductive"``, or serve the copy that
+    :meth:`~sklearn_wnll.WNLLClassifier.compact` returns.
+
+    Read more in the :doc:`user guide </guide/prediction>`.
     """
 
 
 class SlowPrecisionWarning(UserWarning):
-    """Mixed precision on an x86 processor without AVX-512, where it is many times slower.
+    """Warning that mixed precision slows the training down on this processor.
 
-    Pass ``mixed_precision=False``.
+    **Cause.** ``mixed_precision=True`` on an x86 processor without AVX-512, where torch computes
+    bfloat16 many times slower than float32.
+
+    **Cure.** Pass ``mixed_precision=False``, or train on a GPU.
+
+    Read more in the :doc:`user guide </guide/deep>`.
     """
 
 
 class TrainingInterruptedWarning(UserWarning):
-    """A training was interrupted, and the estimator is fitted with the weights so far.
+    """Warning that a training was interrupted.
 
-    With ``checkpoint_dir``, the same call goes on after the last complete epoch.
+    **Cause.** The training was stopped, for example with Ctrl-C. The estimator is fitted with the
+    weights so far.
+
+    **Cure.** Call ``fit`` again. With ``checkpoint_dir``, the same call continues after the last
+    complete epoch.
+
+    Read more in the :doc:`user guide </guide/resuming>`.
     """
 
 
 class UnportableModelWarning(UserWarning):
-    """A model that is saved refers to a class or function that only ``__main__`` defines.
+    """Warning that a pickled model cannot be loaded by another program.
 
-    Another program cannot load it. Move the definition to a module that both programs import, or
-    use :meth:`DeepWNLLClassifier.save_weights <sklearn_wnll.DeepWNLLClassifier.save_weights>`.
+    **Cause.** The model refers to a class or function that is defined in ``__main__``, the running
+    script or notebook.
+
+    **Cure.** Move the definition to a module that both programs import, or save the weights alone
+    with :meth:`DeepWNLLClassifier.save_weights <sklearn_wnll.DeepWNLLClassifier.save_weights>`.
+
+    Read more in the :doc:`user guide </guide/saving>`.
     """

@@ -574,7 +574,7 @@ class WNLLClassifier(KeepsGraph, Serves, SuggestsLabels, SuspectsLabels, BaseEst
         if not len(self.classes_):
             raise ValueError(
                 f"This {type(self).__name__} was fitted without any label. Pass some to "
-                "relabel(y), or to fit; suggest_labels(n) tells which rows to label first."
+                "relabel(y) or fit; suggest_labels(n) returns the rows to label first."
             )
 
     def _distributions(self, X: Rows, p: Floats | None = None) -> tuple[Floats, Mask]:

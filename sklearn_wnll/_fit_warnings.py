@@ -38,9 +38,9 @@ def warn_if_unreached(reached: Mask, what: str) -> None:
     count = int(np.count_nonzero(~reached))
     if count:
         warn_user(
-            f"No label reaches {count} {what}: their parts of the graph hold none. They get "
-            "class_prior, or if it is None, the class frequencies of the labelled rows. Label "
-            "rows near them, or raise n_neighbors.",
+            f"No label reaches {count} {what}: their parts of the graph hold none. Their "
+            "distribution is class_prior or, if that is None, the class frequencies of the "
+            "labelled rows. Label rows near them, or raise n_neighbors.",
             UnreachedPointsWarning,
         )
 
@@ -52,8 +52,8 @@ def warn_if_collapsed(classes: NDArray[Any], u: Floats, rows: Indices) -> None:
         part = (u[rows].argmax(axis=1) == swallowing).mean()
         warn_user(
             f"{part:.0%} of the unlabelled rows are predicted to be "
-            f"{label_text(classes, swallowing)}, though by next to nothing: this class may have "
-            "swallowed others. Pass class_prior, the frequencies of the classes, or "
+            f"{label_text(classes, swallowing)}, with hardly more probability than other classes: "
+            "this class may have swallowed others. Pass the class frequencies as class_prior, use "
             'another label_weight ("wnll", "poisson"), or label more rows.',
             CollapsedClassesWarning,
         )
@@ -64,8 +64,7 @@ def warn_if_alone(known: Mask) -> None:
     count = int(np.count_nonzero(~known))
     if count:
         warn_user(
-            f"Labelled rows that are the only ones of their class: {count}. Held out, they are "
-            "wrong in held_out_score_, and calibrate leaves them out. Label another row of each "
-            "class.",
+            f"Labelled rows that are the only ones of their class: {count}. They count as wrong "
+            "in held_out_score_, and calibrate leaves them out. Label another row of each class.",
             SingleLabelWarning,
         )

@@ -116,8 +116,9 @@ class SuggestsLabels:
         check_count(n)
         if self.graph_ is None:
             raise ValueError(
-                f"suggest_labels needs one graph, but the rows are dealt to {len(self.templates_)} "
-                "templates. Fit with template_size=None, perhaps to a part of the rows."
+                "suggest_labels needs one graph, but the rows are divided among "
+                f"{len(self.templates_)} templates. Fit with template_size=None, perhaps to a "
+                "subset of the rows."
             )
         templates = self._answer.templates
         row, labeled = templates.points.first_rows, templates.transductions[0].labels.labeled

@@ -119,6 +119,6 @@ class Serves:
             warn_user(
                 f"The last {_CALLS} calls predicted at most {_FEW_ROWS} rows each, and each joined "
                 f"new rows to a graph of {n_points:,}. Predict rows together, or set "
-                "predict_mode='inductive', which takes a small part of the time.",
+                "predict_mode='inductive', which takes a fraction of the time.",
                 SlowPredictionWarning,
             )

@@ -153,7 +153,8 @@ class KeepsGraph(GraphRowsMixin, PartlyLabeledClassifierMixin):
         if self.template_size is not None and n_rows > self.template_size:
             raise ValueError(
                 f"add_rows keeps one graph, but with template_size={self.template_size} a fit "
-                f"would deal {n_rows} rows to several. Call fit, or fit with template_size=None."
+                f"would divide {n_rows} rows among several. Call fit, or fit with "
+                "template_size=None."
             )
         check_combination(self, self.classes_)
         if self._kept.given is not None:
@@ -171,12 +172,12 @@ class KeepsGraph(GraphRowsMixin, PartlyLabeledClassifierMixin):
         if changed := self._kept.changed(self):
             raise ValueError(
                 f"{method} keeps the graph, but {', '.join(changed)} changed since fit. Call fit, "
-                "or set the old value again."
+                "or restore the old value."
             )
         if n_templates > 1:
             raise ValueError(
-                f"{method} needs one graph, but the rows are dealt to {n_templates} templates by "
-                "their labels. Call fit, or fit with template_size=None."
+                f"{method} needs one graph, but the rows are divided among {n_templates} templates "
+                "by their labels. Call fit, or fit with template_size=None."
             )
         if self.estimator is not None and self._kept.given is None:
             raise ValueError(

@@ -275,7 +275,7 @@ class LabeledFold(BaseCrossValidator):
         if groups is None:
             raise ValueError(
                 "drop_test_groups=True needs groups. Pass groups=... (with metadata routing "
-                'params={"groups": ...}) to what cross-validates, or set it to False.'
+                'params={"groups": ...}) to the function that cross-validates, or set it to False.'
             )
         if isinstance(groups, np.ma.MaskedArray):
             groups = groups.tolist()  # with None for what is masked

@@ -334,9 +334,9 @@ def test_a_distance_of_ones_own_stays_the_same(digits):
 def test_a_graph_in_several_templates_takes_labels_and_rows_by_fit_only(digits):
     X, y, _ = digits
     model = WNLLClassifier(template_size=300).fit(X[:300], y[:300])
-    with pytest.raises(ValueError, match="with template_size=300 a fit would deal 310 rows"):
+    with pytest.raises(ValueError, match="with template_size=300 a fit would divide 310 rows"):
         model.add_rows(X[300:310])
-    with pytest.raises(ValueError, match="template_size=200 deals rows"):
+    with pytest.raises(ValueError, match="template_size=200 divides rows"):
         WNLLClassifier(template_size=200).fit(X[:300], np.full(300, -1))
 
 

@@ -42,7 +42,7 @@ class Classifier(NamedTuple):
         found = np.asarray(self.estimator.predict_proba(X), dtype=np.float64)
         if not np.isfinite(found).all():
             raise ValueError(
-                "estimator gives NaN or infinity as probabilities: scale its features, or pass "
+                "estimator returns NaN or infinity as probabilities: scale its features, or pass "
                 "another classifier."
             )
         p = np.zeros((len(found), len(self.classes)))

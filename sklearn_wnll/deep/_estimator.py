@@ -32,25 +32,28 @@ class DeepWNLLClassifier(TakesMoreLabels, ComputesFeatures, SavesWeights):
 
     The network consists of a backbone, a buffer block and two heads: a linear one, and the WNLL,
     which interpolates the labels of the training samples on the nearest-neighbour graph of the
-    buffer's features. It is trained in stages. In each, a *linear step* trains all layers by the
-    cross entropy of the linear head. Then a *WNLL step* trains the buffer block by the cross
+    buffer's features. It is trained in stages. In each, a *linear step* trains all layers on the
+    cross entropy of the linear head. Then a *WNLL step* trains the buffer block on the cross
     entropy of the interpolation, with the rest frozen. If there are unlabelled samples,
     *pseudo-label steps* replace the linear steps from the second stage on, and learn from
     unlabelled samples too.
+
+    Read more in the :doc:`user guide </guide/deep>`.
 
     Parameters
     ----------
     module : callable or torch.nn.Module, default=None
         Backbone. A callable is called with ``module_params``, and with ``in_channels`` (images) or
-        ``in_features`` (rows) if it takes that. It returns a module that computes features of shape
-        ``(n, n_features)``. A module is copied with its weights. If None,
-        :func:`~sklearn_wnll.deep.backbones.mlp` for rows and
+        ``in_features`` (rows) if it takes that, and returns a module that computes features of
+        shape ``(n, n_features)``. A module is copied with its weights. If None,
+        :func:`~sklearn_wnll.deep.backbones.mlp` is used for rows and
         :func:`~sklearn_wnll.deep.backbones.resnet20` for images.
     module_params : dict, default=None
         Arguments of ``module``; ``set_params(module__width=32)`` sets one of them.
     buffer : callable, torch.nn.Module or None, default=None
-        Buffer block. A callable is called with the width of the features, and returns the block. A
-        module is copied. If None, a fully connected layer of the same width and ReLU.
+        Buffer block. A callable is called with the number of features, and returns the block. A
+        module is copied. If None, a fully connected layer that keeps the number of features, with
+        ReLU.
     n_stages : int, default=2
         Number of stages.
     linear_step : TrainingStep, default=None
@@ -59,42 +62,43 @@ class DeepWNLLClassifier(TakesMoreLabels, ComputesFeatures, SavesWeights):
     pseudo_step : TrainingStep, default=None
         First step of the later stages, if there are unlabelled samples. If None,
         :class:`~sklearn_wnll.deep.PseudoLabelStep`. With ``PseudoLabelStep(epochs=0)``, linear
-        steps take its place, as in the paper, and unlabelled samples only serve the graphs.
+        steps take its place, as in the paper, and unlabelled samples are only used in the graphs.
     wnll_step : TrainingStep, default=None
         Last step of each stage. If None, :class:`~sklearn_wnll.deep.WNLLStep`.
     wnll : WNLLHead or WNLLClassifier, default=None
-        Graph that finds pseudo-labels and predicts samples; a copy of it is fitted to the
-        network's features. If None, :class:`~sklearn_wnll.deep.WNLLHead`.
+        Graph that computes pseudo-labels and predictions; a copy of it is fitted to the network's
+        features. If None, :class:`~sklearn_wnll.deep.WNLLHead`.
     augment : {"auto"}, callable or None, default="auto"
-        Function that changes a batch of network inputs at random in training; only torch's random
-        numbers are seeded. For images, ``"auto"`` is :func:`~sklearn_wnll.deep.crop_and_flip`, and
-        in pseudo-label steps :func:`~sklearn_wnll.deep.strong_augmentation`; the graph of
-        unlabelled images then takes the mean of each image and its mirror image. For rows it
-        changes nothing. If mirroring can change the class (digits, letters), pass None or a
-        function of your own.
+        Random augmentation of a batch of network inputs in training; only torch's random numbers
+        are seeded. For images, ``"auto"`` is :func:`~sklearn_wnll.deep.crop_and_flip`, and
+        :func:`~sklearn_wnll.deep.strong_augmentation` in pseudo-label steps; the graph of
+        unlabelled images then uses the mean of each image and its mirror image. For rows,
+        ``"auto"`` changes nothing. If mirroring can change the class (digits, letters), pass None
+        or a function of your own.
     standardize : bool, default=True
         Whether to scale each channel, or feature, to mean 0 and variance 1 over the fitted samples.
-        If False, images of uint8 are divided by 255. The graph of unlabelled rows sees the scaled
+        If False, uint8 images are divided by 255. The graph of unlabelled rows uses the scaled
         rows too.
     mixed_precision : bool, default=False
-        Whether backbone and buffer block train in bfloat16. This takes about half the time on
-        processors and GPUs that have it, and is many times slower on x86 processors without
-        AVX-512, where a warning is issued. Weights, heads and prediction stay float32.
+        Whether to train backbone and buffer block in bfloat16. This takes about half the time on
+        processors and GPUs that support it, and is many times slower on x86 processors without
+        AVX-512, where a warning is issued. Weights, heads and predictions remain float32.
     head : {"wnll", "linear"}, default="wnll"
         Head that predicts. ``"linear"`` is the network's softmax, also on fitted samples.
     callbacks : list of skorch.callbacks.Callback, default=None
         Callbacks, copied for each step. Once one of them sets the learning rate, as ``LRScheduler``
-        does, the step's own schedule stops. A checkpoint keeps the state of ``LRScheduler``, but
+        does, the step's own schedule ends. A checkpoint keeps the state of ``LRScheduler``, but
         not that of other callbacks.
     validation : float, tuple (X, y) or None, default=None
-        Held-out samples that are scored after each epoch, for ``history_`` and for callbacks
-        that monitor ``valid_loss``: a fraction of the labelled samples, with the classes in
-        proportion, drawn by ``random_state``; or labelled samples of your own. The training does
-        not see them. Those of a fraction join the graph after the training, with their labels.
+        Held-out samples to score after each epoch, for ``history_`` and for callbacks that monitor
+        ``valid_loss``: a fraction of the labelled samples, drawn stratified by ``random_state``, or
+        labelled samples of your own. The training does not see them. Samples drawn as a fraction
+        join the graph, with their labels, after the training.
     checkpoint_dir : str or path, default=None
-        Folder to which the training is saved after each epoch. The same call goes on from there.
-        On the CPU, with the same number of threads, it ends with the weights of an uninterrupted
-        training. Each training needs a folder of its own, so leave it unset in cross-validation.
+        Folder to which the training is saved after each epoch. After an interruption, the same
+        call continues from there. On the CPU with the same number of threads, it ends with the
+        weights of an uninterrupted training. Each training needs a folder of its own, so leave it
+        unset in cross-validation.
     class_prior : {"labeled"}, dict, Series, array-like or None, default="labeled"
         Frequencies of the classes, as in :class:`~sklearn_wnll.WNLLClassifier`. Pseudo-labels, and
         then the WNLL's distributions, are corrected towards them. ``"labeled"`` takes the
@@ -108,10 +112,11 @@ class DeepWNLLClassifier(TakesMoreLabels, ComputesFeatures, SavesWeights):
         Device for training and prediction, such as ``"cpu"`` or ``"cuda"``. ``"auto"`` is CUDA if
         a device is available.
     random_state : int, RandomState instance or None, default=None
-        Seeds weights, batches, augmentation, and the image patches for the graph.
+        Seed of the weights, batches, augmentation, and image patches for the graph. Pass an int
+        for reproducible results across calls.
     n_jobs : int, default=None
-        Number of jobs of the WNLL when it predicts, as in :class:`~sklearn_wnll.WNLLClassifier`.
-        torch uses threads of its own.
+        Number of jobs for the predictions of the WNLL, as in
+        :class:`~sklearn_wnll.WNLLClassifier`. torch uses threads of its own.
     verbose : int, default=0
         If positive, print skorch's table and progress bars.
 
@@ -126,26 +131,26 @@ class DeepWNLLClassifier(TakesMoreLabels, ComputesFeatures, SavesWeights):
         ``step`` ("linear", "pseudo", "wnll", or the name of your own step), ``epoch``,
         ``train_loss``, ``lr`` (rate of the first batch), ``dur`` (seconds), in pseudo-label steps
         ``pseudo_weight`` (mean weight of the unlabelled samples), and numbers that callbacks
-        record. With ``validation`` also ``valid_loss`` and ``valid_linear_accuracy`` of the linear
+        record. With ``validation``, also ``valid_loss`` and ``valid_linear_accuracy`` of the linear
         head, ``valid_wnll_accuracy`` of the WNLL on a graph of labelled and held-out samples, and
         for each of them ``valid_..._best``: whether it is the best of the step so far.
     transduction_ : ndarray of shape (n_samples,)
-        Label of each fitted sample by the WNLL, labelled and unlabelled ones.
+        Label of each fitted sample, labelled or not, as predicted by the WNLL.
     label_distributions_ : ndarray of shape (n_samples, n_classes)
-        Distribution over the classes of each fitted sample by the WNLL.
+        Distribution over the classes of each fitted sample, as predicted by the WNLL.
     reached_ : ndarray of bool of shape (n_samples,)
         False for samples that no label reaches.
     temperature_ : float
         Temperature of the WNLL's distributions; 1 without ``wnll__calibrate=True``.
     label_noise_ : float
-        Fraction of the labels that the WNLL takes for wrong; 0 without ``wnll__label_noise``.
+        Fraction of the labels that are assumed to be wrong; 0 without ``wnll__label_noise``.
     held_out_distributions_ : ndarray of shape (n_samples, n_classes)
-        Distribution that the WNLL gives to each labelled sample without the labels of its fold;
-        NaN where there was no label. Only with ``wnll__held_out`` or ``wnll__calibrate``.
+        Distribution of each labelled sample, predicted by the WNLL without the labels of its fold;
+        NaN for unlabelled samples. Only available with ``wnll__held_out`` or ``wnll__calibrate``.
     held_out_score_ : float
-        Accuracy of ``held_out_distributions_`` on the labelled samples, near 1 once the network has
-        memorized their labels: no estimate of the accuracy on others (see Notes). Only with
-        ``wnll__held_out`` or ``wnll__calibrate``.
+        Accuracy of ``held_out_distributions_`` on the labelled samples. It is near 1 once the
+        network has memorized their labels, and does not estimate the accuracy on other samples
+        (see Notes). Only available with ``wnll__held_out`` or ``wnll__calibrate``.
     n_features_in_ : int
         Number of features, or of channels times height times width.
     feature_names_in_ : ndarray of shape (`n_features_in_`,)
@@ -158,7 +163,7 @@ class DeepWNLLClassifier(TakesMoreLabels, ComputesFeatures, SavesWeights):
     FewLabelsWarning
         If fewer samples are labelled than it takes on average to see every class once.
     MemorizedLabelsWarning
-        If the network has learned its labels, so that ``held_out_score_`` may be too high.
+        If the network has memorized its labels, so ``held_out_score_`` may be too high.
     InputRangeWarning
         If new images have less than a tenth or more than ten times the spread of the fitted ones.
     SlowPrecisionWarning
@@ -178,14 +183,15 @@ class DeepWNLLClassifier(TakesMoreLabels, ComputesFeatures, SavesWeights):
 
     Notes
     -----
-    ``predict(X)`` on the fitted samples equals ``transduction_``. So the score on fitted
-    labelled samples is 1 by construction and says nothing: score on held-out samples. (With
-    ``head="linear"`` it is an ordinary score on training samples.)
+    ``predict(X)`` on the fitted samples equals ``transduction_``. The score on fitted labelled
+    samples is therefore 1 by construction: score on held-out samples instead. With
+    ``head="linear"``, it is an ordinary score on training samples.
 
     ``held_out_score_``, ``suspect_labels`` and ``wnll__label_noise`` concern the graph alone. The
     network has been trained with all labels, and confirms them, right or wrong, once it has
     memorized them. Score on samples that the training does not see, such as those of
-    ``validation``, and look for wrong labels with :class:`~sklearn_wnll.WNLLClassifier` before.
+    ``validation``, and look for wrong labels with :class:`~sklearn_wnll.WNLLClassifier` before the
+    training.
 
     The fitted samples stay in memory for :meth:`relabel`, as float32 or uint8; an array of that
     type is not copied. Files do not hold them.
@@ -201,8 +207,9 @@ class DeepWNLLClassifier(TakesMoreLabels, ComputesFeatures, SavesWeights):
     >>> from sklearn_wnll.deep import DeepWNLLClassifier, LinearStep
     >>> X, y = load_digits(return_X_y=True)
     >>> model = DeepWNLLClassifier(linear_step=LinearStep(epochs=10), n_stages=1, random_state=0)
-    >>> model.fit(X[:1000], y[:1000]).score(X[1000:], y[1000:]) > 0.9
-    True
+    >>> score = model.fit(X[:1000], y[:1000]).score(X[1000:], y[1000:])
+    >>> f"{score:.2f}"
+    '0.9...'
     """
 
     classes_: NDArray[Any]
@@ -275,11 +282,11 @@ class DeepWNLLClassifier(TakesMoreLabels, ComputesFeatures, SavesWeights):
         ----------
         X : array-like or tensor of shape (n_samples, n_features), (n_samples, c, h, w) or \
                 (n_samples, h, w, c)
-            Rows of features or images, of any numeric type; all but uint8 are converted to float32.
-            The last axis holds the channels of images if it has 1, 3 or 4 entries, fewer than the
-            two before it. A list, a Series or a torch Dataset of single images, Pillow's
-            included, is stacked. Pass a Dataset of pairs as ``skorch.helper.SliceDataset(X)``,
-            and its labels as ``y``.
+            Rows of features, or images, of any numeric type; types other than uint8 are converted
+            to float32. The last axis holds the channels of images if it has 1, 3 or 4 entries,
+            fewer than the two before it. A list, a Series or a torch Dataset of single images,
+            including Pillow images, is stacked. Pass a Dataset of pairs as
+            ``skorch.helper.SliceDataset(X)``, and its labels as ``y``.
         y : array-like of shape (n_samples,)
             Labels, with the marker ``unlabeled`` for samples without a label. At least two
             samples must be labelled.
@@ -292,7 +299,19 @@ class DeepWNLLClassifier(TakesMoreLabels, ComputesFeatures, SavesWeights):
         Raises
         ------
         ValueError
-            If an argument is invalid: the message names it and the cure.
+            If an argument is invalid; the message names it and the cure.
+
+        Examples
+        --------
+        >>> from sklearn.datasets import load_digits
+        >>> from sklearn_wnll.datasets import hide_labels
+        >>> from sklearn_wnll.deep import DeepWNLLClassifier, LinearStep, WNLLStep
+        >>> X, y = load_digits(return_X_y=True)
+        >>> few = hide_labels(y[:500], 5, random_state=0)  # 5 labels per class, -1 elsewhere
+        >>> model = DeepWNLLClassifier(n_stages=1, linear_step=LinearStep(epochs=10))
+        >>> model = model.set_params(wnll_step=WNLLStep(epochs=0), random_state=0)
+        >>> model.fit(X[:500], few).transduction_.shape
+        (500,)
         """
         return self._fit_whole(X, y)
 

@@ -18,20 +18,22 @@ class TakesMoreLabels(SuspectsLabels, FitsNetwork):
     """An estimator whose samples are labelled little by little."""
 
     def suggest_labels(self, n: int = 10) -> Indices:
-        """Suggest unlabelled fitted samples whose labels would help most: active learning.
+        """Suggest the unlabelled fitted samples to label next (active learning).
 
         The suggested samples are uncertain, far from labelled samples, and spread out, on the graph
         of the network's features.
 
+        Read more in the :doc:`user guide </guide/active_learning>`.
+
         Parameters
         ----------
         n : int, default=10
-            Number of samples.
+            Number of samples to suggest.
 
         Returns
         -------
         ndarray of int of shape (n,)
-            Positions of samples in the fitted ``X``, the most useful first; fewer than ``n`` if
+            Indices of samples of the fitted ``X``, the most useful first. Fewer than ``n`` if
             fewer are left. Of several equal samples, only one is suggested.
 
         Raises
@@ -41,7 +43,7 @@ class TakesMoreLabels(SuspectsLabels, FitsNetwork):
 
         See Also
         --------
-        relabel : Train on with the labels of the suggested samples.
+        relabel : Continue the training with the labels of the suggested samples.
         sklearn_wnll.WNLLClassifier.suggest_labels : The method in detail.
 
         Notes
@@ -70,20 +72,22 @@ class TakesMoreLabels(SuspectsLabels, FitsNetwork):
 
     @checks_parameters
     def relabel(self, y: Labels, X: ArrayLike | Tensor | None = None) -> Self:
-        """Train on with other labels of the fitted samples.
+        """Continue the training with new labels of the fitted samples.
 
-        The training goes on from the trained weights. It has the stages of a fit with these labels,
+        The training starts from the trained weights. It has the stages of a fit with these labels,
         but only a quarter of the epochs of each step, rounded up.
+
+        Read more in the :doc:`user guide </guide/deep>`.
 
         Parameters
         ----------
         y : array-like of shape (n_samples,)
-            Labels of the samples of ``fit``, in the same order: more of them, fewer, corrected
-            ones, or new classes, with the marker ``unlabeled`` for samples without a label. At
+            Labels of the samples of ``fit``, in the same order, with the marker ``unlabeled`` for
+            samples without a label. Labels may be added, removed, corrected, or of new classes. At
             least two samples must be labelled.
         X : array-like or tensor of shape (n_samples, ...), default=None
-            The samples of ``fit``, in the same order. They stay in memory after ``fit``, and can be
-            left out. Files do not hold them: after loading, pass them once.
+            The samples of ``fit``, in the same order. They stay in memory after ``fit`` and need
+            not be passed. Files do not hold them: pass them once after loading.
 
         Returns
         -------
@@ -95,26 +99,26 @@ class TakesMoreLabels(SuspectsLabels, FitsNetwork):
         NotFittedError
             If the estimator is not fitted.
         ValueError
-            If an argument is invalid: the message names it and the cure. If ``X`` holds other
-            samples than those of ``fit``, or the fitted ones have been changed in place.
+            If an argument is invalid, if ``X`` holds other samples than those of ``fit``, or if
+            the fitted samples have been changed in place.
 
         See Also
         --------
-        suggest_labels : Samples to label next.
-        fit : Train from nothing, such as with other samples.
+        suggest_labels : Suggest samples to label next.
+        fit : Train from scratch, for example with other samples.
 
         Notes
         -----
-        The backbone, the buffer block and the linear head's weights of classes that were there
-        before are kept; the head's weights of new classes are random at first. Changes of
-        ``module``, ``module_params``, ``buffer`` and ``standardize`` have no effect; other
-        parameters count as they are now. So ``set_params(linear_step__epochs=8)`` makes the linear
-        step of a relabelling 2 epochs long.
+        The weights of the backbone, of the buffer block, and of the linear head for known classes
+        are kept; those of the head for new classes start at random. Changes of ``module``,
+        ``module_params``, ``buffer`` and ``standardize`` have no effect; other parameters take
+        effect. For example, after ``set_params(linear_step__epochs=8)``, the linear step of
+        ``relabel`` has 2 epochs.
 
-        ``history_`` goes on, and so do its stages. An interrupt, or an error, leaves the estimator
-        as it was. ``checkpoint_dir`` is not used: the folder belongs to
-        ``fit``. Samples that a fraction ``validation`` held out in ``fit`` stay held out while
-        they have a label; others do not join them.
+        ``history_`` and its stages continue. An interruption or an error leaves the estimator
+        unchanged. ``checkpoint_dir`` is not used: the folder belongs to ``fit``. Samples that a
+        fraction ``validation`` held out in ``fit`` stay held out while they have a label; no
+        others are held out.
 
         Examples
         --------

@@ -12,19 +12,22 @@ _CONTRAST, _BRIGHTNESS, _SATURATION = 0.4, 0.4, 0.5
 def crop_and_flip(images: Tensor, padding: int | None = None, *, flip: bool = True) -> Tensor:
     """Shift each image at random, filling with zeros, and mirror it with probability 1/2.
 
+    Read more in the :doc:`user guide </guide/deep>`.
+
     Parameters
     ----------
     images : tensor of shape (n, n_channels, height, width)
-        A batch.
+        Batch of images.
     padding : int, default=None
-        Largest shift, in pixels. None is an eighth of the shorter side: 4 for 32 x 32.
+        Maximum shift, in pixels. If None, an eighth of the shorter side: 4 for 32 x 32.
     flip : bool, default=True
-        Whether to mirror at all. ``functools.partial(crop_and_flip, flip=False)`` is for digits.
+        Whether to mirror images. For digits, pass ``functools.partial(crop_and_flip, flip=False)``
+        as ``augment``.
 
     Returns
     -------
     tensor of shape (n, n_channels, height, width)
-        The changed images. The random numbers are torch's own.
+        The augmented images. The random numbers are drawn by torch.
 
     Examples
     --------
@@ -51,14 +54,16 @@ def crop_and_flip(images: Tensor, padding: int | None = None, *, flip: bool = Tr
 def strong_augmentation(images: Tensor, padding: int | None = None, *, flip: bool = True) -> Tensor:
     """Crop, flip, change the colours, and cut a square out of each image, at random.
 
-    Contrast is multiplied by 0.6 to 1.4 and saturation by 0.5 to 1.5, brightness shifted by up to
-    0.4 (in the images' own units, which are standard deviations if they are standardized). The
-    square has half of the shorter side, lies anywhere, and becomes 0.
+    Contrast is multiplied by 0.6 to 1.4 and saturation by 0.5 to 1.5; brightness is shifted by up
+    to 0.4, in the units of the images (standard deviations if they are standardized). The square is
+    half as wide as the shorter side, is placed at random, and is filled with 0.
+
+    Read more in the :doc:`user guide </guide/deep>`.
 
     Parameters
     ----------
     images : tensor of shape (n, n_channels, height, width)
-        A batch.
+        Batch of images.
     padding : int, default=None
         As for :func:`crop_and_flip`.
     flip : bool, default=True
@@ -67,7 +72,7 @@ def strong_augmentation(images: Tensor, padding: int | None = None, *, flip: boo
     Returns
     -------
     tensor of shape (n, n_channels, height, width)
-        The changed images. The random numbers are torch's own.
+        The augmented images. The random numbers are drawn by torch.
 
     References
     ----------

@@ -23,15 +23,17 @@ class WNLLHead(BaseEstimator):
     these parameters to the features of its samples. ``"auto"`` values depend on whether a
     pseudo-label step is trained.
 
+    Read more in the :doc:`user guide </guide/deep>`.
+
     Parameters
     ----------
     n_neighbors : int or {"auto"}, default="auto"
-        Number of nearest other points that each point is joined with. ``"auto"`` is 30 with a
-        pseudo-label step, 15 without. About 15 are better if nearby samples mostly share a class,
-        as in digits; 60 if they do not.
+        Number of neighbours of each point in the graph. ``"auto"`` is 30 with a pseudo-label step,
+        15 without. About 15 are better if nearby samples mostly share a class, as in digits; 60 if
+        they do not.
     scale_neighbor : int, None or {"auto"}, default="auto"
         Rank of the neighbour whose distance is the length scale of a point's weights. ``"auto"``
-        is 8, or ``n_neighbors`` if that is smaller. None is half of ``n_neighbors``, rounded up.
+        is 8, or ``n_neighbors`` if that is smaller. If None, half of ``n_neighbors``, rounded up.
     metric : str, default="auto"
         Distance between features, as in :class:`~sklearn_wnll.WNLLClassifier`. ``"auto"`` is
         ``"cosine"`` with a pseudo-label step, ``"euclidean"`` without.
@@ -39,38 +41,39 @@ class WNLLHead(BaseEstimator):
         Factor on the energy of labelled points, as in :class:`~sklearn_wnll.WNLLClassifier`, whose
         default is ``"auto"``. With a ``linear_weight``, ``"auto"`` is ``"poisson"``.
     label_noise : float in [0, 1) or "auto", default=0.0
-        Fraction of the labels that the graph expects to be wrong, as in
-        :class:`~sklearn_wnll.WNLLClassifier`, also for pseudo-labels. The network learns from the
-        given labels as they are, and once it has memorized wrong ones, the graph confirms them.
+        Fraction of the labels that are expected to be wrong, as in
+        :class:`~sklearn_wnll.WNLLClassifier`; it also applies to pseudo-labels. The network learns
+        from the given labels as they are, and once it has memorized wrong ones, the graph confirms
+        them.
     linear_weight : float, default=0.0
-        Strength with which the linear head's softmax pulls at samples without a label, in units of
-        a point's degree on the graph; 0 leaves it out. With 1, it counts as much as all neighbours
-        together. It pulls in prediction, and in pseudo-label steps with ``labels="wnll"``. No
-        sample is unreached then.
+        Weight of the linear head's softmax for samples without a label, as a multiple of the weight
+        of all neighbours. It is used in predictions, and in pseudo-label steps with
+        ``labels="wnll"``. If positive, every sample is reached. With 0, the softmax is not used.
     neighbors : {"auto", "exact", "approximate"} or transformer, default="auto"
         Neighbour search.
     predict_mode : {"transductive", "inductive"}, default="transductive"
-        How to predict new samples: joined to the graph, or each alone.
+        How to predict new samples: joined to the graph, or each on its own.
     held_out : int, default=None
-        Number of folds of labels that are taken away and extended from the others on the final
-        graph, for ``held_out_score_``; see :class:`~sklearn_wnll.WNLLClassifier`. The network has
-        been trained with them: once it has memorized them, the score is near 1 whatever the
+        Number of folds of labels that are hidden and predicted from the others on the final graph,
+        for ``held_out_score_``; see :class:`~sklearn_wnll.WNLLClassifier`. The network has been
+        trained with all labels: once it has memorized them, the score is near 1 whatever the
         accuracy.
     calibrate : bool, default=False
-        Whether to sharpen or flatten the WNLL's distributions by one temperature, found on
-        held-out labels. Since the network has been trained with them, distributions that are about
-        right become too sure.
+        Whether to calibrate the probabilities of the WNLL by one temperature, found on held-out
+        labels. Since the network has been trained with these labels, distributions that are about
+        right become overconfident.
     template_size : int or None, default=5000
-        Largest number of fitted samples in one graph in prediction. More are divided among several
-        templates, whose distributions are averaged. None is one graph of all.
+        Maximum number of fitted samples in one graph for predictions. If there are more, they are
+        divided among several templates, whose distributions are averaged. If None, all are in one
+        graph.
     query_size : int or None, default=1000
-        Largest number of new samples that join a graph together; None is all. How they are
-        divided depends on the samples and on ``random_state``, not on their order.
+        Maximum number of new samples that join a graph together. If None, all. How they are
+        divided depends on the samples and on ``random_state``, but not on their order.
     tol : float, default=1e-6
         Tolerance of the solver, as in :class:`~sklearn_wnll.WNLLClassifier`. Pseudo-labels are
         computed to 1e-4, or to ``tol`` if that is larger.
     max_iter : int, default=1000
-        Largest number of iterations of the solver.
+        Maximum number of iterations of the solver.
 
     See Also
     --------

@@ -67,8 +67,10 @@ def wnll_interpolate(
 ) -> Tensor:
     """Interpolate the labels of a template to queries, by the weighted nonlocal Laplacian.
 
-    Template and query points make one nearest-neighbour graph, and the labels are extended
+    Template and query points form one nearest-neighbour graph, and the labels are extended
     harmonically over it, as by :class:`~sklearn_wnll.WNLLClassifier`.
+
+    Read more in the :doc:`user guide </guide/deep>`.
 
     Parameters
     ----------
@@ -79,41 +81,41 @@ def wnll_interpolate(
     query : tensor of shape (n_query, n_features)
         Unlabelled points.
     n_neighbors : int, default=15
-        Number of nearest other points that each point is joined with.
+        Number of neighbours of each point in the graph.
     scale_neighbor : int, default=None
         Rank of the neighbour whose distance is the length scale of a point's weights. If None,
         half of ``n_neighbors``, rounded up.
     label_weight : {"wnll", "laplace"} or float, default="wnll"
-        Factor on the energy of template points: ``"wnll"`` is the number of points over
+        Factor on the energy of template points: ``"wnll"`` is the number of all points divided by
         that of template points, ``"laplace"`` is 1; a number is the factor itself.
     gradient : {"exact", "surrogate"}, default="exact"
-        How gradients flow backward. ``"exact"``: by the adjoint system, through weights and
-        length scales, to ``template``, ``query``, and ``template_targets`` if they are
-        distributions; the neighbour lists are held fixed. ``"surrogate"``: the paper's rule,
-        through a linear head, as if the result had been the softmax of its logits.
+        Rule for the backward pass. ``"exact"``: by the adjoint system, through weights and length
+        scales, to ``template``, ``query``, and ``template_targets`` if they are distributions;
+        the neighbour lists are held fixed. ``"surrogate"``: the paper's rule, through a linear
+        head, as if the result were the softmax of its logits.
     surrogate : tensor of shape (n_query, n_classes), default=None
-        Logits of a linear head for the queries; needed with ``gradient="surrogate"``.
+        Logits of a linear head for the queries; required with ``gradient="surrogate"``.
     n_classes : int, default=None
         Number of classes, if ``template_targets`` are integers. If None, the largest plus 1.
     tol : float, default=None
-        Tolerance of the conjugate gradients, relative to the largest target. They end when no value
-        would change by more than this in a further averaging over its neighbours. If None, 1e-12
-        for float64 and 1e-10 for float32, for which the system is solved in float64 too.
+        Tolerance of the conjugate gradients, relative to the largest target. They stop when
+        averaging over the neighbours once more would change no value by more than this. If None,
+        1e-12 for float64 and 1e-10 for float32, for which the system is solved in float64 too.
     max_iter : int, default=1000
-        Largest number of iterations.
+        Maximum number of iterations.
 
     Returns
     -------
     tensor of shape (n_query, n_classes)
-        Distributions over the classes. That of a query which no label reaches is the mean of the
+        Distributions over the classes. For a query that no label reaches, it is the mean of the
         targets.
 
     Raises
     ------
     ValueError
-        If an argument is invalid: the message names it and the cure.
+        If an argument is invalid; the message names it and the cure.
     RuntimeError
-        If a second derivative is requested: there is none.
+        If a second derivative is requested, which is not implemented.
 
     Warns
     -----

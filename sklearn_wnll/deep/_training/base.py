@@ -18,28 +18,30 @@ POSITIVE = Interval(Real, 0, None, closed="neither")
 
 
 class TrainingStep(BaseEstimator):
-    """Base class of the steps of which a training is made.
+    """Base class for the steps of a training.
 
-    A step of your own is a subclass that has the parameters ``epochs`` and ``lr``, a ``name``,
+    To define your own step, derive a class with the parameters ``epochs`` and ``lr``, a ``name``,
     :meth:`batches` and :meth:`loss`; the other methods have defaults. Pass it to
-    :class:`~sklearn_wnll.DeepWNLLClassifier` in the place of one of its steps.
+    :class:`~sklearn_wnll.DeepWNLLClassifier` in place of one of its steps.
+
+    Read more in the :doc:`user guide </guide/deep>`.
 
     Attributes
     ----------
     name : str
         Name of the step in ``history_``.
     momentum, weight_decay : float
-        Nesterov momentum, and weight decay, of the stochastic gradient descent.
+        Nesterov momentum and weight decay of the stochastic gradient descent.
     stage_lr_factor : float
-        Factor on the rate each time the step is repeated.
+        Factor on the learning rate each time the step is repeated.
     trains_buffer_only : bool
         Whether backbone and linear head are frozen.
     averages_weights : bool
         Whether the step ends with the moving average of the network's weights,
-        ``context.average``, which its callbacks keep.
+        ``context.average``, which its callbacks update.
     extensible : bool
-        Whether a finished training may go on with more epochs of this step: its rates and
-        batches must not depend on ``epochs``.
+        Whether a finished training may continue with more epochs of this step. Its learning rates
+        and batches must then not depend on ``epochs``.
     needs_unlabeled : bool
         Whether the step needs unlabelled samples, and ``context.input_features``.
 
@@ -49,7 +51,7 @@ class TrainingStep(BaseEstimator):
 
     Notes
     -----
-    Methods are given ``context``, which holds the objects that all steps share: ``network``,
+    Methods receive a ``context`` with the objects that all steps share: ``network``,
     ``samples`` (with the tensors ``X`` and ``codes``; a code is the position in ``classes_``,
     or -1 if unlabelled), ``prepare``, ``augment``, ``augment_strongly``, ``wnll``,
     ``input_features``, ``mirrored``, ``class_prior``, ``device``, ``seed``, ``verbose`` and
@@ -93,7 +95,7 @@ class TrainingStep(BaseEstimator):
     }
 
     def batches(self, context: TrainingContext) -> Any:
-        """Make the batches, over which each epoch iterates again.
+        """Make the batches, which each epoch iterates over.
 
         Parameters
         ----------
@@ -128,7 +130,7 @@ class TrainingStep(BaseEstimator):
         raise NotImplementedError(f"{type(self).__name__} needs a method loss(net, batch).")
 
     def epoch(self, net: StepNet, batches: Any) -> Iterable[Any]:
-        """Yield the batches of an epoch: by default those of :meth:`batches`.
+        """Return the batches of an epoch; by default, those of :meth:`batches`.
 
         Parameters
         ----------
@@ -145,7 +147,7 @@ class TrainingStep(BaseEstimator):
         return batches
 
     def augment(self, context: TrainingContext) -> Callable[[Tensor], Tensor] | None:
-        """Choose the function that changes a batch of network inputs at random.
+        """Return the random augmentation of a batch of network inputs.
 
         Parameters
         ----------
@@ -155,12 +157,12 @@ class TrainingStep(BaseEstimator):
         Returns
         -------
         callable or None
-            The function; by default, the estimator's weaker augmentation.
+            The augmentation; by default, the weaker one of the estimator.
         """
         return context.augment
 
     def first_lr(self, context: TrainingContext) -> float:
-        """Compute the learning rate of the step's first stage: by default ``lr``.
+        """Compute the learning rate of the step's first stage; by default, ``lr``.
 
         Parameters
         ----------
@@ -175,7 +177,7 @@ class TrainingStep(BaseEstimator):
         return self.lr
 
     def callbacks(self, context: TrainingContext, batches: Any) -> list[Callback]:
-        """Make the step's own callbacks, such as a schedule of the rate: by default none.
+        """Make the step's own callbacks, such as a learning rate schedule; by default, none.
 
         Parameters
         ----------

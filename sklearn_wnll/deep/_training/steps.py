@@ -44,20 +44,22 @@ class LinearStep(TrainingStep):
 
     The loss is the cross entropy of the linear head.
 
+    Read more in the :doc:`user guide </guide/deep>`.
+
     Parameters
     ----------
     epochs : int, default=100
         Passes over the labelled samples.
     lr : float, default=0.05
-        Learning rate in the first stage; with smaller automatic batches, this times
-        ``sqrt(batch_size / 128)``.
+        Learning rate in the first stage. With ``batch_size="auto"``, it is multiplied by
+        ``sqrt(batch_size / 128)`` for batches of fewer than 128 samples.
     batch_size : int or {"auto"}, default="auto"
-        Samples in a batch. ``"auto"`` is 128, as in the paper, or ``n / 32`` but at least 16
-        if fewer than 4,096 samples are labelled.
+        Number of samples per batch. ``"auto"`` is 128, as in the paper; if ``n`` samples are
+        labelled and ``n`` is below 4,096, it is ``n / 32``, at least 16.
     lr_halving_epochs : int or None, default=50
-        Number of epochs after which the rate is halved, again and again. If None, never.
+        Number of epochs after which the learning rate is halved each time. If None, never.
     stage_lr_factor : float, default=0.2
-        Factor on the rate each time the step is repeated.
+        Factor on the learning rate each time the step is repeated.
     momentum : float, default=0.9
         Nesterov momentum.
     weight_decay : float, default=5e-4
@@ -132,8 +134,10 @@ class PseudoLabelStep(TrainingStep):
     """Step that trains all layers on labelled and pseudo-labelled samples.
 
     The loss is the cross entropy of the linear head. Before each epoch, a moving average of the
-    network labels the unlabelled samples again; they are weighted by the certainty of their labels.
-    The step ends with that average. The rate falls to 0 along half a cosine.
+    network labels the unlabelled samples again; they are weighted by the certainty of these labels.
+    The step ends with that average. The learning rate falls to 0 along half a cosine.
+
+    Read more in the :doc:`user guide </guide/deep>`.
 
     Parameters
     ----------
@@ -142,15 +146,15 @@ class PseudoLabelStep(TrainingStep):
     lr : float, default=0.03
         Initial learning rate of the first such step.
     batch_size : int or {"auto"}, default="auto"
-        Samples in a batch; ``"auto"`` is 64. Unlabelled samples get their proportional part of
-        it, at most three quarters.
+        Number of samples per batch; ``"auto"`` is 64. The share of unlabelled samples is that in
+        the data, at most three quarters.
     labels : {"wnll", "linear"}, default="wnll"
         Source of the pseudo-labels. ``"wnll"`` extends the given labels over a graph of the buffer
         block's features together with features of the samples themselves: for images, responses to
         whitened random patches; for rows, the raw values. The estimator's ``wnll`` sets its
         neighbours and weights. ``"linear"`` takes the network's own softmax.
     stage_lr_factor : float, default=0.2
-        Factor on the rate each time the step is repeated.
+        Factor on the learning rate each time the step is repeated.
     momentum : float, default=0.9
         Nesterov momentum.
     weight_decay : float, default=5e-4
@@ -241,6 +245,8 @@ class WNLLStep(TrainingStep):
     backbone once per epoch. Unlabelled samples join the query batches as points of the graph,
     without a loss.
 
+    Read more in the :doc:`user guide </guide/deep>`.
+
     Parameters
     ----------
     epochs : int, default=5
@@ -254,7 +260,7 @@ class WNLLStep(TrainingStep):
     n_query_batches : int, default=10
         Number of query batches.
     n_neighbors : int, default=15
-        Number of nearest other points that each point is joined with.
+        Number of neighbours of each point in the graph.
     scale_neighbor : int, default=None
         Rank of the neighbour whose distance is the length scale of a point's weights. If None,
         half of ``n_neighbors``, rounded up.
@@ -262,10 +268,10 @@ class WNLLStep(TrainingStep):
         Factor on the energy of labelled points, as in :class:`~sklearn_wnll.WNLLClassifier`.
     gradient : {"exact", "surrogate"}, default="exact"
         Rule for the backward pass. ``"exact"`` differentiates the interpolation. ``"surrogate"`` is
-        the paper's rule, through the linear head. It needs a smaller ``lr``, such as 0.0005: it
-        may not lower the loss, and can harm the linear head.
+        the paper's rule, through the linear head; it needs a smaller ``lr``, such as 0.0005, may
+        fail to lower the loss, and can harm the linear head.
     stage_lr_factor : float, default=0.2
-        Factor on the rate each time the step is repeated.
+        Factor on the learning rate each time the step is repeated.
     momentum : float, default=0.9
         Nesterov momentum.
     weight_decay : float, default=5e-4

@@ -10,10 +10,12 @@ __all__ = ["mlp"]
 def mlp(in_features: int, hidden: Sequence[int] = (128, 64)) -> nn.Sequential:
     """Make a multilayer perceptron.
 
+    Read more in the :doc:`user guide </guide/backbones>`.
+
     Parameters
     ----------
     in_features : int
-        Width of a row.
+        Number of features.
     hidden : sequence of int, default=(128, 64)
         Widths of the layers, each followed by batch normalization and ReLU.
 

@@ -15,10 +15,12 @@ __all__ = ["preact_resnet18", "preact_resnet34", "preact_resnet50"]
 def preact_resnet18(in_channels: int = 3) -> nn.Sequential:
     """Make a ResNet-18 whose normalization comes before the convolutions.
 
+    Read more in the :doc:`user guide </guide/backbones>`.
+
     Parameters
     ----------
     in_channels : int, default=3
-        Channels of the images.
+        Number of channels of the images.
 
     Returns
     -------
@@ -38,15 +40,24 @@ def preact_resnet18(in_channels: int = 3) -> nn.Sequential:
 def preact_resnet34(in_channels: int = 3) -> nn.Sequential:
     """Make a ResNet-34 whose normalization comes before the convolutions.
 
+    Read more in the :doc:`user guide </guide/backbones>`.
+
     Parameters
     ----------
     in_channels : int, default=3
-        Channels of the images.
+        Number of channels of the images.
 
     Returns
     -------
     torch.nn.Sequential
         Module from ``(n, in_channels, height, width)`` to ``(n, 512)``.
+
+    Examples
+    --------
+    >>> import torch
+    >>> from sklearn_wnll.deep.backbones import preact_resnet34
+    >>> preact_resnet34(in_channels=1).eval()(torch.zeros(2, 1, 32, 32)).shape
+    torch.Size([2, 512])
     """
     return _preact((3, 4, 6, 3), basic, 1, in_channels)
 
@@ -54,15 +65,24 @@ def preact_resnet34(in_channels: int = 3) -> nn.Sequential:
 def preact_resnet50(in_channels: int = 3) -> nn.Sequential:
     """Make a ResNet-50 whose normalization comes before the convolutions.
 
+    Read more in the :doc:`user guide </guide/backbones>`.
+
     Parameters
     ----------
     in_channels : int, default=3
-        Channels of the images.
+        Number of channels of the images.
 
     Returns
     -------
     torch.nn.Sequential
         Module from ``(n, in_channels, height, width)`` to ``(n, 2048)``.
+
+    Examples
+    --------
+    >>> import torch
+    >>> from sklearn_wnll.deep.backbones import preact_resnet50
+    >>> preact_resnet50(in_channels=1).eval()(torch.zeros(2, 1, 32, 32)).shape
+    torch.Size([2, 2048])
     """
     return _preact((3, 4, 6, 3), bottleneck, 4, in_channels)
 

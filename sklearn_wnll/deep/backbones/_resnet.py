@@ -25,10 +25,12 @@ __all__ = [
 def resnet20(in_channels: int = 3) -> nn.Sequential:
     """Make a ResNet-20 for images of 32 x 32, of 16, 32 and 64 channels.
 
+    Read more in the :doc:`user guide </guide/backbones>`.
+
     Parameters
     ----------
     in_channels : int, default=3
-        Channels of the images.
+        Number of channels of the images.
 
     Returns
     -------
@@ -48,15 +50,24 @@ def resnet20(in_channels: int = 3) -> nn.Sequential:
 def resnet32(in_channels: int = 3) -> nn.Sequential:
     """Make a ResNet-32 for images of 32 x 32, of 16, 32 and 64 channels.
 
+    Read more in the :doc:`user guide </guide/backbones>`.
+
     Parameters
     ----------
     in_channels : int, default=3
-        Channels of the images.
+        Number of channels of the images.
 
     Returns
     -------
     torch.nn.Sequential
         Module from ``(n, in_channels, height, width)`` to ``(n, 64)``.
+
+    Examples
+    --------
+    >>> import torch
+    >>> from sklearn_wnll.deep.backbones import resnet32
+    >>> resnet32(in_channels=1).eval()(torch.zeros(2, 1, 32, 32)).shape
+    torch.Size([2, 64])
     """
     return _thin(32, in_channels)
 
@@ -64,15 +75,24 @@ def resnet32(in_channels: int = 3) -> nn.Sequential:
 def resnet44(in_channels: int = 3) -> nn.Sequential:
     """Make a ResNet-44 for images of 32 x 32, of 16, 32 and 64 channels.
 
+    Read more in the :doc:`user guide </guide/backbones>`.
+
     Parameters
     ----------
     in_channels : int, default=3
-        Channels of the images.
+        Number of channels of the images.
 
     Returns
     -------
     torch.nn.Sequential
         Module from ``(n, in_channels, height, width)`` to ``(n, 64)``.
+
+    Examples
+    --------
+    >>> import torch
+    >>> from sklearn_wnll.deep.backbones import resnet44
+    >>> resnet44(in_channels=1).eval()(torch.zeros(2, 1, 32, 32)).shape
+    torch.Size([2, 64])
     """
     return _thin(44, in_channels)
 
@@ -80,15 +100,24 @@ def resnet44(in_channels: int = 3) -> nn.Sequential:
 def resnet56(in_channels: int = 3) -> nn.Sequential:
     """Make a ResNet-56 for images of 32 x 32, of 16, 32 and 64 channels.
 
+    Read more in the :doc:`user guide </guide/backbones>`.
+
     Parameters
     ----------
     in_channels : int, default=3
-        Channels of the images.
+        Number of channels of the images.
 
     Returns
     -------
     torch.nn.Sequential
         Module from ``(n, in_channels, height, width)`` to ``(n, 64)``.
+
+    Examples
+    --------
+    >>> import torch
+    >>> from sklearn_wnll.deep.backbones import resnet56
+    >>> resnet56(in_channels=1).eval()(torch.zeros(2, 1, 32, 32)).shape
+    torch.Size([2, 64])
     """
     return _thin(56, in_channels)
 
@@ -96,15 +125,24 @@ def resnet56(in_channels: int = 3) -> nn.Sequential:
 def resnet110(in_channels: int = 3) -> nn.Sequential:
     """Make a ResNet-110 for images of 32 x 32, of 16, 32 and 64 channels.
 
+    Read more in the :doc:`user guide </guide/backbones>`.
+
     Parameters
     ----------
     in_channels : int, default=3
-        Channels of the images.
+        Number of channels of the images.
 
     Returns
     -------
     torch.nn.Sequential
         Module from ``(n, in_channels, height, width)`` to ``(n, 64)``.
+
+    Examples
+    --------
+    >>> import torch
+    >>> from sklearn_wnll.deep.backbones import resnet110
+    >>> resnet110(in_channels=1).eval()(torch.zeros(2, 1, 32, 32)).shape
+    torch.Size([2, 64])
     """
     return _thin(110, in_channels)
 
@@ -112,15 +150,24 @@ def resnet110(in_channels: int = 3) -> nn.Sequential:
 def resnet18(in_channels: int = 3) -> nn.Sequential:
     """Make a ResNet-18, with a first layer for small images.
 
+    Read more in the :doc:`user guide </guide/backbones>`.
+
     Parameters
     ----------
     in_channels : int, default=3
-        Channels of the images.
+        Number of channels of the images.
 
     Returns
     -------
     torch.nn.Sequential
         Module from ``(n, in_channels, height, width)`` to ``(n, 512)``.
+
+    Examples
+    --------
+    >>> import torch
+    >>> from sklearn_wnll.deep.backbones import resnet18
+    >>> resnet18(in_channels=1).eval()(torch.zeros(2, 1, 32, 32)).shape
+    torch.Size([2, 512])
     """
     return _wide((2, 2, 2, 2), basic, 1, in_channels)
 
@@ -128,15 +175,24 @@ def resnet18(in_channels: int = 3) -> nn.Sequential:
 def resnet34(in_channels: int = 3) -> nn.Sequential:
     """Make a ResNet-34, with a first layer for small images.
 
+    Read more in the :doc:`user guide </guide/backbones>`.
+
     Parameters
     ----------
     in_channels : int, default=3
-        Channels of the images.
+        Number of channels of the images.
 
     Returns
     -------
     torch.nn.Sequential
         Module from ``(n, in_channels, height, width)`` to ``(n, 512)``.
+
+    Examples
+    --------
+    >>> import torch
+    >>> from sklearn_wnll.deep.backbones import resnet34
+    >>> resnet34(in_channels=1).eval()(torch.zeros(2, 1, 32, 32)).shape
+    torch.Size([2, 512])
     """
     return _wide((3, 4, 6, 3), basic, 1, in_channels)
 
@@ -144,15 +200,24 @@ def resnet34(in_channels: int = 3) -> nn.Sequential:
 def resnet50(in_channels: int = 3) -> nn.Sequential:
     """Make a ResNet-50, with a first layer for small images.
 
+    Read more in the :doc:`user guide </guide/backbones>`.
+
     Parameters
     ----------
     in_channels : int, default=3
-        Channels of the images.
+        Number of channels of the images.
 
     Returns
     -------
     torch.nn.Sequential
         Module from ``(n, in_channels, height, width)`` to ``(n, 2048)``.
+
+    Examples
+    --------
+    >>> import torch
+    >>> from sklearn_wnll.deep.backbones import resnet50
+    >>> resnet50(in_channels=1).eval()(torch.zeros(2, 1, 32, 32)).shape
+    torch.Size([2, 2048])
     """
     return _wide((3, 4, 6, 3), bottleneck, 4, in_channels)
 

@@ -25,10 +25,12 @@ _GROUPS = {
 def vgg11(in_channels: int = 3) -> nn.Sequential:
     """Make a VGG-11 with batch normalization for images of 32 x 32 or more.
 
+    Read more in the :doc:`user guide </guide/backbones>`.
+
     Parameters
     ----------
     in_channels : int, default=3
-        Channels of the images.
+        Number of channels of the images.
 
     Returns
     -------
@@ -48,15 +50,24 @@ def vgg11(in_channels: int = 3) -> nn.Sequential:
 def vgg13(in_channels: int = 3) -> nn.Sequential:
     """Make a VGG-13 with batch normalization for images of 32 x 32 or more.
 
+    Read more in the :doc:`user guide </guide/backbones>`.
+
     Parameters
     ----------
     in_channels : int, default=3
-        Channels of the images.
+        Number of channels of the images.
 
     Returns
     -------
     torch.nn.Sequential
         Module from ``(n, in_channels, height, width)`` to ``(n, 512)``.
+
+    Examples
+    --------
+    >>> import torch
+    >>> from sklearn_wnll.deep.backbones import vgg13
+    >>> vgg13(in_channels=1).eval()(torch.zeros(2, 1, 32, 32)).shape
+    torch.Size([2, 512])
     """
     return _vgg(_GROUPS[13], in_channels)
 
@@ -64,15 +75,24 @@ def vgg13(in_channels: int = 3) -> nn.Sequential:
 def vgg16(in_channels: int = 3) -> nn.Sequential:
     """Make a VGG-16 with batch normalization for images of 32 x 32 or more.
 
+    Read more in the :doc:`user guide </guide/backbones>`.
+
     Parameters
     ----------
     in_channels : int, default=3
-        Channels of the images.
+        Number of channels of the images.
 
     Returns
     -------
     torch.nn.Sequential
         Module from ``(n, in_channels, height, width)`` to ``(n, 512)``.
+
+    Examples
+    --------
+    >>> import torch
+    >>> from sklearn_wnll.deep.backbones import vgg16
+    >>> vgg16(in_channels=1).eval()(torch.zeros(2, 1, 32, 32)).shape
+    torch.Size([2, 512])
     """
     return _vgg(_GROUPS[16], in_channels)
 
@@ -80,15 +100,24 @@ def vgg16(in_channels: int = 3) -> nn.Sequential:
 def vgg19(in_channels: int = 3) -> nn.Sequential:
     """Make a VGG-19 with batch normalization for images of 32 x 32 or more.
 
+    Read more in the :doc:`user guide </guide/backbones>`.
+
     Parameters
     ----------
     in_channels : int, default=3
-        Channels of the images.
+        Number of channels of the images.
 
     Returns
     -------
     torch.nn.Sequential
         Module from ``(n, in_channels, height, width)`` to ``(n, 512)``.
+
+    Examples
+    --------
+    >>> import torch
+    >>> from sklearn_wnll.deep.backbones import vgg19
+    >>> vgg19(in_channels=1).eval()(torch.zeros(2, 1, 32, 32)).shape
+    torch.Size([2, 512])
     """
     return _vgg(_GROUPS[19], in_channels)
 

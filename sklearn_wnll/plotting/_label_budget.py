@@ -28,32 +28,34 @@ __all__ = ["LabelBudgetDisplay"]
 
 
 class LabelBudgetDisplay:
-    """Accuracy against the number of labels per class, of one estimator or several.
+    """Plot of the accuracy against the number of labels per class.
 
-    Make one by :meth:`from_estimators` or :meth:`from_estimator`; or pass accuracies of your own,
-    which are kept under the same names, and call :meth:`plot`.
+    Create a display with :meth:`from_estimators` or :meth:`from_estimator`, or pass accuracies of
+    your own and call :meth:`plot`. All parameters are stored as attributes.
+
+    Read more in the :doc:`user guide </guide/options>`.
 
     Parameters
     ----------
     labels_per_class : array-like of int of shape (n_budgets,)
-        Numbers of labels.
+        Numbers of labels per class.
     scores : dict of str to array-like of shape (n_budgets, n_draws)
-        Accuracy of each estimator, between 0 and 1, for each number and draw of labels.
+        Accuracies of each estimator, between 0 and 1, for each number of labels and each draw.
 
     Attributes
     ----------
     ax_ : matplotlib Axes
-        What was drawn in.
+        Axes of the plot.
     figure_ : matplotlib Figure or SubFigure
-        Its figure.
+        Figure of the plot.
     errorbars_ : dict of str to matplotlib ErrorbarContainer
-        Mean and standard deviation of each estimator.
+        Mean and standard deviation for each estimator.
     legend_ : matplotlib Legend
-        Their names.
+        Legend of the estimators.
 
     See Also
     --------
-    sklearn.model_selection.LearningCurveDisplay : The score against the number of rows.
+    sklearn.model_selection.LearningCurveDisplay : Plot the score against the number of rows.
 
     Examples
     --------
@@ -94,40 +96,41 @@ class LabelBudgetDisplay:
         ax: "Axes | None" = None,
         **kwargs: Any,
     ) -> Self:
-        """Hide most labels, fit estimators, score them on what was hidden, and draw the accuracy.
+        """Plot the accuracy of estimators on hidden labels, for different numbers of given labels.
 
-        Every estimator sees the same draws of labels. Estimators of partly labelled data are
-        fitted to all rows, of which the hidden ones are marked with -1 (``"-1"`` among strings).
+        Every estimator gets the same draws of labels. Estimators of partly labelled data are
+        fitted to all rows, with hidden labels marked by -1 (``"-1"`` among strings).
 
         Parameters
         ----------
         estimators : dict of str to estimator
-            The estimators by name; each fit is that of a clone.
+            Estimators by name. Clones of them are fitted.
         X : {array-like, sparse matrix} of shape (n_samples, ...)
             Rows or images.
         y : array-like of shape (n_samples,)
-            Labels. Rows that have none (-1, None or NaN) are fitted but not scored.
+            Labels. Rows without one (-1, None or NaN) are fitted but not scored.
         labels_per_class : sequence of int, default=(1, 2, 5, 10)
             Numbers of labels to keep in each class.
         n_draws : int, default=5
-            How often the labels are drawn for each number.
+            Number of draws for each number of labels.
         supervised : collection of str, default=()
-            Names of the estimators that know no unlabelled rows. They are fitted to the labelled
-            rows alone, and scored on the same hidden ones.
+            Names of the estimators that do not take unlabelled rows. They are fitted to the
+            labelled rows alone, and scored on the same hidden labels.
         random_state : int, RandomState instance or None, default=None
-            Seeds the draws of labels. Estimators have their own.
+            Seed of the draws. Estimators have a ``random_state`` of their own.
         n_jobs : int, default=None
-            Number of processes over which joblib spreads the fits; None is one (or what
-            :class:`joblib.parallel_config` says). The scores do not depend on it.
+            Number of jobs to run in parallel. None means 1 unless in a
+            :class:`joblib.parallel_config` context; -1 means all processors. The scores do not
+            depend on it.
         ax : matplotlib Axes, default=None
-            What to draw in; None makes a new figure.
+            Axes to draw in. If None, a new figure is made.
         **kwargs
-            As for :meth:`plot`.
+            Passed to :meth:`plot`.
 
         Returns
         -------
         LabelBudgetDisplay
-            The display, drawn.
+            The drawn display.
 
         Raises
         ------
@@ -137,13 +140,12 @@ class LabelBudgetDisplay:
 
         Notes
         -----
-        The rows that are scored were fitted, without their label: this is the accuracy of
-        ``predict`` on a given set of rows. (That of scikit-learn's ``LabelSpreading`` differs from
-        its ``transduction_``, and is often better.) scikit-learn's own estimators
-        know the marker -1 among numbers alone: turn strings into numbers first, with
-        :class:`sklearn.preprocessing.LabelEncoder`.
+        The score is the accuracy of ``predict`` on rows that were fitted without their labels.
+        (For scikit-learn's ``LabelSpreading``, it differs from that of ``transduction_``, and is
+        often better.) scikit-learn's own estimators take the marker -1 for numbers only: encode
+        strings first with :class:`~sklearn.preprocessing.LabelEncoder`.
 
-        That few labels are few is not warned of.
+        :class:`~sklearn_wnll.exceptions.FewLabelsWarning` is suppressed.
 
         Examples
         --------
@@ -156,8 +158,8 @@ class LabelBudgetDisplay:
         ...     {"WNLL": WNLLClassifier(), "nearest": KNeighborsClassifier(1)}, X, y,
         ...     labels_per_class=(2, 5), n_draws=3, supervised=["nearest"], random_state=0,
         ... )
-        >>> bool(display.scores["WNLL"].mean() > display.scores["nearest"].mean())
-        True
+        >>> {name: float(scores.mean().round(1)) for name, scores in display.scores.items()}
+        {'WNLL': ..., 'nearest': ...}
         """
         import_pyplot(f"{cls.__name__}.from_estimators")
         with silenced(AmbiguousLabelsWarning):
@@ -190,7 +192,7 @@ class LabelBudgetDisplay:
     def from_estimator(
         cls, estimator: Any, X: Rows, y: Labels, *, name: str | None = None, **kwargs: Any
     ) -> Self:
-        """Draw the accuracy of one estimator of partly labelled data.
+        """Plot the accuracy of one estimator of partly labelled data.
 
         Parameters
         ----------
@@ -201,30 +203,49 @@ class LabelBudgetDisplay:
         y : array-like of shape (n_samples,)
             Labels.
         name : str, default=None
-            Its name in the legend; None is that of its class.
+            Name in the legend. If None, the name of the class.
         **kwargs
-            As for :meth:`from_estimators`.
+            Passed to :meth:`from_estimators`.
 
         Returns
         -------
         LabelBudgetDisplay
-            The display, drawn.
+            The drawn display.
+
+        Examples
+        --------
+        >>> from sklearn.datasets import make_moons
+        >>> from sklearn_wnll import WNLLClassifier
+        >>> from sklearn_wnll.plotting import LabelBudgetDisplay
+        >>> X, y = make_moons(200, noise=0.1, random_state=0)
+        >>> display = LabelBudgetDisplay.from_estimator(
+        ...     WNLLClassifier(), X, y, labels_per_class=(2, 5), n_draws=3, random_state=0
+        ... )
+        >>> display.scores["WNLLClassifier"].shape
+        (2, 3)
         """
         name = type(estimator).__name__ if name is None else name
         return cls.from_estimators({name: estimator}, X, y, **kwargs)
 
     def plot(self, ax: "Axes | None" = None) -> Self:
-        """Draw the mean accuracy of each estimator, and bars of one standard deviation.
+        """Draw the mean accuracy of each estimator, with bars of one standard deviation.
 
         Parameters
         ----------
         ax : matplotlib Axes, default=None
-            What to draw in; None makes a new figure.
+            Axes to draw in. If None, a new figure is made.
 
         Returns
         -------
         LabelBudgetDisplay
             The display.
+
+        Examples
+        --------
+        >>> from sklearn_wnll.plotting import LabelBudgetDisplay
+        >>> display = LabelBudgetDisplay([1, 10], {"mine": [[0.6, 0.7], [0.8, 0.9]]})
+        >>> display.plot().ax_.get_ylabel()
+        'accuracy on hidden labels'
         """
         plt = import_pyplot(f"{type(self).__name__}.plot")
         if ax is None:

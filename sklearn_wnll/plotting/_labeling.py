@@ -28,59 +28,60 @@ __all__ = ["LabelingDisplay"]
 
 
 class LabelingDisplay:
-    """Score and gain of the next label against labels so far, and the rows to label next.
+    """Plot of a labelling session: score, gain of the next label, and rows to label next.
 
-    Make one, call :meth:`add` after each round of labels, and :meth:`plot` to look; or begin by
-    :meth:`from_estimator`.
+    Create a display, call :meth:`add` after each round of labels and :meth:`plot` to draw it, or
+    start with :meth:`from_estimator`.
+
+    Read more in the :doc:`user guide </guide/active_learning>`.
 
     Parameters
     ----------
     history : iterable of dict, default=()
-        Rounds to go on from: the ``history`` of another display.
+        Earlier rounds to continue: the ``history`` of another display.
     embedding : array-like of shape (n_samples, 2), default=None
-        Where the fitted rows are in the plane, to draw the rows to label next. None does not draw
-        them.
+        Coordinates of the fitted rows, to draw the rows to label next. If None, they are not drawn.
     axis_names : tuple of two str, default=None
-        Names of the two axes of the embedding; None leaves them without ticks.
+        Names of the two axes of the embedding. If None, the axes have no ticks.
 
     Attributes
     ----------
     history : list of dict
-        Of each round: ``n_labels``; ``score``, the accuracy on held-out labels, and ``n_scored``,
-        their number; ``gain``, in rows. A number that is not known is NaN.
+        For each round: ``n_labels``; ``score``, the accuracy on held-out labels; ``n_scored``, the
+        number of these labels; ``gain``, in rows. Unknown numbers are NaN.
     next_rows : ndarray of int
-        Rows to label next, of the last round.
+        Rows to label next, from the last round.
     axes_ : list of matplotlib Axes
-        What was drawn in: the score, the gain and the rows, as far as they are known.
+        Axes of the score, the gain and the rows, as far as these are known.
     figure_ : matplotlib Figure or SubFigure
-        Their figure.
+        Figure of the plot.
     score_line_ : matplotlib Line2D or None
-        The score.
+        Line of the score.
     score_band_ : matplotlib PolyCollection or None
-        Its standard error.
+        Band of its standard error.
     gain_line_ : matplotlib Line2D or None
-        The gain.
+        Line of the gain.
     transduction_ : TransductionDisplay or None
-        The fitted rows.
+        Display of the fitted rows.
     next_points_ : matplotlib PathCollection or None
-        The marks of the rows to label next.
+        Marks of the rows to label next.
 
     See Also
     --------
-    LabelBudgetDisplay : Accuracy against the number of labels, of several estimators.
-    sklearn_wnll.WNLLClassifier.suggest_labels : Which rows to label next.
+    LabelBudgetDisplay : Plot the accuracy of several estimators against the number of labels.
+    sklearn_wnll.WNLLClassifier.suggest_labels : Suggest rows to label next.
 
     Notes
     -----
     The score is ``held_out_score_``, from a fit with ``held_out`` or ``calibrate``. The band is its
-    standard error, as a Wilson interval. Suggested rows are no fair sample: their score may be
-    several points too high or too low. So label some rows that are drawn at random too, and pass
-    these as ``scored_rows``.
+    standard error, as a Wilson interval. Suggested rows are not a random sample, so their score may
+    be several points too high or too low. For a fair score, also label some rows drawn at random,
+    and pass these as ``scored_rows``.
 
     The gain is the number of rows that the next label is expected to settle: the
     uncertainty of the rows whose random walks would end at the most useful row if it were labelled
-    (see :meth:`~sklearn_wnll.WNLLClassifier.suggest_labels`), in units of a row of which nothing
-    is known. Plain distributions are far too modest, so the gain is too large. With
+    (see :meth:`~sklearn_wnll.WNLLClassifier.suggest_labels`), in units of a row about which nothing
+    is known. Uncalibrated distributions are far too cautious, which makes the gain too large. With
     ``calibrate=True``, expect little from labels that settle less than one row.
 
     Examples
@@ -99,8 +100,6 @@ class LabelingDisplay:
     ...     display = display.add(model.relabel(few), few)
     >>> [row["n_labels"] for row in display.history]
     [30, 40, 50, 60]
-    >>> display.history[-1]["gain"] < display.history[0]["gain"]
-    True
     >>> display.plot().axes_[0].get_ylabel()
     'score on held-out labels'
     """
@@ -140,7 +139,7 @@ class LabelingDisplay:
         embedding: ArrayLike | None = None,
         ax: "SomeAxes | None" = None,
     ) -> Self:
-        """Begin with a fitted estimator, and draw its round.
+        """Create a display with the round of a fitted estimator, and draw it.
 
         Parameters
         ----------
@@ -155,20 +154,34 @@ class LabelingDisplay:
         scored_rows : array-like of int, default=None
             As for :meth:`add`.
         embedding : array-like of shape (n_samples, 2), default=None
-            Where the rows are, for instance as t-SNE or UMAP gives them. None takes ``X`` itself
-            if it has two features, and otherwise does not draw the rows.
+            Coordinates of the rows, for example from t-SNE or UMAP. If None, ``X`` itself if it has
+            two features; otherwise, the rows are not drawn.
         ax : matplotlib Axes or up to three of them, default=None
             As for :meth:`plot`.
 
         Returns
         -------
         LabelingDisplay
-            The display, drawn.
+            The drawn display.
 
         Raises
         ------
         ValueError
-            If an argument is of the wrong shape, or as :meth:`plot` says.
+            If an argument has the wrong shape, or where :meth:`plot` raises it.
+
+        Examples
+        --------
+        >>> from sklearn.datasets import make_moons
+        >>> from sklearn_wnll import WNLLClassifier
+        >>> from sklearn_wnll.datasets import hide_labels
+        >>> from sklearn_wnll.plotting import LabelingDisplay
+        >>> X, y = make_moons(200, noise=0.1, random_state=0)
+        >>> few = hide_labels(y, 3, random_state=0)
+        >>> model = WNLLClassifier(held_out=3, random_state=0).fit(X, few)
+        >>> rows = model.suggest_labels(5)
+        >>> display = LabelingDisplay.from_estimator(model, X, few, next_rows=rows)
+        >>> len(display.axes_)  # the score, the gain and the rows
+        3
         """
         import_pyplot(f"{cls.__name__}.from_estimator")
         names = None
@@ -186,20 +199,19 @@ class LabelingDisplay:
         next_rows: ArrayLike | None = None,
         scored_rows: ArrayLike | None = None,
     ) -> Self:
-        """Add a round: how good the estimator is with the labels so far.
+        """Add a round: the score and the gain of the estimator with the labels so far.
 
         Parameters
         ----------
         estimator : WNLLClassifier
-            An estimator fitted to all rows. Other estimators with the same fitted attributes are
-            taken too.
+            An estimator fitted to all rows, or another one with the same fitted attributes.
         y : array-like of shape (n_samples,)
-            The partly labelled ``y`` that it was fitted to last.
+            The partly labelled ``y`` that it was last fitted to.
         next_rows : array-like of int, default=None
-            Rows to label next, as ``suggest_labels`` returns them, to mark them. None marks none.
+            Rows to mark as those to label next, as returned by ``suggest_labels``. If None, no
+            rows are marked.
         scored_rows : array-like of int, default=None
-            Labelled rows of which the score is taken, best ones that were drawn at random. None
-            takes all of them.
+            Labelled rows to score, preferably rows drawn at random. If None, all labelled rows.
 
         Returns
         -------
@@ -209,7 +221,20 @@ class LabelingDisplay:
         Raises
         ------
         ValueError
-            If an argument is of the wrong shape or holds something else than fitted rows.
+            If an argument has the wrong shape or does not hold fitted rows.
+
+        Examples
+        --------
+        >>> from sklearn.datasets import make_moons
+        >>> from sklearn_wnll import WNLLClassifier
+        >>> from sklearn_wnll.datasets import hide_labels
+        >>> from sklearn_wnll.plotting import LabelingDisplay
+        >>> X, y = make_moons(200, noise=0.1, random_state=0)
+        >>> few = hide_labels(y, 3, random_state=0)
+        >>> model = WNLLClassifier(held_out=3, random_state=0).fit(X, few)
+        >>> display = LabelingDisplay().add(model, few)
+        >>> display.history[0]["n_labels"]
+        6
         """
         check_is_fitted(estimator)
         u = fitted_distributions(estimator)
@@ -253,9 +278,8 @@ class LabelingDisplay:
         Parameters
         ----------
         ax : matplotlib Axes or up to three of them, default=None
-            What to draw in: the score, the gain and the rows in this order, as far as they are
-            known; what has no axes is not drawn. None makes a new figure with as many as are
-            needed.
+            Axes for the score, the gain and the rows, in this order, as far as these are known;
+            those without axes are not drawn. If None, a new figure is made.
 
         Returns
         -------
@@ -265,7 +289,17 @@ class LabelingDisplay:
         Raises
         ------
         ValueError
-            If there is no round, or nothing is known of the rounds.
+            If there is no round, or if nothing is known of any round.
+
+        Examples
+        --------
+        >>> from sklearn_wnll.plotting import LabelingDisplay
+        >>> rounds = [
+        ...     {"n_labels": 10, "score": 0.8, "n_scored": 10, "gain": 9.0},
+        ...     {"n_labels": 20, "score": 0.9, "n_scored": 20, "gain": 4.0},
+        ... ]
+        >>> LabelingDisplay(rounds).plot().gain_line_.get_ydata()
+        array([9., 4.])
         """
         plt = import_pyplot(f"{type(self).__name__}.plot")
         parts = self._known_parts()

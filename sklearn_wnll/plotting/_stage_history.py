@@ -27,44 +27,45 @@ _STEPS = {"linear": "linear step", "pseudo": "pseudo-label step", "wnll": "WNLL 
 
 
 class StageHistoryDisplay:
-    """Loss, and what else was recorded, over the epochs of the stages of a training.
+    """Plot of the loss, and of other recorded numbers, over the epochs of a training.
 
-    Make one by :meth:`from_estimator`, or from a history that was kept, and call :meth:`plot`.
+    Create a display with :meth:`from_estimator`, or pass a stored history and call :meth:`plot`.
+
+    Read more in the :doc:`user guide </guide/deep>`.
 
     Parameters
     ----------
     history : list of dict
-        The ``history_`` of a :class:`~sklearn_wnll.DeepWNLLClassifier`: of each epoch, its
-        ``stage``, ``step`` and ``train_loss``, and what callbacks recorded.
+        The ``history_`` of a :class:`~sklearn_wnll.DeepWNLLClassifier`: for each epoch, its
+        ``stage``, ``step`` and ``train_loss``, and the numbers that callbacks recorded.
     columns : "auto" or sequence of str, default="auto"
-        Which recorded numbers to draw beside the loss. ``"auto"``: the accuracies, which are the
+        Recorded numbers to draw beside the loss. ``"auto"``: the accuracies, which are the
         columns whose names end in ``acc`` or ``accuracy``.
 
     Attributes
     ----------
     ax_ : matplotlib Axes
-        What the loss was drawn in.
+        Axes of the loss.
     score_ax_ : matplotlib Axes or None
-        What the columns were drawn in.
+        Axes of the columns.
     figure_ : matplotlib Figure or SubFigure
-        Their figure.
+        Figure of the plot.
     loss_lines_ : list of matplotlib Line2D
-        The loss of each step of each stage, in their order.
+        Line of the loss for each step of each stage, in order.
     score_lines_ : dict of str to matplotlib Line2D
-        The columns by name.
+        Lines of the columns, by name.
     legend_ : matplotlib Legend
-        The kinds of step.
+        Legend of the kinds of step.
 
     Notes
     -----
-    The three kinds of step have losses of their own: the linear step's is the cross entropy of the
-    linear head on labelled samples; the pseudo-label step's, on all samples by their weight;
-    the WNLL step's is that of the interpolation. Compare a loss with others of its kind.
+    The three kinds of step have different losses: the cross entropy of the linear head on labelled
+    samples for the linear step, on all samples by their weight for the pseudo-label step, and the
+    cross entropy of the interpolation for the WNLL step. Compare only losses of the same kind.
 
-    The estimator records accuracies if it has ``validation`` samples: on those that it trains with,
-    they would say little. A callback in ``callbacks=[...]`` can record others, with
-    ``net.history.record("linear_acc", ...)`` in its ``on_epoch_end``, as the example
-    ``plot_displays.py`` shows.
+    The estimator records accuracies if it has ``validation`` samples. A callback in
+    ``callbacks=[...]`` can record others, with ``net.history.record("linear_acc", ...)`` in its
+    ``on_epoch_end``.
 
     Examples
     --------
@@ -96,26 +97,37 @@ class StageHistoryDisplay:
     def from_estimator(
         cls, estimator: Any, *, columns: Columns = "auto", ax: "OneOrTwoAxes | None" = None
     ) -> Self:
-        """Draw the training of a fitted estimator.
+        """Plot the training of a fitted estimator.
 
         Parameters
         ----------
         estimator : DeepWNLLClassifier
-            A fitted estimator, or another with a ``history_`` of this kind.
+            A fitted estimator, or another object with such a ``history_``.
         columns : "auto" or sequence of str, default="auto"
-            Which recorded numbers to draw beside the loss; ``"auto"`` is the accuracies.
+            Recorded numbers to draw beside the loss; ``"auto"``: the accuracies.
         ax : matplotlib Axes or two of them, default=None
-            What to draw in, as for :meth:`plot`.
+            Axes to draw in, as for :meth:`plot`.
 
         Returns
         -------
         StageHistoryDisplay
-            The display, drawn.
+            The drawn display.
 
         Raises
         ------
         ValueError
-            If there is no history, or not the columns asked for.
+            If there is no history, or if a column was not recorded.
+
+        Examples
+        --------
+        >>> from sklearn.datasets import load_digits
+        >>> from sklearn_wnll.deep import DeepWNLLClassifier, LinearStep, WNLLStep
+        >>> from sklearn_wnll.plotting import StageHistoryDisplay
+        >>> X, y = load_digits(return_X_y=True)
+        >>> model = DeepWNLLClassifier(n_stages=1, linear_step=LinearStep(epochs=2))
+        >>> model = model.set_params(wnll_step=WNLLStep(epochs=0)).fit(X[:200], y[:200])
+        >>> len(StageHistoryDisplay.from_estimator(model).loss_lines_)
+        1
         """
         import_pyplot(f"{cls.__name__}.from_estimator")
         check_is_fitted(estimator)
@@ -132,8 +144,8 @@ class StageHistoryDisplay:
         Parameters
         ----------
         ax : matplotlib Axes or two of them, default=None
-            What to draw in: two for the loss and the columns; a single one gets the loss alone.
-            None makes a new figure with as many as are needed.
+            Axes to draw in: two for the loss and the columns, or a single one for the loss alone.
+            If None, a new figure is made.
 
         Returns
         -------
@@ -143,7 +155,14 @@ class StageHistoryDisplay:
         Raises
         ------
         ValueError
-            If a column was not recorded, or ``ax`` is more than two.
+            If a column was not recorded, or if there are more than two axes.
+
+        Examples
+        --------
+        >>> from sklearn_wnll.plotting import StageHistoryDisplay
+        >>> history = [{"stage": 1, "step": "linear", "train_loss": loss} for loss in (2.0, 1.0)]
+        >>> StageHistoryDisplay(history).plot().ax_.get_ylabel()
+        'training loss'
         """
         plt = import_pyplot(f"{type(self).__name__}.plot")
         names = self._find_columns()

@@ -27,47 +27,50 @@ _MOST_NAMES = 20  # classes in a legend
 
 
 class TransductionDisplay:
-    """Points in the plane, coloured by predicted class and faded where that is uncertain.
+    """Scatter plot of the predicted classes, faded where they are uncertain.
 
-    Make one by :meth:`from_estimator` or :meth:`from_predictions`; what is passed here is kept
-    under the same names, and :meth:`plot` draws it.
+    Create a display with :meth:`from_estimator` or :meth:`from_predictions`. All parameters are
+    stored as attributes, and :meth:`plot` draws them.
+
+    Read more in the :doc:`user guide </guide/first_steps>`.
 
     Parameters
     ----------
     embedding : array-like of shape (n_samples, 2)
-        Where the points are.
+        Coordinates of the points.
     distributions : array-like of shape (n_samples, n_classes)
         Distribution of each point over the classes.
     classes : array-like of shape (n_classes,), default=None
-        Names of the classes; None numbers them.
+        Names of the classes. If None, they are numbered.
     reached : array-like of bool of shape (n_samples,), default=None
-        False where no label reaches a point, and nothing is certain. None is True everywhere.
+        False for points that no label reaches, whose certainty is 0. If None, points whose
+        distribution is all zeros.
     labeled : array-like of bool of shape (n_samples,), default=None
-        True where a point has a label, which is marked. None marks nothing.
+        True for points that have a label, which are marked. If None, no points are marked.
     edges : array-like of int of shape (n_edges, 2), default=None
         Pairs of points to join by a line.
     axis_names : tuple of two str, default=None
-        Names of the two axes; None leaves them without ticks.
+        Names of the two axes. If None, the axes have no ticks.
 
     Attributes
     ----------
     codes : ndarray of int of shape (n_samples,)
-        The most likely class of each point, as its position in ``classes``.
+        Most likely class of each point, as an index into ``classes``.
     certainty : ndarray of shape (n_samples,)
-        Between 0 and 1, as :meth:`sklearn_wnll.WNLLClassifier.certainty` returns it; 0 where
-        ``reached`` is False.
+        Certainty of each point, between 0 and 1, as returned by
+        :meth:`sklearn_wnll.WNLLClassifier.certainty`; 0 where ``reached`` is False.
     ax_ : matplotlib Axes
-        What was drawn in.
+        Axes of the plot.
     figure_ : matplotlib Figure or SubFigure
-        Its figure.
+        Figure of the plot.
     points_ : matplotlib PathCollection
         All points, in the order of the rows.
     labeled_points_ : matplotlib PathCollection or None
-        The marks of the labelled points.
+        Marks of the labelled points.
     edges_ : matplotlib LineCollection or None
-        The edges.
+        Edges of the graph.
     legend_ : matplotlib Legend or None
-        The classes.
+        Legend of the classes.
 
     See Also
     --------
@@ -75,9 +78,9 @@ class TransductionDisplay:
 
     Notes
     -----
-    Ten colours, which colour-blind people can tell apart as far as that is possible, and nine
-    shapes make 90 classes of different looks. 70,000 points are drawn in a second, a million
-    edges in half a minute; both as an image, also in a PDF or SVG file.
+    Ten colours, chosen to be told apart by colour-blind readers as far as possible, and nine
+    markers distinguish up to 90 classes. 70,000 points are drawn in a second, a million edges in
+    half a minute. Both are rasterized, also in a PDF or SVG file.
 
     Examples
     --------
@@ -140,39 +143,53 @@ class TransductionDisplay:
         ax: "Axes | None" = None,
         **kwargs: Any,
     ) -> Self:
-        """Draw the points that an estimator was fitted to.
+        """Plot the rows that an estimator was fitted to.
 
         Parameters
         ----------
         estimator : object
-            A fitted :class:`~sklearn_wnll.WNLLClassifier` or
-            :class:`~sklearn_wnll.DeepWNLLClassifier`, of which the WNLL head is drawn; anything
+            A fitted :class:`~sklearn_wnll.WNLLClassifier`; a fitted
+            :class:`~sklearn_wnll.DeepWNLLClassifier`, whose WNLL head is drawn; another estimator
             with ``label_distributions_`` and ``classes_``, such as scikit-learn's
-            ``LabelSpreading``; or a pipeline that ends with one.
+            ``LabelSpreading``; or a pipeline that ends with one of these.
         X : {array-like, sparse matrix} of shape (n_samples, ...)
             The fitted rows or images.
         y : array-like of shape (n_samples,), default=None
-            The partly labelled ``y`` of ``fit``, to mark the labelled points. None marks nothing.
+            The partly labelled ``y`` of ``fit``, to mark the labelled points. If None, no points
+            are marked.
         embedding : array-like of shape (n_samples, 2), default=None
-            Where the points are, for instance as t-SNE or UMAP gives them. None takes ``X``
-            itself if it has two features, else its first two principal components.
+            Coordinates of the points, for example from t-SNE or UMAP. If None, ``X`` itself if it
+            has two features, and its first two principal components otherwise.
         edges : bool, default=False
-            Whether to draw the edges of ``estimator.graph_``, each pair of points once.
+            Whether to draw the edges of ``estimator.graph_``.
         ax : matplotlib Axes, default=None
-            What to draw in; None makes a new figure.
+            Axes to draw in. If None, a new figure is made.
         **kwargs
-            As for :meth:`plot`.
+            Passed to :meth:`plot`.
 
         Returns
         -------
         TransductionDisplay
-            The display, drawn.
+            The drawn display.
 
         Raises
         ------
         ValueError
             If ``X`` or ``y`` is not of the fitted length, if there is no graph for ``edges``, or
             if an ``embedding`` is needed.
+
+        Examples
+        --------
+        >>> from sklearn.datasets import make_moons
+        >>> from sklearn_wnll import WNLLClassifier
+        >>> from sklearn_wnll.datasets import hide_labels
+        >>> from sklearn_wnll.plotting import TransductionDisplay
+        >>> X, y = make_moons(200, noise=0.1, random_state=0)
+        >>> few = hide_labels(y, 2, random_state=0)
+        >>> model = WNLLClassifier(n_neighbors=10).fit(X, few)
+        >>> display = TransductionDisplay.from_estimator(model, X, few, edges=True)
+        >>> int(display.labeled.sum())
+        4
         """
         import_pyplot(f"{cls.__name__}.from_estimator")
         if isinstance(estimator, Pipeline):
@@ -226,39 +243,48 @@ class TransductionDisplay:
         ax: "Axes | None" = None,
         **kwargs: Any,
     ) -> Self:
-        """Draw rows with the distributions that something predicted for them.
+        """Plot rows with their predicted distributions.
 
         Parameters
         ----------
         X : {array-like, sparse matrix} of shape (n_samples, ...)
-            Rows or images; not looked at if there is an ``embedding``.
+            Rows or images; not used if an ``embedding`` is passed.
         distributions : array-like of shape (n_samples, n_classes)
-            What ``predict_proba(X)`` gave.
+            Return value of ``predict_proba(X)``.
         y : array-like of shape (n_samples,), default=None
             Labels, with the marker ``unlabeled`` where a row has none, to mark the labelled
-            points. None marks nothing.
+            points. If None, no points are marked.
         classes : array-like of shape (n_classes,), default=None
-            Names of the columns of ``distributions``; None numbers them.
+            Names of the columns of ``distributions``. If None, they are numbered.
         reached : array-like of bool of shape (n_samples,), default=None
-            False where no label reaches a row. None is True but for rows of zeros.
+            False for rows that no label reaches. If None, rows whose distribution is all zeros.
         unlabeled : object, default="auto"
-            What marks the unlabelled rows in ``y``, as in :class:`~sklearn_wnll.WNLLClassifier`.
+            Marker of the unlabelled rows in ``y``, as in :class:`~sklearn_wnll.WNLLClassifier`.
         embedding : array-like of shape (n_samples, 2), default=None
-            Where the points are, as for :meth:`from_estimator`.
+            Coordinates of the points, as for :meth:`from_estimator`.
         ax : matplotlib Axes, default=None
-            What to draw in; None makes a new figure.
+            Axes to draw in. If None, a new figure is made.
         **kwargs
-            As for :meth:`plot`.
+            Passed to :meth:`plot`.
 
         Returns
         -------
         TransductionDisplay
-            The display, drawn.
+            The drawn display.
 
         Raises
         ------
         ValueError
-            If an argument is of the wrong shape: the message names it and the cure.
+            If an argument has the wrong shape; the message names it and the cure.
+
+        Examples
+        --------
+        >>> from sklearn_wnll.plotting import TransductionDisplay
+        >>> X = [[0.0, 0.0], [1.0, 0.0], [2.0, 0.0]]
+        >>> u = [[1.0, 0.0], [0.5, 0.5], [0.0, 1.0]]
+        >>> display = TransductionDisplay.from_predictions(X, u, classes=["a", "b"])
+        >>> display.certainty
+        array([1., 0., 1.])
         """
         import_pyplot(f"{cls.__name__}.from_predictions")
         u: Any = distributions
@@ -284,24 +310,32 @@ class TransductionDisplay:
         min_alpha: float = 0.15,
         legend: bool = True,
     ) -> Self:
-        """Draw the points.
+        """Draw the display.
 
         Parameters
         ----------
         ax : matplotlib Axes, default=None
-            What to draw in; None makes a new figure.
+            Axes to draw in. If None, a new figure is made.
         size : float, default="auto"
-            Area of a point, in points squared; labelled ones have four times that, at least 40.
-            ``"auto"`` is less for many points.
+            Area of a point, in points squared; labelled points have four times that, at least 40.
+            ``"auto"`` is smaller for many points.
         min_alpha : float, default=0.15
-            How opaque a point of certainty 0 is; one of certainty 1 is wholly so.
+            Opacity of a point of certainty 0; a point of certainty 1 is opaque.
         legend : bool, default=True
-            Whether to name the classes, to the right of the axes, if they are at most 20.
+            Whether to name the classes, to the right of the axes, if there are at most 20.
 
         Returns
         -------
         TransductionDisplay
             The display.
+
+        Examples
+        --------
+        >>> from sklearn_wnll.plotting import TransductionDisplay
+        >>> X, u = [[0.0, 0.0], [1.0, 0.0]], [[1.0, 0.0], [0.5, 0.5]]
+        >>> display = TransductionDisplay(X, u).plot(min_alpha=0.2)
+        >>> display.points_.get_facecolors()[:, 3]  # the opacity of each point
+        array([1. , 0.2])
         """
         plt = import_pyplot(f"{type(self).__name__}.plot")
         if ax is None:

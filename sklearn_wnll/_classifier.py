@@ -84,10 +84,10 @@ class WNLLClassifier(KeepsGraph, Serves, SuggestsLabels, SuspectsLabels, BaseEst
           the labelled points, so points near a label weigh more.
         - A number is ``mu`` itself, clipped to the range from 1e-12 to 1e12.
     label_noise : float in [0, 1) or "auto", default=0.0
-        Fraction of the labels that are expected to be wrong. With 0, labelled rows keep their
-        label. Otherwise, the labels of each of 5 folds are compared with what the other folds
-        predict: a label that disagrees counts less, and its row may get another class. ``"auto"``
-        estimates the fraction.
+        Fraction of the labels that are expected to be wrong (noisy labels). With 0, labelled rows
+        keep their label. Otherwise, the labels of each of 5 folds are compared with what the other
+        folds predict: a label that disagrees counts less, and its row may get another class.
+        ``"auto"`` estimates the fraction.
     class_prior : {"labeled", "estimated"}, dict, Series or array-like of shape (n_classes,), \
             default=None
         Known frequencies of the classes, by name or in the order of ``classes_``. Distributions

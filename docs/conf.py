@@ -59,7 +59,14 @@ intersphinx_mapping = {
 }
 
 # Where a method of both estimators is that of the network.
-api_links_deep_pages = ["guide/backbones", "guide/deep", "guide/resuming", "tutorials/images"]
+api_links_deep_pages = [
+    "guide/backbones",
+    "guide/deep",
+    "guide/label_images",
+    "guide/resuming",
+    "guide/training_steps",
+    "tutorials/images",
+]
 
 # The button copies the input of examples, without prompts and output.
 copybutton_prompt_text = r">>> |\.\.\. |\$ "

@@ -33,7 +33,7 @@ class LabelBudgetDisplay:
     Create a display with :meth:`from_estimators` or :meth:`from_estimator`, or pass accuracies of
     your own and call :meth:`plot`. All parameters are stored as attributes.
 
-    Read more in the :doc:`user guide </guide/options>`.
+    Read more in the :doc:`user guide </guide/choosing>`.
 
     Parameters
     ----------

@@ -33,7 +33,7 @@ class LabelingDisplay:
     Create a display, call :meth:`add` after each round of labels and :meth:`plot` to draw it, or
     start with :meth:`from_estimator`.
 
-    Read more in the :doc:`user guide </guide/active_learning>`.
+    Read more in the :doc:`tutorial </tutorials/labeling_session>`.
 
     Parameters
     ----------

@@ -92,6 +92,7 @@ html_title = "sklearn-wnll"
 html_static_path = ["_static"]
 html_css_files = ["pages.css"]
 html_theme_options = {
+    "header_links_before_dropdown": 6,
     "navbar_end": ["theme-switcher"],
     "secondary_sidebar_items": ["page-toc"],
     "show_prev_next": True,

@@ -62,7 +62,13 @@ intersphinx_mapping = {
 api_links_deep_pages = [
     "guide/backbones",
     "guide/deep",
+    "guide/devices",
     "guide/label_images",
+    "guide/monitoring",
+    "guide/network_inputs",
+    "guide/network_scores",
+    "guide/own_steps",
+    "guide/pseudo_labels",
     "guide/resuming",
     "guide/training_steps",
     "tutorials/images",

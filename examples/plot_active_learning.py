@@ -69,7 +69,7 @@ for name, scores in found.items():
 # Means of five random starts, and bands of one standard deviation.
 
 figure, ax = plt.subplots(figsize=(7.5, 4), layout="constrained")
-for (name, scores), color in zip(found.items(), ("C0", "C3", "C7"), strict=True):
+for (name, scores), color in zip(found.items(), ("C0", "black", "C7"), strict=True):
     mean, spread = np.mean(scores, axis=0), np.std(scores, axis=0)
     ax.plot(n_labels, mean, "o-", color=color, markersize=4, label=name)
     ax.fill_between(n_labels, mean - spread, mean + spread, color=color, alpha=0.15, linewidth=0)

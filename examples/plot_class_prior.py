@@ -3,19 +3,18 @@
 Known class frequencies on imbalanced data
 =============================================
 
-Digits of which zeros to fours are five times as frequent as fives to nines. Three of each are
-labelled, so that the labels do not tell how frequent the classes are; or 60 rows at random, so
-that they do. ``class_prior`` corrects the distributions towards frequencies that are known, or
-those of the labelled rows.
+Digits of which 0 to 4 are five times as frequent as 5 to 9. Either three rows of each class are
+labelled, and their numbers say nothing about the frequencies; or rows at random, and they do.
+``class_prior`` corrects the distributions towards frequencies that you know, or those of the
+labelled rows.
+
+You learn that true frequencies help with every ``label_weight``, and that wrong ones harm.
 
 Some 40 seconds on one core.
 """
 
 import warnings
 
-import matplotlib
-
-matplotlib.use("Agg")
 import matplotlib.pyplot as plt
 import numpy as np
 from sklearn.datasets import load_digits
@@ -91,7 +90,7 @@ for draw, results in found.items():
 
 figure, axes = plt.subplots(1, 2, figsize=(9, 4), sharey=True, layout="constrained")
 for ax, (draw, results) in zip(axes, found.items(), strict=True):
-    for i, (name, color) in enumerate(zip(PRIORS, ("#666666", "#E69F00", "#0072B2"), strict=True)):
+    for i, (name, color) in enumerate(zip(PRIORS, ("C0", "skyblue", "navy"), strict=True)):
         values = np.array([results[weight, name][:, 0] for weight in WEIGHTS])
         ax.bar(
             np.arange(len(WEIGHTS)) + 0.27 * (i - 1),
@@ -100,7 +99,6 @@ for ax, (draw, results) in zip(axes, found.items(), strict=True):
             yerr=values.std(axis=1),
             capsize=3,
             color=color,
-            alpha=0.75,
             label=f"class_prior={name}",
         )
     ax.set_xticks(range(len(WEIGHTS)), WEIGHTS)
@@ -109,5 +107,4 @@ for ax, (draw, results) in zip(axes, found.items(), strict=True):
 axes[0].set_ylabel("accuracy on the hidden labels (%)")
 handles, names = axes[0].get_legend_handles_labels()
 figure.legend(handles, names, loc="outside lower center", ncols=3, frameon=False)
-figure.savefig("class_prior.png", dpi=150)
-print("Saved the picture as class_prior.png")
+plt.show()

@@ -3,9 +3,10 @@
 The parts of the network, and which of them learn
 ================================================
 
-:class:`~sklearn_wnll.DeepWNLLClassifier` has a backbone, a buffer block and two heads: a linear one,
-and a graph on which the weighted nonlocal Laplacian (WNLL) interpolates the labels. Each step of
-the training lets other parts learn. The picture has a panel for each step, and one for prediction.
+:class:`~sklearn_wnll.DeepWNLLClassifier` has a backbone, a buffer block and two heads: a linear
+one, and a graph on which the weighted nonlocal Laplacian (WNLL) interpolates the labels. Each step
+of the training lets other parts learn. The picture has a panel for each step, and one for
+prediction.
 
 You learn which samples and which loss train which part.
 """

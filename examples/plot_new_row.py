@@ -41,8 +41,9 @@ inductive = model.set_params(predict_mode="inductive").predict_proba(X[new])
 star = new[np.argmin(inductive[np.arange(len(new)), truth[new]])]
 together = model.set_params(predict_mode="transductive").predict_proba(X[new])
 alone = model.predict_proba(X[[star]])
-print(f"All 192 new points, inductive:    {100 * np.mean(inductive.argmax(1) == truth[new]):.0f} % right")
-print(f"All 192 new points, transductive: {100 * np.mean(together.argmax(1) == truth[new]):.0f} % right")
+for mode, found in {"inductive": inductive, "transductive": together}.items():
+    right = 100 * np.mean(found.argmax(axis=1) == truth[new])
+    print(f"192 new points, {mode:12s} {right:.0f} % right")
 
 # %%
 # What the star sees

@@ -4,7 +4,7 @@ Pseudo-labels over epochs
 ==========================
 
 A small convolutional network learns the digits from 3 labelled images of each class. In its
-pseudo-label step it also learns from 970 unlabelled images, whose labels are found again before each
+pseudo-label step it also learns from 970 unlabelled images. Their labels are found anew before each
 epoch: by the graph of its features (the default), or by its own softmax, as in self-training. The
 picture shows how many of these pseudo-labels are right.
 
@@ -115,7 +115,7 @@ for (source, scores), color in zip(found.items(), ("C0", "C4"), strict=True):
     ax.plot(epochs, np.transpose(scores), color=color, linewidth=0.8, alpha=0.5)
     ax.plot(epochs, np.mean(scores, axis=0), "o-", color=color, linewidth=2, label=names[source])
 ax.set(xlabel="epoch of the pseudo-label step", ylabel="pseudo-labels that are right (%)")
-ax.set_title("970 unlabelled digits, 3 labels per class")
+ax.set_title("The graph labels 970 unlabelled digits better than the softmax")
 ax.legend(loc="lower right")
 ax.grid(alpha=0.3)
 plt.show()

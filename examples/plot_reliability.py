@@ -4,9 +4,9 @@ Probabilities that can be trusted
 =================================
 
 Digits, 5 labels per class, 10 draws. The hidden rows are put into ten bins by their largest
-probability: how many rows of a bin are predicted right? A point above the diagonal is too modest,
-one below it too sure. Without calibration, the probabilities are far too modest with any label
-weight. ``calibrate=True`` finds one temperature on held-out labels, and mends this.
+probability: how many rows of a bin are predicted right? Above the diagonal, probabilities are too
+modest; below it, too sure. Without calibration, they are far too modest with every label weight.
+``calibrate=True`` finds one temperature on held-out labels, and mends this.
 
 The expected calibration error (ECE) of a fit is the mean distance between probability and
 accuracy over its bins, weighted by their rows.
@@ -14,9 +14,6 @@ accuracy over its bins, weighted by their rows.
 Some 20 seconds on one core.
 """
 
-import matplotlib
-
-matplotlib.use("Agg")
 import matplotlib.pyplot as plt
 import numpy as np
 from sklearn.datasets import load_digits
@@ -25,8 +22,7 @@ from sklearn_wnll import WNLLClassifier
 from sklearn_wnll.datasets import hide_labels
 
 SEEDS = range(10)
-WEIGHTS = ("auto", "wnll", "laplace", "poisson")
-COLORS = {False: "#D55E00", True: "#0072B2"}
+COLORS = {"auto": "C0", "wnll": "C8", "laplace": "C1", "poisson": "C6"}
 N_BINS = 10
 FEWEST = 20  # a bin of fewer rows shows chance
 
@@ -68,43 +64,27 @@ def calibration_error(bins):
 # The curves pool all draws; the errors are means over the draws, as a single fit has them. Below
 # are the rows in each bin: with calibration, most probabilities are near 1, and rightly so.
 
-
-def draw(X, y):
-    """One column for each label weight, before and after; print the errors."""
-    figure, axes = plt.subplots(
-        2,
-        len(WEIGHTS),
-        figsize=(12, 4.6),
-        sharex=True,
-        sharey="row",
-        height_ratios=(3, 1),
-        layout="constrained",
-    )
-    for (ax, below), weight in zip(axes.T, WEIGHTS, strict=True):
-        ax.plot([0, 1], [0, 1], color="#999999", linewidth=1)
-        for calibrate, color in COLORS.items():
-            bins = measure(X, y, weight, calibrate)
-            error = calibration_error(bins)
-            print(f"{weight:8s} calibrate={calibrate!s:5s} ECE {error:.3f}", flush=True)
-            count, probability, right = bins.sum(axis=0)
-            kept = count >= FEWEST
-            ax.plot(
-                probability[kept] / count[kept],
-                right[kept] / count[kept],
-                "o-",
-                color=color,
-                label=f"calibrate={calibrate}: ECE {error:.3f}",
-            )
-            edges = np.linspace(0, 1, N_BINS + 1)
-            below.stairs(count / count.sum(), edges, color=color, linewidth=1.5)
-        ax.set_title(f'label_weight="{weight}"')
-        ax.legend(loc="lower right", fontsize="x-small")
-        below.set_xlabel("largest probability")
-    axes[0, 0].set_ylabel("part predicted right")
-    axes[1, 0].set_ylabel("part of rows")
-    return figure
-
-
-if __name__ == "__main__":
-    draw(*load_digits(return_X_y=True)).savefig("reliability.png", dpi=150)
-    print("Saved the picture as reliability.png")
+X, y = load_digits(return_X_y=True)
+figure, axes = plt.subplots(
+    2, 4, figsize=(11, 4.4), sharex=True, sharey="row", height_ratios=(3, 1), layout="constrained"
+)
+edges = np.linspace(0, 1, N_BINS + 1)
+for (ax, below), (weight, color) in zip(axes.T, COLORS.items(), strict=True):
+    ax.plot([0, 1], [0, 1], color="black", linewidth=0.8)
+    for calibrate in (False, True):
+        bins = measure(X, y, weight, calibrate)
+        error = calibration_error(bins)
+        print(f"{weight:8s} calibrate={calibrate!s:5s} ECE {error:.3f}", flush=True)
+        count, probability, right = bins.sum(axis=0)
+        kept = count >= FEWEST
+        style = {"color": color} if calibrate else {"color": "C7", "linestyle": "--"}
+        x, share = probability[kept] / count[kept], right[kept] / count[kept]
+        name = "calibrated" if calibrate else "default"
+        ax.plot(x, share, marker="o", label=f"{name}, ECE {error:.3f}", **style)
+        below.stairs(count / count.sum(), edges, linewidth=1.5, **style)
+    ax.set_title(f'label_weight="{weight}"')
+    ax.legend(loc="lower right", fontsize="small", handlelength=1.5)
+    below.set_xlabel("largest probability")
+axes[0, 0].set_ylabel("part predicted right")
+axes[1, 0].set_ylabel("part of rows")
+plt.show()

@@ -32,8 +32,8 @@ print(f"The time grows with exponent {slope:.2f}")
 # Time and memory against rows
 # ----------------------------
 # The dashed lines show what growth in proportion to the number of rows would be. On MNIST, which
-# has 784 features, :class:`~sklearn.semi_supervised.LabelSpreading` takes 25 times as long, since it
-# computes all neighbours exactly.
+# has 784 features, :class:`~sklearn.semi_supervised.LabelSpreading` takes 25 times as long: it
+# searches the neighbours exactly.
 
 figure, axes = plt.subplots(1, 2, figsize=(9, 3.8), layout="constrained")
 for ax, values, place in zip(axes, (seconds, gigabytes), (1, 2), strict=True):

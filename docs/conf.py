@@ -1,6 +1,6 @@
 """How the documentation is built: ``python -m sphinx -W -n docs docs/_build/html``.
 
-With ``-D plot_gallery=0`` the examples are shown and not run.
+With ``-D plot_gallery=0`` the examples are not run, and are shown with their stored pictures.
 """
 
 import re
@@ -20,6 +20,7 @@ _PROJECT = tomllib.loads((Path(__file__).parents[1] / "pyproject.toml").read_tex
 
 extensions = [
     "api_links",
+    "gallery_order",
     "mathml",
     "myst_parser",
     "numpydoc",
@@ -29,6 +30,7 @@ extensions = [
     "sphinx.ext.viewcode",
     "sphinx_copybutton",
     "sphinx_gallery.gen_gallery",
+    "stored_pictures",
 ]
 exclude_patterns = ["_build", "gallery/**/*.md5"]
 templates_path = ["_templates"]
@@ -86,7 +88,7 @@ sphinx_gallery_conf = {
     "backreferences_dir": "gallery/backreferences",
     "doc_module": ("sklearn_wnll",),
     "reference_url": {"sklearn_wnll": None},
-    "within_subsection_order": "FileNameSortKey",
+    "within_subsection_order": "gallery_order.InOrder",
     "thumbnail_size": (800, 560),
     "download_all_examples": False,
     "show_memory": False,

@@ -26,7 +26,7 @@ from sklearn_wnll.exceptions import FewLabelsWarning
 
 SEEDS = range(20)
 WEIGHTS = ("auto", "wnll", "laplace", "poisson")
-PRIORS = ("None", "labeled", "true")
+PRIORS = ("None", '"labeled"', "true sizes")
 
 # %%
 # The data
@@ -61,7 +61,7 @@ def measure(draw):
     for seed in SEEDS:
         X, y, few = imbalanced(seed, draw)
         hidden = few == -1
-        priors = {"None": None, "labeled": "labeled", "true": np.bincount(y) / len(y)}
+        priors = dict(zip(PRIORS, (None, "labeled", np.bincount(y) / len(y)), strict=True))
         for weight in WEIGHTS:
             for name in PRIORS:
                 model = WNLLClassifier(label_weight=weight, class_prior=priors[name]).fit(X, few)
@@ -82,12 +82,13 @@ for draw, results in found.items():
             both = "".join(
                 f"{mean:9.1f} ± {spread:.1f}" for mean, spread in zip(means, spreads, strict=True)
             )
-            print(f"  {weight:8s} class_prior={name:8s}{both}")
+            print(f"  {weight:8s} class_prior={name:11s}{both}")
 
 # %%
 # The picture
 # -----------
 
+titles = {"per class": "three labels per class", "at random": "labels drawn at random"}
 figure, axes = plt.subplots(1, 2, figsize=(9, 4), sharey=True, layout="constrained")
 for ax, (draw, results) in zip(axes, found.items(), strict=True):
     for i, (name, color) in enumerate(zip(PRIORS, ("C0", "skyblue", "navy"), strict=True)):
@@ -99,10 +100,10 @@ for ax, (draw, results) in zip(axes, found.items(), strict=True):
             yerr=values.std(axis=1),
             capsize=3,
             color=color,
-            label=f"class_prior={name}",
+            label=f"class_prior: {name}",
         )
     ax.set_xticks(range(len(WEIGHTS)), WEIGHTS)
-    ax.set(xlabel="label_weight", title=f"labels drawn {draw}", ylim=(70, 100))
+    ax.set(xlabel="label_weight", title=titles[draw], ylim=(70, 100))
     ax.grid(alpha=0.3, axis="y")
 axes[0].set_ylabel("accuracy on the hidden labels (%)")
 handles, names = axes[0].get_legend_handles_labels()

@@ -10,15 +10,11 @@ the loss goes down in the four steps, and the error of the two heads on images t
 fitted: the linear head, which is the usual network, and the weighted nonlocal Laplacian (WNLL),
 which interpolates the labels on the graph of the network's features.
 
+You learn how to train a network of your own, and how to look at its training.
+
 Half a minute on two cores.
 """
 
-import argparse
-import time
-
-import matplotlib
-
-matplotlib.use("Agg")
 import matplotlib.pyplot as plt
 import numpy as np
 from sklearn.datasets import load_digits
@@ -30,12 +26,12 @@ from sklearn_wnll.datasets import hide_labels
 from sklearn_wnll.deep import LinearStep, PseudoLabelStep, WNLLHead
 from sklearn_wnll.plotting import StageHistoryDisplay
 
-COLORS = {"linear": "#0072B2", "wnll": "#009E73"}  # those of the steps that train the heads
+COLORS = {"linear": "C3", "wnll": "C0"}
 
 # %%
 # A backbone of one's own
 # -----------------------
-# Any module that gives features will do. The estimator finds their number, and adds the buffer
+# Any module that returns features will do. The estimator finds their number, and adds the buffer
 # block and the two heads.
 
 
@@ -85,54 +81,32 @@ def errors(seed):
     return model, found
 
 
+models, found = [], []
+for seed in range(3):
+    model, result = errors(seed)
+    models.append(model)
+    found.append(result)
+    print(f"seed {seed}: linear head {result['linear']:.1f} %, WNLL head {result['wnll']:.1f} %")
+
 # %%
-# The picture
-# -----------
+# The training of the first draw
+# ------------------------------
 
+display = StageHistoryDisplay.from_estimator(models[0])
+display.ax_.set_title("Training in two stages")
+plt.show()
 
-def draw(history, found):
-    """Plot the training of one draw and the errors of all."""
-    figure, (left, right) = plt.subplots(1, 2, figsize=(10, 4), layout="constrained")
-    StageHistoryDisplay(history).plot(left)
-    left.set_title("Training in two stages")
-    names = {"linear": "linear head", "wnll": "WNLL head"}
-    for place, (head, name) in enumerate(names.items()):
-        values = [one[head] for one in found]
-        right.bar(place, np.mean(values), 0.6, color=COLORS[head], alpha=0.6, label=name)
-        right.scatter(np.full(len(values), place), values, color=COLORS[head], zorder=3)
-        right.text(place, 0.2, f"mean {np.mean(values):.1f} %", ha="center")
-    right.set_xticks([0, 1], names.values())
-    right.set(
-        ylabel="error on 797 test images (%)",
-        title=f"10 labels per class, {len(found)} draws (points)",
-    )
-    right.grid(alpha=0.3)
-    return figure
+# %%
+# The error of the two heads
+# --------------------------
 
-
-def main():
-    """Run the experiment, print the errors and save the picture."""
-    parser = argparse.ArgumentParser(description="The two heads of a small network.")
-    parser.add_argument("--seeds", type=int, default=3, help="draws of labels (default: 3)")
-    parser.add_argument("--output", default="deep_few_labels.png", help="picture")
-    args = parser.parse_args()
-    found, histories = [], []
-    for seed in range(args.seeds):
-        start = time.perf_counter()
-        model, result = errors(seed)
-        found.append(result)
-        histories.append(model.history_)
-        print(
-            f"seed {seed}: error of the linear head {result['linear']:.1f} %, of the WNLL head "
-            f"{result['wnll']:.1f} % ({time.perf_counter() - start:.0f} s)",
-            flush=True,
-        )
-    for head, name in (("linear", "linear"), ("wnll", "WNLL")):
-        values = [one[head] for one in found]
-        print(f"{name} head: {np.mean(values):.1f} ± {np.std(values):.1f} %")
-    draw(histories[0], found).savefig(args.output, dpi=150)
-    print(f"Saved the picture as {args.output}")
-
-
-if __name__ == "__main__":
-    main()
+figure, ax = plt.subplots(figsize=(5.5, 3.8), layout="constrained")
+for place, head in enumerate(COLORS):
+    values = [one[head] for one in found]
+    ax.bar(place, np.mean(values), 0.6, color=COLORS[head], alpha=0.6)
+    ax.scatter(np.full(len(values), place), values, color=COLORS[head], zorder=3)
+    ax.text(place, 0.2, f"mean {np.mean(values):.1f} %", ha="center")
+ax.set_xticks([0, 1], ["linear head", "WNLL head"])
+ax.set(ylabel="error on 797 test images (%)", title="10 labels per class, 3 draws (points)")
+ax.grid(alpha=0.3, axis="y")
+plt.show()

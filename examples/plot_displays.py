@@ -3,8 +3,8 @@
 Three displays
 ==================
 
-What ``sklearn_wnll.plotting`` draws, in scikit-learn's convention for displays: each is made
-from an estimator, draws in the axes that it is given, and keeps what it drew.
+Three displays of ``sklearn_wnll.plotting``, by scikit-learn's conventions: each is made from an
+estimator, draws in the axes that you pass or in new ones, and keeps what it drew.
 
 - :class:`~sklearn_wnll.plotting.TransductionDisplay`: the fitted points, by class and certainty.
 - :class:`~sklearn_wnll.plotting.LabelBudgetDisplay`: the accuracy against the number of labels.
@@ -13,11 +13,6 @@ from an estimator, draws in the axes that it is given, and keeps what it drew.
 Half a minute on one core.
 """
 
-import argparse
-
-import matplotlib
-
-matplotlib.use("Agg")
 import matplotlib.pyplot as plt
 import numpy as np
 import torch
@@ -39,17 +34,13 @@ from sklearn_wnll.plotting import LabelBudgetDisplay, StageHistoryDisplay, Trans
 # Two moons with three labels each. Points are paler where the estimator is less certain; the
 # lines are the edges of the graph, along which the labels spread.
 
-
-def draw_transduction(ax):
-    """Fit the moons, and draw them."""
-    X, y = make_moons(400, noise=0.12, random_state=0)
-    few = hide_labels(y, 3, random_state=0)
-    model = WNLLClassifier().fit(X, few)
-    display = TransductionDisplay.from_estimator(model, X, few, edges=True, ax=ax)
-    accuracy = np.mean((model.transduction_ == y)[few == -1])
-    ax.set_title(f"Moons with 3 labels each: {100 * accuracy:.0f} % of the others right")
-    return display
-
+X, y = make_moons(400, noise=0.12, random_state=0)
+few = hide_labels(y, 3, random_state=0)
+model = WNLLClassifier().fit(X, few)
+display = TransductionDisplay.from_estimator(model, X, few, edges=True)
+right = 100 * np.mean((model.transduction_ == y)[few == -1])
+display.ax_.set_title(f"Moons with 3 labels each: {right:.0f} % of the others right")
+plt.show()
 
 # %%
 # How many labels are enough
@@ -57,21 +48,23 @@ def draw_transduction(ax):
 # Estimators that know no unlabelled rows are named in ``supervised``, and see the labelled rows
 # alone.
 
-
-def draw_label_budget(ax):
-    """Compare three estimators on the digits."""
-    X, y = load_digits(return_X_y=True)
-    estimators = {
+digits, truth = load_digits(return_X_y=True)
+display = LabelBudgetDisplay.from_estimators(
+    {
         "WNLL": WNLLClassifier(),
         "LabelSpreading": LabelSpreading(kernel="knn", n_neighbors=15, max_iter=100),
         "nearest labelled row": KNeighborsClassifier(1),
-    }
-    display = LabelBudgetDisplay.from_estimators(
-        estimators, X / 16, y, supervised=["nearest labelled row"], random_state=0, ax=ax
-    )
-    ax.set_title("1,797 digits, 5 draws of labels")
-    return display
-
+    },
+    digits / 16,
+    truth,
+    supervised=["nearest labelled row"],
+    random_state=0,
+)
+display.ax_.set_title("1,797 digits, 5 draws of labels")
+for name, scores in display.scores.items():
+    means = ", ".join(f"{100 * mean:.1f}" for mean in scores.mean(axis=1))
+    print(f"{name:20} {means} % at {display.labels_per_class.tolist()} labels per class")
+plt.show()
 
 # %%
 # How a network learns
@@ -123,50 +116,22 @@ def small_cnn(in_channels):
     )
 
 
-def draw_training(axes):
-    """Train a small network in two stages, and draw its loss and its scores."""
-    X, y = load_digits(return_X_y=True)
-    images = X.reshape(-1, 1, 8, 8).astype(np.float32)
-    X_fit, X_test, y_fit, y_test = train_test_split(
-        images, y, train_size=1000, stratify=y, random_state=0
-    )
-    model = DeepWNLLClassifier(
-        module=small_cnn,
-        linear_step=LinearStep(epochs=30, lr_halving_epochs=10),
-        pseudo_step=PseudoLabelStep(epochs=10),
-        wnll=WNLLHead(n_neighbors=15),
-        augment=None,
-        callbacks=[ScoreHeads(X_test, y_test)],
-        random_state=0,
-    ).fit(X_fit, hide_labels(y_fit, 10, random_state=0))
-    display = StageHistoryDisplay.from_estimator(model, ax=axes)
-    display.ax_.set_title("A small network, 10 labels per class")
-    display.score_ax_.set(ylabel="accuracy on 797 test images", title="Its two heads")
-    return display
-
-
-# %%
-# The picture
-# -----------
-
-
-def main():
-    """Draw the displays in one figure, and save it."""
-    parser = argparse.ArgumentParser(description="Three displays.")
-    parser.add_argument("--output", default="displays.png", help="picture")
-    args = parser.parse_args()
-    figure, axes = plt.subplots(2, 2, figsize=(13, 9), layout="constrained")
-    draw_transduction(axes[0, 0])
-    budget = draw_label_budget(axes[0, 1])
-    for name, scores in budget.scores.items():
-        means = ", ".join(f"{100 * mean:.1f}" for mean in scores.mean(axis=1))
-        print(f"{name:20} {means} % at {budget.labels_per_class.tolist()} labels per class")
-    training = draw_training(axes[1])
-    for name, line in training.score_lines_.items():
-        print(f"{name:20} {100 * line.get_ydata()[-1]:.1f} % on test images, after the training")
-    figure.savefig(args.output, dpi=150)
-    print(f"Saved the picture as {args.output}")
-
-
-if __name__ == "__main__":
-    main()
+images = digits.reshape(-1, 1, 8, 8).astype(np.float32)
+X_fit, X_test, y_fit, y_test = train_test_split(
+    images, truth, train_size=1000, stratify=truth, random_state=0
+)
+model = DeepWNLLClassifier(
+    module=small_cnn,
+    linear_step=LinearStep(epochs=30, lr_halving_epochs=10),
+    pseudo_step=PseudoLabelStep(epochs=10),
+    wnll=WNLLHead(n_neighbors=15),
+    augment=None,
+    callbacks=[ScoreHeads(X_test, y_test)],
+    random_state=0,
+).fit(X_fit, hide_labels(y_fit, 10, random_state=0))
+display = StageHistoryDisplay.from_estimator(model)
+display.ax_.set_title("A small network, 10 labels per class")
+display.score_ax_.set(ylabel="accuracy on 797 test images", title="Its two heads")
+for name, line in display.score_lines_.items():
+    print(f"{name:20} {100 * line.get_ydata()[-1]:.1f} % on test images, after the training")
+plt.show()

@@ -10,14 +10,13 @@ texts alone, the graph alone, and both together: ``WNLLClassifier(estimator=...)
 The texts are made up, so that nothing is downloaded. For embeddings of real texts, pass their
 matrix as ``X`` instead.
 
+You learn when a classifier beside the graph gains.
+
 Some 15 seconds on one core.
 """
 
 import warnings
 
-import matplotlib
-
-matplotlib.use("Agg")
 import matplotlib.pyplot as plt
 import numpy as np
 from sklearn.decomposition import TruncatedSVD
@@ -29,7 +28,6 @@ from sklearn.preprocessing import Normalizer
 from sklearn_wnll import WNLLClassifier
 from sklearn_wnll.datasets import hide_labels
 from sklearn_wnll.exceptions import CollapsedClassesWarning, FewLabelsWarning
-from sklearn_wnll.plotting import LabelBudgetDisplay
 
 LABELS_PER_CLASS = (1, 2, 5, 10, 20)
 DRAWS = 4
@@ -117,7 +115,13 @@ print(f"With 20 labels per class: estimator_weight_ = {both.estimator_weight_:.2
 # -----------
 
 figure, ax = plt.subplots(figsize=(7, 4.5), layout="constrained")
-LabelBudgetDisplay(LABELS_PER_CLASS, accuracy).plot(ax)
-ax.set_title("1,500 short texts on four topics")
-figure.savefig("text_embeddings.png", dpi=150)
-print("Saved the picture as text_embeddings.png")
+for (name, scores), style in zip(accuracy.items(), ("C9o-", "C0s-", "C3^-"), strict=True):
+    means, spreads = 100 * scores.mean(axis=1), 100 * scores.std(axis=1)
+    ax.errorbar(LABELS_PER_CLASS, means, spreads, fmt=style, capsize=3, label=name)
+ax.set(xscale="log", xlabel="labels per class", ylabel="accuracy on the hidden labels (%)")
+ax.set_xticks(LABELS_PER_CLASS, map(str, LABELS_PER_CLASS))
+ax.minorticks_off()
+ax.grid(alpha=0.3)
+ax.legend(loc="lower right")
+ax.set_title("1,500 short texts: the graph and the regression together")
+plt.show()

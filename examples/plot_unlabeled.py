@@ -3,21 +3,17 @@
 What unlabelled rows give
 ==========================
 
-The digits of scikit-learn, with 3 to 20 labels per class: the error on test images, once learned
-from the labelled images alone, and once with 1,000 unlabelled ones beside them. For
+The digits of scikit-learn, with 3 to 20 labels per class: the error on test images after learning
+from the labelled images alone, and with up to 970 unlabelled ones beside them. For
 :class:`~sklearn_wnll.WNLLClassifier` these make up the graph along which the labels spread;
 :class:`~sklearn_wnll.DeepWNLLClassifier` has them labelled by the graph of its features, and
 learns from that.
 
+You learn that the unlabelled images take away half of the errors or more if labels are few.
+
 A minute and a half on two cores.
 """
 
-import argparse
-import time
-
-import matplotlib
-
-matplotlib.use("Agg")
 import matplotlib.pyplot as plt
 import numpy as np
 from sklearn.datasets import load_digits
@@ -29,7 +25,7 @@ from sklearn_wnll.datasets import hide_labels
 from sklearn_wnll.deep import LinearStep, PseudoLabelStep
 
 RATES = 3, 5, 10, 20
-COLORS = {"labelled alone": "#D55E00", "with unlabelled": "#0072B2"}
+COLORS = {"labelled alone": "C7", "with unlabelled": "C0"}
 
 # %%
 # The two estimators
@@ -93,47 +89,31 @@ def errors(per_class, seed):
     return found
 
 
+found = {}
+for rate in RATES:
+    found[rate] = [errors(rate, seed) for seed in range(2)]
+    print(f"{rate} labels per class")
+    for estimator, name in found[rate][0]:
+        values = [one[estimator, name] for one in found[rate]]
+        print(f"  {estimator:19} {name:16} {np.mean(values):5.1f} ± {np.std(values):.1f} %")
+
 # %%
-# The picture
-# -----------
+# Error against the number of labels
+# ----------------------------------
+# Means of two draws of the labels, with their standard deviation.
 
-
-def draw(found):
-    """Plot the errors of each estimator against the number of labels."""
-    figure, axes = plt.subplots(1, 2, figsize=(10, 4), sharey=True, layout="constrained")
-    for ax, estimator in zip(axes, ("WNLLClassifier", "DeepWNLLClassifier"), strict=True):
-        for name, color in COLORS.items():
-            values = np.array([[one[estimator, name] for one in found[rate]] for rate in RATES])
-            ax.errorbar(
-                RATES, values.mean(axis=1), values.std(axis=1), color=color, marker="o",
-                capsize=3, label=name,
-            )  # fmt: skip
-        ax.set(xlabel="labels per class", xscale="log", title=estimator, ylim=(0, None))
-        ax.set_xticks(RATES, map(str, RATES))
-        ax.minorticks_off()
-        ax.grid(alpha=0.3)
-    axes[0].set_ylabel("error on 797 test images (%)")
-    axes[1].legend()
-    return figure
-
-
-def main():
-    """Run the experiment, print the errors and save the picture."""
-    parser = argparse.ArgumentParser(description="What unlabelled rows give.")
-    parser.add_argument("--seeds", type=int, default=2, help="draws of labels (default: 2)")
-    parser.add_argument("--output", default="unlabeled.png", help="picture")
-    args = parser.parse_args()
-    found = {}
-    for rate in RATES:
-        start = time.perf_counter()
-        found[rate] = [errors(rate, seed) for seed in range(args.seeds)]
-        print(f"{rate} labels per class ({time.perf_counter() - start:.0f} s)")
-        for estimator, name in found[rate][0]:
-            values = [one[estimator, name] for one in found[rate]]
-            print(f"  {estimator:19} {name:16} {np.mean(values):5.1f} ± {np.std(values):.1f} %")
-    draw(found).savefig(args.output, dpi=150)
-    print(f"Saved the picture as {args.output}")
-
-
-if __name__ == "__main__":
-    main()
+figure, axes = plt.subplots(1, 2, figsize=(9.5, 3.8), sharey=True, layout="constrained")
+for ax, estimator in zip(axes, ("WNLLClassifier", "DeepWNLLClassifier"), strict=True):
+    for name, color in COLORS.items():
+        values = np.array([[one[estimator, name] for one in found[rate]] for rate in RATES])
+        ax.errorbar(
+            RATES, values.mean(axis=1), values.std(axis=1), color=color, marker="o", capsize=3,
+            label=name,
+        )  # fmt: skip
+    ax.set(xlabel="labels per class", xscale="log", title=estimator, ylim=(0, None))
+    ax.set_xticks(RATES, map(str, RATES))
+    ax.minorticks_off()
+    ax.grid(alpha=0.3)
+axes[0].set_ylabel("error on 797 test images (%)")
+axes[1].legend()
+plt.show()

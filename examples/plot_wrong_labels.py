@@ -91,7 +91,7 @@ for (name, values), (color, style), offset in zip(found.items(), STYLES, offsets
     places = 100 * np.array(RATES) + offset
     ax.errorbar(places, means, spreads, fmt=style, color=color, capsize=3, label=name)
 ax.set(xlabel="wrong labels (%)", ylabel="accuracy on the hidden labels (%)")
-ax.set_title('label_noise="auto" withstands wrong labels best')
+ax.set_title("With 40 % wrong labels, the WNLL loses 3 points, LabelSpreading 8")
 ax.grid(alpha=0.3)
 ax.legend(loc="lower left", frameon=False, handlelength=4)
 plt.show()

@@ -64,16 +64,18 @@ def save_figure(figure, path):
 def store(name):
     """Run a script and replace what is stored of it."""
     script, start, n_pictures, record = EXAMPLES / f"plot_{name}.py", time.process_time(), 0, {}
-    for path in STORE.glob(f"{name}_[0-9]*.png"):
-        path.unlink()
+    before = set(STORE.glob(f"{name}_[0-9]*.png"))
     for number, figures, printed in run_script(script):
         for figure in figures:
             n_pictures += 1
             path = STORE / f"{name}_{n_pictures}.png"
             save_figure(figure, path)
+            before.discard(path)
             print(f"{path.relative_to(DOCS.parent)}: {path.stat().st_size / 1000:.0f} kB")
         if figures or printed:
             record[number] = {"figures": [titles(figure) for figure in figures], "text": printed}
+    for path in before:
+        path.unlink()
     day = datetime.date.today().isoformat()
     text = json.dumps({"day": day, "blocks": record}, indent=1, ensure_ascii=False)
     (STORE / f"{name}.json").write_text(text + "\n", encoding="utf-8")

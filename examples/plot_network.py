@@ -1,7 +1,7 @@
 """
-================================================
+=================================================
 The parts of the network, and which of them learn
-================================================
+=================================================
 
 :class:`~sklearn_wnll.DeepWNLLClassifier` has a backbone, a buffer block and two heads: a linear
 one, and a graph on which the weighted nonlocal Laplacian (WNLL) interpolates the labels. Each step

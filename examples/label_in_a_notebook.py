@@ -20,6 +20,8 @@ fitted to it. ``Labeler(X, classes, draw, y)`` goes on from labels that were sav
 and matplotlib: ``pip install "sklearn-wnll[notebook]"``.
 """
 
+# sphinx_gallery_thumbnail_path = "_static/gallery/labeling_1.png"
+
 import warnings
 from io import BytesIO
 from textwrap import fill

@@ -63,7 +63,7 @@ METHODS = {
     "WNLL": lambda few: wnll.fit(X, few).transduction_,
     "Graph Laplacian": lambda few: laplace.fit(X, few).transduction_,
     "LabelSpreading (knn)": spread,
-    "1-nearest neighbor": nearest,
+    "1-nearest neighbour": nearest,
 }
 if WITH_SELF_TRAINING:
     METHODS["Self-training"] = self_train

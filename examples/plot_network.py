@@ -75,7 +75,7 @@ def draw_step(ax, samples, learning, idle, below):
     ax.axis("off")
 
 
-figure, axes = plt.subplots(1, 4, figsize=(11, 4.6), layout="constrained")
+figure, axes = plt.subplots(1, 4, figsize=(9.6, 4.4), layout="constrained")
 for ax, (title, step) in zip(axes, STEPS.items(), strict=True):
     draw_step(ax, *step)
     ax.set_title(title)

@@ -28,8 +28,6 @@ def _directives(name, day, figures, text, first):
     if text:
         yield ".. rst-class:: sphx-glr-script-out\n\n .. code-block:: none\n\n"
         yield indent(text, "    ") + "\n\n"
-    if text and not figures:
-        yield f" Printed on {day}.\n\n"
 
 
 def _show(app, docname, source):

@@ -3,15 +3,17 @@
 Cross-validation with few labels
 ======================================
 
-Digits with 10 labels per class, and a marker, -1, on all other rows. scikit-learn's splitters and
-scorers take the marker for a class. So with plain folds a model that predicts digits is wrong on
-every unlabelled row of the test part, and one that predicts the marker is right; and a fifth of
-the unlabelled rows is missing from each training.
-:class:`~sklearn_wnll.model_selection.LabeledFold` tests on labelled rows alone, and leaves every
+Digits with 10 labels per class, and the marker -1 on all other rows. scikit-learn's splitters and
+scorers take the marker for a class. So with plain folds, a model that predicts digits is wrong on
+every unlabelled row of the test part, and a model that predicts the marker is right. Besides, a
+fifth of the unlabelled rows is missing from each training part.
+:class:`~sklearn_wnll.model_selection.LabeledFold` tests on labelled rows alone, and keeps every
 unlabelled row in every training part.
 
-What each way says of a model is compared with what is true here: the accuracy of ``predict`` on
-the rows whose labels were hidden. Half a minute on one core.
+You learn which scores are near the truth, the accuracy of ``predict`` on the rows whose labels were
+hidden.
+
+Half a minute on one core.
 """
 
 import warnings
@@ -35,8 +37,8 @@ warnings.filterwarnings("ignore", "invalid value encountered in divide", Runtime
 # %%
 # Three models
 # ------------
-# Two that learn from unlabelled rows, and one that does not know of them, and learns the marker as
-# an eleventh class.
+# Two learn from unlabelled rows. The third does not know about them, and learns the marker as an
+# eleventh class.
 
 MODELS = {
     "WNLLClassifier": WNLLClassifier(),
@@ -78,8 +80,8 @@ def compare(model):
 
 
 # %%
-# What they say
-# -------------
+# The scores
+# ----------
 
 found = {name: compare(model) for name, model in MODELS.items()}
 names = list(found["WNLLClassifier"])
@@ -90,14 +92,12 @@ for name in names:
     print(f"{name:26s}" + "".join(f"{np.mean(v):15.1f} ± {np.std(v):4.1f}" for v in values))
 
 # %%
-# Plain folds with an accuracy give a model that knows digits at most the part of labelled rows,
-# 5.6 % here, and prefer the one that predicts the marker. ``LabeledFold`` is near the truth, and
-# finds that one out. It trains with four fifths of the labels and tests on 20 rows in each fold:
-# a little below the truth, and with a larger spread, so that it does not tell apart what differs
-# by a point.
+# With plain folds, the accuracy of a model that knows digits is at most the part of labelled rows,
+# 5.6 % here, and the model that predicts the marker looks best. ``LabeledFold`` is near the truth
+# for all three. It trains with four fifths of the labels and tests on 20 rows in each fold. So its
+# scores spread more than the truth, and cannot separate models that differ by a point.
 #
-# (LabelSpreading predicts other labels for fitted rows than its ``transduction_`` holds, and here
-# better ones.)
+# LabelSpreading is judged by ``predict``, which is better here than its ``transduction_``.
 
 figure, ax = plt.subplots(figsize=(8.5, 4), layout="constrained")
 colors = ("0.55", "0.7", "0.85", "C0", "black")

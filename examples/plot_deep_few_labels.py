@@ -29,8 +29,8 @@ from sklearn_wnll.plotting import StageHistoryDisplay
 COLORS = {"linear": "C3", "wnll": "C0"}
 
 # %%
-# A backbone of one's own
-# -----------------------
+# A backbone of your own
+# ----------------------
 # Any module that returns features will do. The estimator finds their number, and adds the buffer
 # block and the two heads.
 
@@ -55,7 +55,7 @@ def small_cnn(in_channels):
 # ---------------
 # 1,000 images are fitted, 100 of them with their label; the other 797 are test images. Each step
 # has an object with its settings. ``wnll`` is the graph on which the estimator labels and predicts:
-# digits want fewer neighbors than the default of 30, since nearby digits usually share a class.
+# digits need fewer neighbours than the default of 30, since nearby digits usually share a class.
 
 
 def errors(seed):

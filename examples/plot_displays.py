@@ -3,7 +3,7 @@
 Three displays
 ==================
 
-Three displays of ``sklearn_wnll.plotting``, by scikit-learn's conventions: each is made from an
+``sklearn_wnll.plotting`` follows scikit-learn's conventions for displays: each is made from an
 estimator, draws in the axes that you pass or in new ones, and keeps what it drew.
 
 - :class:`~sklearn_wnll.plotting.TransductionDisplay`: the fitted points, by class and certainty.

@@ -4,7 +4,7 @@ One new row, transductive and inductive
 =======================================
 
 Four labelled points of each moon are fitted, and a new point is predicted (the star). *Inductive*:
-it gets the weighted mean of its nearest fitted points, which here belong to the other moon.
+it gets the weighted mean of its nearest fitted points, most of which lie on the other moon.
 *Transductive*: it joins the graph. If it comes alone, little changes. If it comes with the other
 new points, the labels travel along the moon to the star.
 

@@ -3,9 +3,9 @@
 Embeddings of texts: a graph and a classifier beside
 ====================================================
 
-Labels for a few of 1,500 short texts on four topics. The texts are embedded as TF-IDF vectors of
+A few of 1,500 short texts on four topics are labelled. The texts are embedded as TF-IDF vectors of
 reduced dimension. Three methods label the rest: a logistic regression that learns from the labelled
-texts alone, the graph alone, and both together: ``WNLLClassifier(estimator=...)``.
+texts alone, the graph alone, and both together, ``WNLLClassifier(estimator=...)``.
 
 The texts are made up, so that nothing is downloaded. For embeddings of real texts, pass their
 matrix as ``X`` instead.

@@ -4,7 +4,7 @@ What unlabelled rows give
 ==========================
 
 The digits of scikit-learn, with 3 to 20 labels per class: the error on test images after learning
-from the labelled images alone, and with up to 970 unlabelled ones beside them. For
+from the labelled images alone, and from 800 to 970 unlabelled ones too. For
 :class:`~sklearn_wnll.WNLLClassifier` these make up the graph along which the labels spread;
 :class:`~sklearn_wnll.DeepWNLLClassifier` has them labelled by the graph of its features, and
 learns from that.

@@ -89,8 +89,8 @@ for draw, results in found.items():
 # %%
 # Accuracy with each prior
 # ------------------------
-# Left, the labels say nothing about the frequencies, and ``class_prior="labeled"`` harms. Right, the
-# labels are a fair sample, but too small a one to gain by. Bars are one standard deviation.
+# Left, the labels say nothing about the frequencies, and ``class_prior="labeled"`` harms. Right,
+# the labels are a fair sample, but too small a one to gain by. Bars are one standard deviation.
 
 titles = {"per class": "three labels per class", "at random": "labels drawn at random"}
 figure, axes = plt.subplots(1, 2, figsize=(9, 4), sharey=True, layout="constrained")

@@ -9,7 +9,7 @@ from sphinx.errors import ExtensionError
 SECTIONS = {
     "Begin here": (
         "How little it takes, and how it is used.",
-        ["plot_two_moons", "plot_few_labels", "plot_text_embeddings", "plot_labeling",
+        ["plot_at_a_glance", "plot_few_labels", "plot_text_embeddings", "plot_labeling",
          "label_in_a_notebook"],
     ),
     "How it works": (

@@ -57,11 +57,11 @@ def run_rounds(choose, seed):
 
 n_labels = np.arange(5, 101, 5)
 found = {name: [run_rounds(choose, s) for s in range(5)] for name, choose in METHODS.items()}
-print("labels        " + "".join(f"{n:>12d}" for n in n_labels[[1, 3, 9, 19]]))
+print("labels        " + "".join(f"{n:>14d}" for n in n_labels[[1, 3, 9, 19]]))
 for name, scores in found.items():
     spans = zip(np.mean(scores, axis=0), np.std(scores, axis=0), strict=True)
     spans = [f"{mean:5.1f} ± {spread:4.1f}" for mean, spread in spans]
-    print(f"{name:14s}" + "".join(f"{spans[i]:>12s}" for i in (1, 3, 9, 19)))
+    print(f"{name:14s}" + "".join(f"{spans[i]:>14s}" for i in (1, 3, 9, 19)))
 
 # %%
 # Accuracy against the number of labels

@@ -114,7 +114,8 @@ class WNLLClassifier(KeepsGraph, Serves, SuggestsLabels, SuspectsLabels, BaseEst
     estimator_labels : {"graph", "given"}, default="graph"
         Labels that the ``estimator`` learns from. ``"graph"``: the given labels, and the labels
         that the graph predicts for the unlabelled rows, weighted by their probability; each kind
-        has half of the total weight. ``"given"``: the given labels alone.
+        has half of the total weight. Classes are weighted more alike the less the given labels say
+        about their sizes. ``"given"``: the given labels alone, with equal weights.
     estimator_weight : float >= 0 or "auto", default="auto"
         Weight of the ``estimator``'s distribution, as a multiple of the weight of all neighbours of
         a row. ``"auto"`` is 0 if the classifier fails to learn the graph's labels: if, on rows

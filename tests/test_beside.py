@@ -131,13 +131,21 @@ class Recorder(GaussianNB):
         return super().fit(X, y, sample_weight)
 
 
-def test_each_class_teaches_as_much_as_any_other(digits):
+@pytest.mark.parametrize(("n_labels", "more"), [(1, 0), (3, 40), (4, 0)])
+def test_classes_teach_more_alike_the_less_their_sizes_are_known(digits, n_labels, more):
     X, y, _ = digits
     uneven = (y > 4) | (np.arange(len(y)) % 7 == 0)
-    X, few = X[uneven], hide_labels(y[uneven], 3, random_state=0)
-    totals = WNLLClassifier(estimator=Recorder()).fit(X, few).estimator_.totals_
-    np.testing.assert_allclose(totals, totals.mean(), rtol=1e-9)
-    assert 0.3 * len(X) < totals.sum() < 2 * len(X)
+    X, y = X[uneven], y[uneven]
+    few = hide_labels(y, n_labels, random_state=0)
+    few[np.flatnonzero(y == 9)[:more]] = 9
+    model = WNLLClassifier(estimator=Recorder(), n_stages=1, random_state=0).fit(X, few)
+    plain = WNLLClassifier(label_weight="auto" if more else "poisson").fit(X, few)
+    weights = np.where(few < 0, plain.label_distributions_.max(axis=1), 0)
+    weights[few >= 0] = weights.sum() / (few >= 0).sum()
+    sizes = np.bincount(plain.transduction_, weights)
+    expected = sizes ** (1 - (1 if more else n_labels**-0.5))
+    expected *= weights.sum() / expected.sum()
+    np.testing.assert_allclose(model.estimator_.totals_, expected, rtol=0.02)
 
 
 def test_a_classifier_sees_a_data_frame_as_it_is(digits):

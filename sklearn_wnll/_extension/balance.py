@@ -4,7 +4,7 @@ import numpy as np
 
 from .class_prior import class_factors_of_sum
 
-__all__ = ["adaptive_weight", "balancing_factors", "dispersion"]
+__all__ = ["adaptive_weight", "balancing_factors", "chance_of_sizes", "dispersion"]
 
 _TENTH = 10  # times the points that a label reaches, by measurement on four data sets
 _MANY_ROWS = 10  # without a label, for each class: so many even out masses
@@ -56,6 +56,19 @@ def balancing_factors(total, n_rows, masses, codes, counts):
     ratio = _variance_ratio(np.log1p(masses), codes, len(counts))
     power = max(min(1.0, spread), min(1.0, _NOISE_RATIO / max(ratio, 1e-9)) ** 2)
     return class_factors_of_sum(total, n_rows, prior, frequencies) ** power
+
+
+def chance_of_sizes(counts):
+    """How much of what sizes the graph gives to classes is chance, in [0, 1].
+
+    All of it if the numbers of labels (n_classes,) differ, or with one label for each class. If
+    they are equal, the graph's sizes tell of the true ones the better the more labels there are.
+
+    >>> chance_of_sizes(np.array([1, 1])), chance_of_sizes(np.array([4, 4]))
+    (1.0, 0.5)
+    """
+    per_class = counts.sum() / np.count_nonzero(counts)
+    return float(max(min(1.0, dispersion(counts)), per_class**-0.5))
 
 
 def dispersion(counts):

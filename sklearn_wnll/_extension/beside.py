@@ -9,6 +9,7 @@ from sklearn.pipeline import Pipeline
 from sklearn.utils import _safe_indexing
 from sklearn.utils.validation import has_fit_parameter
 
+from .balance import chance_of_sizes
 from .folds import deal_folds, has_others
 from .held_out import Extended, hold_out
 from .system import Unary
@@ -113,8 +114,8 @@ class _Lessons(NamedTuple):
     def of_graph(cls, extension, labels):
         """Labels of the graph, weighted by their probability; given ones weigh as much in all.
 
-        Then each class is made to weigh as much as any other: how many rows the graph gives it is
-        partly chance, of which the classifier would make a prior.
+        Then classes are made to weigh more alike: how many rows the graph gives to each is partly
+        chance, of which the classifier would make a prior.
         """
         rows = np.flatnonzero(extension.reached)
         u, given = extension.u[rows], labels.codes[rows] >= 0
@@ -122,7 +123,8 @@ class _Lessons(NamedTuple):
         weights, tested = np.where(given, 0, first), np.where(given, 0, first - second)
         weights[given] = weights.sum() / np.count_nonzero(given) if weights.any() else 1.0
         codes = u.argmax(axis=1)
-        even = weights / np.bincount(codes, weights)[codes]
+        counts = np.bincount(labels.codes[labels.rows], minlength=labels.n_classes)
+        even = weights * np.bincount(codes, weights)[codes] ** -chance_of_sizes(counts)
         return cls(rows, codes, even * weights.sum() / even.sum(), tested)
 
     def of(self, part):

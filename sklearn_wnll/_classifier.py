@@ -73,11 +73,10 @@ class WNLLClassifier(KeepsGraph, Serves, SuggestsLabels, SuspectsLabels, BaseEst
         labelled:
 
         - ``"auto"`` is ``n / (10 m)``, at least 1. The more the number of labels differs between
-          classes, the closer it is to ``n / m``. Without ``class_prior``, it also evens out the
-          mass of the classes, as far as their differences may be due to chance. If nearly all
-          fitted rows are labelled, they leave no mass; new rows then join with ``n / m`` for up to
-          4 labels per class, and with less for more labels. With an ``estimator``, it is
-          ``"poisson"`` if the classes have about equally many labels.
+          classes, the closer it is to ``n / m``. Without ``class_prior`` and ``estimator``, it
+          also evens out the mass of the classes, as far as their differences may be due to chance.
+          If nearly all fitted rows are labelled, they leave no mass; new rows then join with
+          ``n / m`` for up to 4 labels per class, and with less for more labels.
         - ``"wnll"`` is ``n / m``, as in the paper.
         - ``"laplace"`` is 1: the graph Laplacian, which degenerates if labels are few.
         - ``"poisson"`` weights all points by the solution of a Poisson equation with sources at

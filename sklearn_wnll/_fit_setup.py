@@ -10,7 +10,6 @@ from numpy.typing import NDArray
 from sklearn.base import clone
 from sklearn.utils import check_random_state
 
-from ._extension.balance import dispersion
 from ._extension.beside import Classifier, Companion, Known
 from ._extension.row_labels import RowLabels
 from ._extension.solution import Recipe
@@ -21,7 +20,6 @@ from ._graph_rows import as_given
 
 __all__ = ["Kept", "build_graph", "check_combination", "plan_extension"]
 
-_EVEN = 0.1  # of the dispersion that numbers of labels have at random
 _OF_GRAPH = "n_neighbors", "scale_neighbor", "metric", "neighbors", "template_size", "random_state"
 
 
@@ -95,8 +93,15 @@ def plan_extension(
     model: Any, kept: Kept, classes: NDArray[Any], labels: RowLabels, companion: Known | None
 ) -> tuple[Recipe, Extender]:
     """How labels are extended, and what is done then."""
-    recipe = _make_recipe(model, kept, classes, companion)
-    return recipe, _make_extender(model, labels, kept.seed, alone=recipe.companion is None)
+    extender = Extender(
+        label_weight=model.label_weight,
+        label_noise=model.label_noise,
+        fallback=labels.fallback,
+        tol=model.tol,
+        max_iter=model.max_iter,
+        seed=kept.seed,
+    )
+    return _make_recipe(model, kept, classes, companion), extender
 
 
 def _make_recipe(model: Any, kept: Kept, classes: NDArray[Any], companion: Known | None) -> Recipe:
@@ -112,23 +117,6 @@ def _make_recipe(model: Any, kept: Kept, classes: NDArray[Any], companion: Known
         seed=kept.seed,
     )
     return Recipe(learner, model.volume_constraint, model.n_jobs)
-
-
-def _make_extender(model: Any, labels: RowLabels, seed: int, *, alone: bool) -> Extender:
-    """How labels are extended, alone or beside a classifier."""
-    weight = model.label_weight
-    if weight == "auto" and not alone:
-        counts = np.bincount(labels.codes[labels.rows], minlength=labels.n_classes)
-        if dispersion(counts) < _EVEN:
-            weight = "poisson"
-    return Extender(
-        label_weight=weight,
-        label_noise=model.label_noise,
-        fallback=labels.fallback,
-        tol=model.tol,
-        max_iter=model.max_iter,
-        seed=seed,
-    )
 
 
 def build_graph(model: Any, X: Any, codes: NDArray[Any], extender: Extender) -> Templates:

@@ -63,7 +63,7 @@ def digits():
 @pytest.mark.parametrize("guess", [Guess(), DummyClassifier(), DummyClassifier(strategy="uniform")])
 def test_a_classifier_that_guesses_changes_nothing(digits, guess):
     X, _, few = digits
-    plain = WNLLClassifier(label_weight="poisson").fit(X, few)
+    plain = WNLLClassifier().fit(X, few)
     beside = WNLLClassifier(estimator=guess).fit(X, few)
     assert beside.estimator_weight_ == 0
     np.testing.assert_allclose(beside.label_distributions_, plain.label_distributions_)
@@ -139,10 +139,11 @@ def test_classes_teach_more_alike_the_less_their_sizes_are_known(digits, n_label
     few = hide_labels(y, n_labels, random_state=0)
     few[np.flatnonzero(y == 9)[:more]] = 9
     model = WNLLClassifier(estimator=Recorder(), n_stages=1, random_state=0).fit(X, few)
-    plain = WNLLClassifier(label_weight="auto" if more else "poisson").fit(X, few)
-    weights = np.where(few < 0, plain.label_distributions_.max(axis=1), 0)
+    plain = WNLLClassifier().fit(X, few)
+    u = plain.label_distributions_
+    weights = np.where(few < 0, u.max(axis=1), 0)
     weights[few >= 0] = weights.sum() / (few >= 0).sum()
-    sizes = np.bincount(plain.transduction_, weights)
+    sizes = np.bincount(u.argmax(axis=1), weights)
     expected = sizes ** (1 - (1 if more else n_labels**-0.5))
     expected *= weights.sum() / expected.sum()
     np.testing.assert_allclose(model.estimator_.totals_, expected, rtol=0.02)
@@ -226,16 +227,8 @@ def test_overwriting_x_after_fit_changes_no_held_out_label(digits, kind):
     np.testing.assert_array_equal(model._answer.find_held_out().u, expected)
 
 
-@pytest.mark.parametrize("labels", ["per class", "at random"])
-def test_poisson_weights_are_for_equal_numbers_of_labels(digits, labels):
-    X, y, _ = digits
-    few = hide_labels(y, 5, random_state=0)
-    if labels == "at random":
-        few = np.where(np.random.default_rng(0).random(len(y)) < 0.03, y, -1)
-    weight = "poisson" if labels == "per class" else "auto"
+def test_masses_are_not_evened_out_beside_a_classifier_that_tells_sizes(digits):
+    X, _, few = digits
     model = WNLLClassifier(estimator=GaussianNB(), random_state=0).fit(X, few)
-    templates = model._answer.templates
-    assert templates.extender.label_weight == weight
-    if weight == "auto":
-        assert model._answer.class_factors is None  # the classifier tells how large classes are
-        np.testing.assert_array_equal(model.label_distributions_, templates.fitted().u)
+    assert model._answer.class_factors is None
+    np.testing.assert_array_equal(model.label_distributions_, model._answer.templates.fitted().u)

@@ -16,8 +16,8 @@ IGNORES_FEW_LABELS = [
 
 
 def examples(n):
-    """Settings of a test that draws ``n`` examples; a tenth of them with the profile "few"."""
-    share = settings.default.max_examples / settings.get_profile("default").max_examples
+    """Settings of a test that draws ``n`` cases with the profile "many", fewer with the others."""
+    share = settings.default.max_examples / settings.get_profile("many").max_examples
     return settings(max_examples=max(2, round(n * share)))
 
 

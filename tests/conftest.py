@@ -18,8 +18,9 @@ from sklearn_wnll.datasets import hide_labels
 collect_ignore = [] if find_spec("torch") and find_spec("skorch") else ["deep"]
 
 os.environ.setdefault("MPLBACKEND", "Agg")  # draw without a screen
-settings.register_profile("default", max_examples=200, deadline=None)
-settings.register_profile("few", max_examples=20, deadline=None)
+# Each run draws other cases, so that many runs see what one with the profile "many" does.
+for name, n_cases in (("few", 20), ("default", 100), ("many", 200)):
+    settings.register_profile(name, max_examples=n_cases, deadline=None)
 settings.load_profile("default")
 
 

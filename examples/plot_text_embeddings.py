@@ -105,8 +105,7 @@ for name, find_topics in METHODS.items():
 # How much the classifier counts
 # ------------------------------
 # ``estimator_weight_`` is its weight, as a multiple of that of all neighbours of a row: 0 leaves it
-# aside, 1 makes it count as much as they do. It follows the odds that the graph errs. With 20
-# labels per class, the regression alone is a point better here: it needs the graph no longer.
+# aside, 1 makes it count as much as they do. It follows the odds that the graph errs.
 
 print(f"With 20 labels per class: estimator_weight_ = {both.estimator_weight_:.2f}")
 

@@ -117,13 +117,16 @@ html_copy_source = False
 html_show_sourcelink = False
 
 _EXAMPLE = re.compile(r"\]\((?:\.\./)+examples/(\w+)\.py\)")
+_PERCENT = re.compile(r"(?<=\d) %")
 
 
 def _adapt(app, docname, source):
     """Lead links to a script to its page in the gallery; tidy what pytest and tables need."""
     text = source[0].replace("\n\n```\n", "\n```\n")  # the empty line that ends a doctest
     text = _EXAMPLE.sub(r"](/gallery/\1.rst)", text)
-    source[0] = text.replace(" ± ", "\N{NO-BREAK SPACE}±\N{NO-BREAK SPACE}")
+    prose_and_code = text.split("```")
+    prose_and_code[::2] = [_PERCENT.sub("\N{NO-BREAK SPACE}%", part) for part in prose_and_code[::2]]
+    source[0] = "```".join(prose_and_code).replace(" ± ", "\N{NO-BREAK SPACE}±\N{NO-BREAK SPACE}")
 
 
 def setup(app):

@@ -125,7 +125,9 @@ def _adapt(app, docname, source):
     text = source[0].replace("\n\n```\n", "\n```\n")  # the empty line that ends a doctest
     text = _EXAMPLE.sub(r"](/gallery/\1.rst)", text)
     prose_and_code = text.split("```")
-    prose_and_code[::2] = [_PERCENT.sub("\N{NO-BREAK SPACE}%", part) for part in prose_and_code[::2]]
+    prose_and_code[::2] = [
+        _PERCENT.sub("\N{NO-BREAK SPACE}%", part) for part in prose_and_code[::2]
+    ]
     source[0] = "```".join(prose_and_code).replace(" ± ", "\N{NO-BREAK SPACE}±\N{NO-BREAK SPACE}")
 
 

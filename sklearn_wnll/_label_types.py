@@ -295,8 +295,7 @@ def _not_sortable(kinds: set[type], error: Exception) -> str:
     if len(kinds) > 1:
         return (
             f"y mixes labels of the types {names}, which cannot be sorted: {error}. Convert them "
-            "to one type, for instance with y.astype(str); among strings, None or '-1' marks an "
-            "unlabelled row."
+            "to one type: for strings, write str(label), and None or '-1' where there is no label."
         )
     return (
         f"y holds labels of the type {names}, which cannot be hashed and sorted: {error}. Pass "

@@ -98,7 +98,10 @@ def encode_labels(
         nan = column.values.dtype.kind == "f" and (column.missing & ~column.masked).any()
         if may_be_empty and not (_is_auto(unlabeled) and nan):
             return EncodedLabels(column.known(labeled), codes)
-        none_yet = " To begin without any label, pass numpy.full(len(X), -1)."
+        none_yet = (
+            " To begin without any label, pass numpy.full(len(X), -1), or numpy.full(len(X), None) "
+            "if labels will be strings."
+        )
         raise ValueError(
             f"Every row of y is unlabelled (unlabeled={unlabeled!r}). Give at least one row a "
             "label, or pass unlabeled=None if the marker is a class."

@@ -11,6 +11,7 @@ PAGE = (ROOT / "docs" / "guide" / "troubleshooting.md").read_text()
 FROM_SKLEARN = {
     "Input X contains NaN",
     "Input y contains NaN",
+    "Scoring failed",
     "could not convert string to float",
 }
 

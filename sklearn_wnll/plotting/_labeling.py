@@ -377,6 +377,7 @@ class LabelingDisplay:
         if (gain[np.isfinite(gain)] > 0).all():
             ax.set_yscale("log")
             ax.yaxis.set_major_formatter("{x:g}")
+            ax.yaxis.set_minor_formatter("{x:g}" if gain.max() < 10 * gain.min() else "")
         ax.grid(alpha=0.3)
 
     def _draw_rows(self, ax: "Axes") -> None:

@@ -1,4 +1,4 @@
-"""The graph of points: what an estimator asks of it, however they are given."""
+"""The graph of points: its interface to an estimator, whatever form the data has."""
 
 from abc import ABC, abstractmethod
 
@@ -22,26 +22,26 @@ class PointGraph(ABC):
 
     @abstractmethod
     def add_queries(self, new):
-        """Weights of all points when new ones have joined (n_points + n_new, n_points + n_new).
+        """Return all weights after new points have joined (n_points + n_new, n_points + n_new).
 
-        New points come last, and may have become neighbours of fitted ones.
+        New points come last, and may be neighbours of fitted ones.
         """
 
     @abstractmethod
     def compact(self):
-        """The graph without its edges, which answers :meth:`query_weights` all the same."""
+        """Return the graph without its edges, which still answers :meth:`query_weights`."""
 
     @abstractmethod
     def query_weights(self, new):
-        """Weights of the edges from new points to fitted ones (n_new, n_points)."""
+        """Return weights of the edges from new points to fitted ones (n_new, n_points)."""
 
 
 class GraphBuilder(ABC):
-    """Rows to points to graph."""
+    """Turn rows into points, and points into a graph."""
 
     @abstractmethod
     def points(self, X):
-        """Find the :class:`~.points.Points` of rows, and what :meth:`build` takes of each."""
+        """Find the :class:`~.points.Points` of rows, and the input of :meth:`build` for each."""
 
     @abstractmethod
     def build(self, points):

@@ -14,7 +14,7 @@ __all__ = ["make_graph_builder"]
 def make_graph_builder(
     X, *, metric, neighbors, n_neighbors, scale_neighbor, template_size, random_state
 ):
-    """Make what turns rows such as ``X`` into points and graph, by the estimator's parameters."""
+    """Make the builder for rows such as ``X``, by the estimator's parameters."""
     scale_neighbor = scale_neighbor_value(scale_neighbor, n_neighbors)
     if metric == "precomputed":
         if template_size is not None:

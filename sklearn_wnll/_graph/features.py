@@ -1,4 +1,4 @@
-"""Rows of features to the graph of their nearest neighbours."""
+"""The nearest-neighbour graph of rows of features."""
 
 from copy import copy
 from dataclasses import dataclass
@@ -16,7 +16,7 @@ __all__ = ["FeatureGraph", "FeatureGraphBuilder"]
 
 
 class FeatureGraph(PointGraph):
-    """The graph of distinct rows, by a search in the space of a metric."""
+    """Graph of distinct rows, by a search in the space of a metric."""
 
     def __init__(self, rows, builder):
         self._space = FeatureSpace(builder.metric).fit(rows)
@@ -28,11 +28,11 @@ class FeatureGraph(PointGraph):
         self.weights = self._weights(self._lists, n)
 
     def add_queries(self, new):
-        """Weights of all points when new rows have joined, the new ones last."""
+        """Return the weights of all points after new rows have joined, the new ones last."""
         return self._joined(self._space.transform(new))[1]
 
     def grown(self, new):
-        """The graph when new rows have joined for good; the scale of the space stays."""
+        """Return the graph with new rows added for good; the scale of the space stays."""
         queries, grown = self._space.transform(new), copy(self)
         self._space.check_fits(queries)
         grown._lists, grown.weights = self._joined(queries)
@@ -40,13 +40,13 @@ class FeatureGraph(PointGraph):
         return grown
 
     def compact(self):
-        """The graph without its lists and edges."""
+        """Return the graph without its lists and edges."""
         compact = copy(self)
         compact._lists, compact.weights = None, sparse.csr_array((self.n_points, self.n_points))
         return compact
 
     def _joined(self, queries):
-        """Lists and weights of all points when queries have joined, in the searched space."""
+        """Find lists and weights of all points after queries joined, in the searched space."""
         lists = self._search.add_queries(self._lists, queries, self._n_neighbors)
         return lists, self._weights(lists, self.n_points + queries.shape[0])
 
@@ -62,7 +62,7 @@ class FeatureGraph(PointGraph):
 
 @dataclass(frozen=True)
 class FeatureGraphBuilder(GraphBuilder):
-    """Rows of features to points to graph, by the names of the estimator's parameters."""
+    """Builder for rows of features; attributes are named as the estimator's parameters."""
 
     metric: str | None
     search: NeighborSearch

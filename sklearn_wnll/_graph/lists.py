@@ -25,8 +25,8 @@ _BLOCK = 2048  # rows sorted or compared at a time
 class NeighborLists(NamedTuple):
     """The nearest neighbours of some points, nearest first, and their distances.
 
-    ``indices`` and ``distances`` are (n_points, n_neighbors). A list that is shorter is filled up
-    with -1 at distance infinity. No list of a point among points holds the point itself.
+    ``indices`` and ``distances`` are (n_points, n_neighbors). Shorter lists are padded with -1 at
+    distance infinity. In lists of points among points, none holds the point itself.
     """
 
     indices: np.ndarray
@@ -53,7 +53,7 @@ class NeighborLists(NamedTuple):
         ).nearest(k)
 
     def concatenate(self, other):
-        """Append the lists of other points; the shorter lists are filled up."""
+        """Append the lists of other points; the shorter lists are padded."""
         width = max(self.indices.shape[1], other.indices.shape[1])
         a, b = (
             [
@@ -71,8 +71,8 @@ class NeighborLists(NamedTuple):
     def without_self(self, self_index=None):
         """Drop each point from its own list, by index: other points at distance 0 stay.
 
-        ``self_index`` (n_points,) is the point of each list; None: all points in order. A list
-        that does not hold its point, because others are as near, loses its last entry.
+        ``self_index`` (n_points,) is the point of each list; None means all points in order. A
+        list without its point, because others are as near, loses its last entry.
         """
         self_index = np.arange(len(self.indices)) if self_index is None else self_index
         drop = self.indices == self_index[:, None]
@@ -85,9 +85,8 @@ class NeighborLists(NamedTuple):
     def with_reverse(self, order):
         """Add each point to the lists of its neighbours, if it is near enough.
 
-        Of two points, an approximate search may find the one from the other but not the other
-        from the one. In ``order`` (n_points,), points that are near come together, so what is
-        read together is in the processor's cache.
+        An approximate search may find y from x but not x from y. ``order`` (n_points,) puts nearby
+        points next to each other, so that reads hit the processor's cache.
         """
         k = self.indices.shape[1]
 
@@ -118,10 +117,9 @@ class NeighborLists(NamedTuple):
 def lists_from_graph(graph, k, self_index=None):
     """Read the k nearest neighbours of each row from distances (n_rows, n_points).
 
-    A sparse ``graph`` stores neighbours, at distance zero too; rows that store fewer than ``k``
-    keep those, and of a neighbour that is stored twice, the smaller distance counts.
-    ``self_index`` (n_rows,) is the point that each row is, which is not its own neighbour; None:
-    the rows are no points.
+    A sparse ``graph`` stores neighbours, also those at distance zero. Rows that store fewer than
+    ``k`` keep those; if a neighbour is stored twice, the smaller distance counts. ``self_index``
+    (n_rows,) is the point of each row, which is not its own neighbour; None if rows are no points.
     """
     n_rows, n_points = graph.shape
     k = min(k, n_points - (self_index is not None))
@@ -135,7 +133,7 @@ def lists_from_graph(graph, k, self_index=None):
 
 
 def _lists_from_pairs(rows, columns, distances, n_rows, k):
-    """The k nearest neighbours of each row among pairs (n_pairs,)."""
+    """Find the k nearest neighbours of each row among pairs (n_pairs,)."""
     order = np.lexsort((columns, distances, rows))
     rows, columns, distances = rows[order], columns[order], distances[order]
     counts = np.bincount(rows, minlength=n_rows)
@@ -174,7 +172,7 @@ def _lists_from_dense(graph, k, self_index):
 
 
 def _stored_distances(graph):
-    """Rows, columns and distances that a sparse matrix stores, explicit zeros included."""
+    """Return the rows, columns and distances stored in a sparse matrix, also explicit zeros."""
     graph = graph.tocoo()
     rows, columns = graph.row.astype(np.intp), graph.col.astype(np.intp)
     distances = graph.data.astype(np.float64)
@@ -187,7 +185,7 @@ def _stored_distances(graph):
 
 
 def merge_zero_distances(graph):
-    """Merge points at distance zero, which are one point, in distances (n_points, n_points).
+    """Merge points at distance zero into one point, in distances (n_points, n_points).
 
     In a sparse ``graph``, only the stored distances count. Returns the smallest distances between
     the groups (n_groups, n_groups), and the group of each point (n_points,), numbered in the order
@@ -228,7 +226,7 @@ def smallest_of_groups(distances, group):
 
 
 def smallest_of_equal(rows, columns, distances, shape):
-    """Make a sparse matrix of entries (n_entries,), the smallest of those at one place.
+    """Make a sparse matrix of entries (n_entries,), keeping the smallest at each place.
 
     Zeros are stored.
     """

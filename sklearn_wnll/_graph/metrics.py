@@ -1,4 +1,4 @@
-"""The metrics, and the space in which their distances are searched."""
+"""The metrics, and the space in which neighbours are searched."""
 
 import numpy as np
 from scipy import sparse
@@ -7,10 +7,10 @@ from .._parallel import equal_blocks, in_threads
 
 __all__ = ["METRICS", "SPARSE_METRICS", "FeatureSpace", "robust_shift_and_scale", "sampled_rows"]
 
-# Searched as Euclidean distances, of the scaled and shifted rows or of unit vectors.
+# Searched by Euclidean distance between scaled and shifted rows, or between unit vectors.
 _LENGTH_METRICS = ("euclidean", "l2", "minkowski", "sqeuclidean")
 _ANGULAR_METRICS = ("cosine", "correlation")
-# Searched as themselves.
+# Searched unchanged.
 _CITY_BLOCK_METRICS = ("manhattan", "l1", "cityblock")
 _SHIFT_INVARIANT_METRICS = (*_LENGTH_METRICS, *_CITY_BLOCK_METRICS, "chebyshev")
 _RATIO_METRICS = ("canberra", "braycurtis")
@@ -27,20 +27,20 @@ METRICS = (
 SPARSE_METRICS = (*_LENGTH_METRICS, *_CITY_BLOCK_METRICS, "cosine")
 
 _NUMBERS = 2**18  # numbers that a thread scales at a time
-_LOST = 1e-4  # of the scale: rounding that moves neighbours
-_FAR = 1e15  # in units of the data's scale; beyond it all distances are alike
-_NEAR = 4  # scales; a median that is no farther from 0 is no reason for a shift
+_LOST = 1e-4  # times the scale: rounding errors of this size change neighbours
+_FAR = 1e15  # times the data's scale; beyond it, all distances are equal
+_NEAR = 4  # scales; a median this close to 0 needs no shift
 
 
 class FeatureSpace:
     """Bring rows to a scale at which their distances can be computed.
 
-    The edge weights do not change when all points are scaled together, nor, for metrics that are
-    invariant under it, when they are shifted. So rows of huge and of tiny numbers are first
-    brought near 1, where no square overflows or vanishes, and dense rows far from the origin near
-    it. Scales are powers of two, by which nothing is rounded: what float32 rows tell apart stays
-    apart. For ``"cosine"`` and ``"correlation"`` the points are unit vectors, for which
-    ``1 - cos = |x - y|^2 / 2``, in float64. The metric None leaves rows and distances unchanged.
+    The edge weights do not change when all points are scaled together or, for metrics that are
+    invariant under it, shifted. So rows of huge or tiny numbers are first scaled near 1, where no
+    square overflows or vanishes, and dense rows far from the origin are moved near it. Scales are
+    powers of two, which round nothing: distinct float32 rows stay distinct. For ``"cosine"`` and
+    ``"correlation"`` the points are unit vectors in float64, for which
+    ``1 - cos = |x - y|^2 / 2``. The metric None leaves rows and distances unchanged.
 
     ``search_metric`` is the metric of the points that :meth:`transform` returns.
     """
@@ -56,10 +56,10 @@ class FeatureSpace:
     def fit(self, X):
         """Learn the shift and the scale of the rows ``X`` (n_samples, n_features).
 
-        Robust statistics of some rows keep one far point from pressing all others together.
+        Robust statistics of a sample keep one far point from squeezing all others together.
         """
         self.unit_, self.shift_, self.scale_ = 1.0, None, 1.0
-        # Parallel rows were rounded to the type of X, and their unit vectors once more.
+        # Parallel rows were rounded to the type of X, and their unit vectors again.
         self._rounding = np.finfo(X.dtype).eps + 8 * np.finfo(np.float64).eps
         if self.metric not in _SHIFT_INVARIANT_METRICS + _RATIO_METRICS:
             return self
@@ -80,14 +80,14 @@ class FeatureSpace:
         return self.metric is None or self.metric in _UNCHANGED_METRICS
 
     def rows(self, X):
-        """Return the rows as the metric sees them: rows that are equal then are one point.
+        """Return the rows as the metric sees them; rows equal in this form are one point.
 
-        Metrics of truth values see 0 and 1.
+        Boolean metrics see 0 and 1.
         """
         return (X != 0).astype(X.dtype) if self.metric in _BOOLEAN_METRICS else X
 
     def check_fits(self, points):
-        """Refuse points so far from the fitted rows that these hide digits of their distances."""
+        """Refuse points so far from the fitted rows that their distances lose digits."""
         if self.metric not in _SHIFT_INVARIANT_METRICS:
             return
         if _largest(points) * np.finfo(points.dtype).eps > _LOST:
@@ -99,7 +99,7 @@ class FeatureSpace:
     def transform(self, X):
         """Compute the points of rows: (n_samples, n_features), unit vectors with one more feature.
 
-        The result is ``X`` itself if the space keeps rows, else a new array.
+        The result is ``X`` itself if the space keeps rows, otherwise a new array.
         """
         if self.metric in _BOOLEAN_METRICS:
             return X != 0
@@ -137,7 +137,7 @@ class FeatureSpace:
         np.divide(X, _or_one(_row_maxima(X))[:, None], out=body, dtype=np.float64)
         if self.metric == "correlation":
             body -= body.mean(axis=1, keepdims=True)
-            # Only rounding is left of a constant row.
+            # A constant row leaves only rounding errors.
             body[np.abs(body).max(axis=1) < self._rounding] = 0
         length = np.sqrt(np.einsum("ij,ij->i", body, body))
         points[:, -1] = length == 0
@@ -148,33 +148,33 @@ class FeatureSpace:
         if self.metric == "sqeuclidean":
             return searched**2
         if self.metric in _ANGULAR_METRICS:
-            # Between parallel rows only rounding is left, which is no length scale.
+            # The distance of parallel rows is rounding error only, and no length scale.
             return np.where(searched < self._rounding, 0, searched**2 / 2)
         return searched
 
 
 def sampled_rows(X):
-    """Rows of which statistics are taken: every n-th, so that there are 1,000 to 2,000, or all."""
+    """Sample rows for statistics: every n-th, which makes 1,000 to 2,000, or all if fewer."""
     return X[:: max(1, X.shape[0] // 1000)]
 
 
 def robust_shift_and_scale(sample):
-    """A median (n_features,), None for sparse rows, and about the 0.9-quantile of the radii.
+    """Return a median (n_features,), None for sparse rows, and a scale.
 
-    A radius is the largest coordinate of a row after the shift; those that are 0 do not count, and
-    the largest one counts only if there is no other. The scale is the power of two below the
-    quantile, by which no number is rounded; 1 if all radii are 0.
+    A radius is the largest coordinate of a row after the shift; radii of 0 do not count, and the
+    largest counts only if there is no other. The scale is the power of two below the 0.9-quantile
+    of the radii, which rounds no number; 1 if all radii are 0.
     """
     shift = None
     if not sparse.issparse(sample):
         middle = (len(sample) - 1) // 2
-        shift = np.partition(sample, middle, axis=0)[middle]  # of two middle ones, no mean
+        shift = np.partition(sample, middle, axis=0)[middle]  # not the mean of the two middle ones
         sample = sample - shift
     return shift, _typical_scale(sample)
 
 
 def _typical_scale(sample):
-    """The power of two below the 0.9-quantile of the radii of rows, which are around 0."""
+    """Return the power of two below the 0.9-quantile of the radii of rows centered at 0."""
     radius = _row_maxima(sample)
     radius = radius[radius > 0]
     typical = np.quantile(radius, 0.9, method="lower") if len(radius) else 1.0

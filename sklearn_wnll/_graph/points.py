@@ -1,4 +1,4 @@
-"""The points that rows are, and how queries are found among them."""
+"""Points of rows, and the matching of queries to them."""
 
 from abc import ABC, abstractmethod
 from copy import copy
@@ -13,7 +13,7 @@ __all__ = ["FeaturePoints", "Match", "Points"]
 
 
 class Match(NamedTuple):
-    """The point that each query is.
+    """The point of each query.
 
     ``point`` (n_queries,) numbers the fitted points first, then the new ones; equal queries are
     one point. ``new`` (n_new, ...) holds the new points, as :class:`PointGraph` takes them.
@@ -24,10 +24,10 @@ class Match(NamedTuple):
 
 
 class Points(ABC):
-    """The points that rows are: rows that are the same, to the metric, are one point.
+    """The points of rows: rows that the metric cannot distinguish are one point.
 
-    ``index`` (n_rows,) is the point of each row, ``n_points`` the number of points. The rule that
-    a query which is a fitted row keeps that row's value rests on :meth:`match` alone.
+    ``index`` (n_rows,) is the point of each row, ``n_points`` the number of points. :meth:`match`
+    alone decides which queries are fitted rows, and so keep the value of that row.
     """
 
     index: np.ndarray
@@ -40,7 +40,7 @@ class Points(ABC):
 
     @abstractmethod
     def are_of(self, X):
-        """Whether the rows ``X`` are the fitted ones, all of them in their order."""
+        """Return whether ``X`` holds all fitted rows, in their order."""
 
     @abstractmethod
     def match(self, X):
@@ -63,7 +63,7 @@ class FeaturePoints(Points):
 
     @classmethod
     def from_keys(cls, keys, index, as_metric_sees):
-        """The points of dense float32 rows again, from their :attr:`keys` and ``index``."""
+        """Restore the points of dense float32 rows from their :attr:`keys` and ``index``."""
         points = cls(np.empty((0, 1), dtype=np.float32), as_metric_sees)
         points.n_points, points.index, points._rows = len(keys), index, RowIndex(keys)
         return points
@@ -74,21 +74,21 @@ class FeaturePoints(Points):
         return self._rows.keys
 
     def distinct(self, X):
-        """The distinct rows of the matrix that the points are of (n_points, n_features)."""
+        """Return the distinct rows of the matrix of these points (n_points, n_features)."""
         X = self._as_metric_sees(X)
         if self.n_points == len(self.index):
             return X
         return X[self.first_rows]
 
     def are_of(self, X):
-        """Whether rows are the fitted ones, of the same type, by their keys."""
+        """Return whether rows are the fitted ones, of the same type, by their keys."""
         dtype = X.dtype if X.dtype.kind == "f" else np.dtype(np.float32)
         if (len(self.index), dtype, self._sparse) != (X.shape[0], self._dtype, sparse.issparse(X)):
             return False
         return np.array_equal(row_keys(self._as_metric_sees(X), dtype), self.keys[self.index])
 
     def grown(self, X):
-        """The points when rows have joined, rounded to the type of the others, and the new ones."""
+        """Return the points after rows have joined, and the new rows, cast to the others' type."""
         match, grown = self.match(cast_rows(X, self._dtype)), copy(self)
         grown.index = np.concatenate([self.index, match.point])
         grown.n_points = self.n_points + match.new.shape[0]
@@ -96,7 +96,7 @@ class FeaturePoints(Points):
         return grown, match.new
 
     def match(self, X, keys=None):
-        """Find the queries among the points: a :class:`Match`; their keys may be known."""
+        """Find the queries among the points: a :class:`Match`. ``keys`` may be passed if known."""
         if self._sparse:
             X = sparse.csr_array(X)
         elif sparse.issparse(X):
@@ -105,7 +105,7 @@ class FeaturePoints(Points):
         X = cast_rows(given, self._dtype)
         keys = row_keys(X, self._dtype) if keys is None else keys
         point = self._rows.find(keys)
-        if X is not given:  # a row that was rounded is another row
+        if X is not given:  # a rounded row is a different row
             candidate = np.flatnonzero(point >= 0)
             same = equal_rows(X[candidate].astype(given.dtype), given[candidate])
             point[candidate[~same]] = -1

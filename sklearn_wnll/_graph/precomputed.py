@@ -1,4 +1,4 @@
-"""Given distances: the points that they tell apart, and the graph of the nearest."""
+"""Precomputed distances: the points they distinguish, and their nearest-neighbour graph."""
 
 from copy import copy
 from dataclasses import dataclass
@@ -23,9 +23,9 @@ __all__ = ["PrecomputedGraph", "PrecomputedGraphBuilder", "PrecomputedPoints", "
 
 
 class PrecomputedPoints(Points):
-    """Fitted samples, of which those at distance 0 are one point.
+    """Points of fitted samples: samples at distance 0 are one point.
 
-    A query at distance 0 of a fitted sample is that point. Distances between queries are
+    A query at distance 0 from a fitted sample is that point. Distances between queries are
     unknown, so no two of them are one point. The fitted matrix itself stands for the fitted
     samples, whether or not it stores their distances to themselves.
     """
@@ -35,13 +35,13 @@ class PrecomputedPoints(Points):
         self._fingerprint = _fingerprint(distances)
 
     def are_of(self, distances):
-        """Whether distances are the fitted ones, byte for byte."""
+        """Return whether distances are the fitted ones, byte for byte."""
         return distances.shape[0] == len(self.index) and self._fingerprint == _fingerprint(
             distances
         )
 
     def match(self, distances):
-        """Find the queries among the points: a :class:`Match`, with distances to points as new."""
+        """Find the queries among the points: a :class:`Match` whose ``new`` holds distances."""
         _check_distances(distances)
         check_no_weights(distances)
         n_queries = distances.shape[0]
@@ -59,7 +59,7 @@ class PrecomputedPoints(Points):
         return Match(point, self._to_points(distances[new]))
 
     def _to_points(self, distances):
-        """Turn distances to the fitted samples into distances to the points they are."""
+        """Turn distances to the fitted samples into distances to their points."""
         if not sparse.issparse(distances):
             return smallest_of_groups(distances.T, self.index).T
         stored, shape = distances.tocoo(), (distances.shape[0], self.n_points)
@@ -67,25 +67,25 @@ class PrecomputedPoints(Points):
 
 
 class PrecomputedGraph(PointGraph):
-    """The graph of points whose distances are given. Queries meet in fitted points only."""
+    """Graph of points with precomputed distances. Queries are linked by fitted points only."""
 
     def __init__(self, distances, n_neighbors, scale_neighbor, *, merged):
         self._n_neighbors, self._scale_neighbor = n_neighbors, scale_neighbor
         n = distances.shape[0]
         self._lists = lists_from_graph(distances, n_neighbors, self_index=np.arange(n))
-        if not merged:  # merging shortens lists, which is nobody's mistake
+        if not merged:  # merging shortens lists; the user did nothing wrong
             warn_if_short(self._lists, min(n_neighbors, n - 1))
         self.weights = weight_matrix(self._lists, n, scale_neighbor)
 
     def add_queries(self, new):
-        """Weights of all points when new ones have joined; ``new`` (n_new, n_points)."""
+        """Return the weights of all points after ``new`` (n_new, n_points) ones have joined."""
         to_points = lists_from_graph(new, self._n_neighbors)
         to_new = lists_from_graph(new.T, self._n_neighbors).shifted(self.n_points)
         lists = self._lists.merge(to_new, self._n_neighbors).concatenate(to_points)
         return weight_matrix(lists, self.n_points + new.shape[0], self._scale_neighbor)
 
     def compact(self):
-        """The graph without its lists and edges; distances are not kept."""
+        """Return the graph without its lists and edges; distances are not kept."""
         compact = copy(self)
         compact._lists, compact.weights = None, sparse.csr_array((self.n_points, self.n_points))
         return compact
@@ -98,7 +98,7 @@ class PrecomputedGraph(PointGraph):
 
 @dataclass(frozen=True)
 class PrecomputedGraphBuilder(GraphBuilder):
-    """Distances to points to graph. In a sparse matrix what is stored are neighbours, zeros too."""
+    """Builder for distances. The entries stored in a sparse matrix are neighbours, also zeros."""
 
     n_neighbors: int
     scale_neighbor: int
@@ -123,11 +123,11 @@ class PrecomputedGraphBuilder(GraphBuilder):
 
 
 def check_no_blocks(X):
-    """Refuse a sparse matrix of blocks: it stores zeros where nobody gave a distance."""
+    """Refuse a sparse matrix of blocks, which stores zeros where no distance was given."""
     if sparse.issparse(X) and X.format == "bsr":
         raise ValueError(
-            "With metric='precomputed', what a sparse X stores are neighbors, and blocks (BSR) "
-            "store zeros beside them. Pass X.tocsr() after its eliminate_zeros()."
+            "With metric='precomputed', the stored entries of a sparse X are neighbors, but blocks "
+            "(BSR) also store zeros. Pass X.tocsr() after its eliminate_zeros()."
         )
 
 
@@ -141,7 +141,7 @@ def _check_distances(distances):
 
 
 def _fingerprint(distances):
-    """A hash by which a matrix of distances is known again."""
+    """Hash a matrix of distances, to recognize it later."""
     if not sparse.issparse(distances):
         return joblib.hash(np.ascontiguousarray(distances))
     # scipy may change the type of the indices when it copies.

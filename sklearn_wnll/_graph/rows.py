@@ -1,4 +1,4 @@
-"""Rows of a feature matrix: which of them are equal, and which of others are among them."""
+"""Rows of a feature matrix: find equal rows, and find other rows among them."""
 
 import numpy as np
 from scipy import sparse
@@ -31,9 +31,9 @@ class RowIndex:
         return keys
 
     def find(self, keys):
-        """Number of the row that has each key, -1 where there is none (n_queries,)."""
+        """Find the number of the row with each key, or -1 (n_queries,)."""
         place = np.searchsorted(self._keys[:, 0], keys[:, 0]).clip(max=len(self._keys) - 1)
-        # Of rows with one first key, which are very few, each is looked at.
+        # The very few rows that share a first key are checked one by one.
         found = np.full(len(keys), -1)
         left = np.flatnonzero(self._keys[place, 0] == keys[:, 0])
         while len(left):
@@ -47,10 +47,10 @@ class RowIndex:
 
 
 def first_of_equal_rows(X, keys):
-    """Find rows that are equal byte for byte, -0.0 counting as 0.0.
+    """Find rows that are equal byte for byte, with -0.0 counted as 0.0.
 
-    Rows with equal keys are compared. Returns the first row of each kind in ascending order
-    (n_distinct,), and which of them each row equals (n_rows,).
+    Rows with equal keys are compared. Returns the first of each set of equal rows, ascending
+    (n_distinct,), and the number of the set of each row (n_rows,).
 
     >>> X = np.array([[5.0], [7.0], [5.0]])
     >>> first, inverse = first_of_equal_rows(X, row_keys(X))
@@ -74,9 +74,8 @@ def row_keys(X, dtype=None):
     """Hash rows, as float32 or float64, twice to 64 bits each (n_rows, 2).
 
     A key is the sum, modulo 2^64, of the row's 32-bit words times fixed random odd numbers. A
-    word of zeros adds nothing, so a sparse row has the keys of the same dense row. Two
-    different rows share both keys with a probability of about 2^-64 or less, unless they were
-    constructed to.
+    word of zeros adds nothing, so a sparse row has the keys of the same dense row. Two different
+    rows share both keys with a probability of at most about 2^-64, unless constructed to.
     """
     dtype = X.dtype if dtype is None else dtype
     words = dtype.itemsize // 4
@@ -108,9 +107,9 @@ def equal_rows(X, Y):
 
 
 def cast_rows(X, dtype):
-    """Convert rows to another precision; numbers that are too large become the largest.
+    """Convert rows to another precision, clipping numbers that are too large.
 
-    Whole numbers stay as they are.
+    Integers are left unchanged.
     """
     if X.dtype == dtype or X.dtype.kind != "f":
         return X
@@ -123,8 +122,8 @@ def cast_rows(X, dtype):
 
 
 def canonical_rows(X):
-    """Copy sparse rows to a csr_array with sorted indices and no entry twice."""
-    X = with_narrow_indices(sparse.csr_array(X))  # some searches take no other indices
+    """Copy sparse rows to a csr_array with sorted indices and no duplicate entries."""
+    X = with_narrow_indices(sparse.csr_array(X))  # some searches take no others
     if not X.has_canonical_format:
         X = X.copy()
         X.sum_duplicates()
@@ -132,7 +131,7 @@ def canonical_rows(X):
 
 
 def with_narrow_indices(X):
-    """The same csr_array with indices of 32 bits, where they suffice."""
+    """Return the same csr_array with 32-bit indices, where they suffice."""
     if max(X.nnz, *X.shape) > np.iinfo(np.int32).max:
         return X
     indices, indptr = X.indices.astype(np.int32), X.indptr.astype(np.int32)
@@ -140,7 +139,7 @@ def with_narrow_indices(X):
 
 
 def _row_bytes(X, row):
-    """The bytes of one row, the same for equal rows."""
+    """Return the bytes of one row, the same for equal rows."""
     if sparse.issparse(X):
         part = slice(X.indptr[row], X.indptr[row + 1])
         keep = X.data[part] != 0

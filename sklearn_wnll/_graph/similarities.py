@@ -1,4 +1,4 @@
-"""Similarities or weights, given where distances are asked for: recognized where they can be."""
+"""Detect similarities or weights passed as distances, where possible."""
 
 import numpy as np
 from scipy import sparse
@@ -9,11 +9,11 @@ from ..exceptions import SimilaritiesWarning
 
 __all__ = ["check_no_similarities", "check_no_weights"]
 
-# Of the scale neighbour, in every row of a fitted graph, in double and in single precision.
+# The weight of the scale neighbour in every row of a fitted graph, in double and single precision.
 _SCALE_WEIGHTS = np.exp(-1), float(np.float32(np.exp(-1))), float(np.exp(np.float32(-1)))
-_ROWS = 1000  # rows that are looked at, and rows that are compared at a time
-_FEW = 10  # rows that show too little
-_BROKEN = 20  # times the longer way round; more than a power of distances, or rounding, makes
+_ROWS = 1000  # rows checked, and rows compared at a time
+_FEW = 10  # fewer rows than this show too little
+_BROKEN = 20  # times the way round; powers of distances, or rounding, stay below that
 _CURE = (
     "Turn them into distances, as numpy.sqrt(-numpy.log(X)) does for similarities in (0, 1], or "
     "pass kneighbors_graph(..., mode='distance')."
@@ -21,7 +21,7 @@ _CURE = (
 
 
 def check_no_weights(X):
-    """Refuse a matrix (n_rows, n_samples) of the weights that an estimator's ``graph_`` holds."""
+    """Refuse a matrix (n_rows, n_samples) of weights, such as an estimator's ``graph_``."""
     if sparse.issparse(X):
         row = np.repeat(np.arange(X.shape[0]), np.diff(X.indptr))
         found = np.isin(X.data, _SCALE_WEIGHTS)
@@ -37,9 +37,9 @@ def check_no_weights(X):
 
 
 def check_no_similarities(X, group):
-    """Refuse a square matrix of similarities, or warn of it if it may hold distances.
+    """Refuse a square matrix of similarities, or warn if it may still hold distances.
 
-    ``group`` (n_samples,) is the point that each sample is: samples at distance 0 are one.
+    ``group`` (n_samples,) is the point of each sample: samples at distance 0 are one.
     """
     check_no_weights(X)
     n = X.shape[0]
@@ -64,9 +64,9 @@ def check_no_similarities(X, group):
 
 
 def _is_nearest_to_itself(X):
-    """Whether the diagonal says so, by the largest of its row or by the Cauchy-Schwarz inequality.
+    """Check the diagonal: the largest of each row, or large by the Cauchy-Schwarz inequality.
 
-    Of a sparse matrix, which need not store it, all of the diagonal must be there.
+    A sparse matrix must store the whole diagonal.
     """
     diagonal = X.diagonal()
     if diagonal.min() <= 0:
@@ -83,7 +83,7 @@ def _is_nearest_to_itself(X):
 
 
 def _holds_missing_edges(X, group):
-    """Whether most entries are 0, and samples with 0 between them are not at 0 from the same."""
+    """Check if most entries are 0, and chains of zeros join samples that are far apart."""
     size = np.bincount(group)
     n_zeros = X.size - np.count_nonzero(X)
     if 2 * n_zeros <= X.size or n_zeros > 0.9 * (size.astype(float) ** 2).sum():
@@ -93,7 +93,7 @@ def _holds_missing_edges(X, group):
 
 
 def _reason_to_doubt(X):
-    """What distances hardly do, for a message; None if ``X`` does not."""
+    """Describe a feature of ``X`` that distances hardly have, for a message, or return None."""
     values, total = X.data if sparse.issparse(X) else X, X.sum(axis=1)
     n_largest = np.count_nonzero(values == values.max(initial=0))
     if np.count_nonzero(total) < _FEW or n_largest == np.count_nonzero(values):
@@ -101,14 +101,14 @@ def _reason_to_doubt(X):
     if np.abs(total[total > 0] - 1).max() < 1e-6:
         return "each row sums to 1"
     known, broken = _broken_triangles(X)
-    # Where many are the largest, it stands for what is not known.
+    # If many entries equal the largest, it stands for unknown distances.
     if known >= _FEW and 2 * broken >= known and n_largest <= 2 * X.shape[0]:
         return "the two samples nearest to a third are mostly far from each other"
     return None
 
 
 def _broken_triangles(X):
-    """Count triangles of a row and its two nearest, and those in which these two are far apart."""
+    """Count triangles of a row and its two nearest, and those with the two far apart."""
     known = broken = 0
     least = 1e-6 * X.max()  # smaller distances may be rounding
     for row in range(0, X.shape[0], max(1, X.shape[0] // _ROWS)):

@@ -1,4 +1,4 @@
-"""Neighbour lists to edge weights."""
+"""Edge weights from neighbour lists."""
 
 import numpy as np
 from scipy import sparse
@@ -11,12 +11,12 @@ __all__ = [
     "weight_matrix",
 ]
 
-# Smaller weights vanish in the rounding of the linear system, beside weights of order 1.
+# Smaller weights vanish in the rounding of the linear system, next to weights of order 1.
 SMALLEST_WEIGHT = 1e-12
 
 
 def scale_neighbor_value(scale_neighbor, n_neighbors):
-    """The neighbour that sets the scale of the weights: None is half of them, rounded up.
+    """Return the neighbour that sets the scale: by default half of ``n_neighbors``, rounded up.
 
     >>> scale_neighbor_value(None, 15), scale_neighbor_value(3, 15)
     (8, 3)

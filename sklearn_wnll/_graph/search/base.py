@@ -12,8 +12,8 @@ __all__ = ["NeighborSearch"]
 class NeighborSearch(ABC):
     """A way to find nearest neighbours.
 
-    Queries do not change a fitted search, and several threads may query it at once. The attributes
-    ``_of_points`` are made again of the points when it is loaded.
+    Queries do not change a fitted search, and several threads may query it at once. Unpickling
+    restores the attributes ``_of_points`` from the points.
     """
 
     _of_points: tuple[str, ...] = ()
@@ -24,7 +24,7 @@ class NeighborSearch(ABC):
         return self
 
     def __getstate__(self):
-        # Once: joblib would write an array as often as it is met.
+        # Each array once: joblib would write it every time it meets it.
         return {name: value for name, value in vars(self).items() if name not in self._of_points}
 
     def __setstate__(self, state):
@@ -52,9 +52,9 @@ class NeighborSearch(ABC):
         return copy(self).fit(points)
 
     def grown(self, queries, k):
-        """Fit a search to the points and, after them, the distinct and new queries.
+        """Fit a search to the points followed by the queries, which are distinct and new.
 
-        It will be asked for about ``k`` neighbours.
+        Callers will ask it for about ``k`` neighbours.
         """
         return self.fitted_like(self._together(queries))
 

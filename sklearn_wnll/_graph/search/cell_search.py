@@ -18,33 +18,32 @@ from .reduction import fit_reduction
 
 __all__ = ["CellSearch"]
 
-_CELL_RECALL = 0.975  # part of a sample's neighbours that the compared cells are to hold
-_COMPONENT_RECALL = 0.93  # part of them that principal components are to keep; see CellSearch
+_CELL_RECALL = 0.975  # fraction of a sample's neighbours that the compared cells should hold
+_COMPONENT_RECALL = 0.93  # fraction that principal components should keep; see CellSearch
 _MAX_PROBES = 64  # cells that a point is compared with, at most
 _CELL_SIZE = 300  # points in a cell
 _SAMPLE = 100  # points whose neighbours are searched exactly, to choose dimensions and probes
-_FEW_FEATURES = 128  # up to which principal components are not worth it
-_POINTS = 2**16  # points that are compared with cells together, at most
-_QUERIES = 8192  # queries from outside, at most
-_BLOCK_BYTES = 2**20  # differences that are in work at a time
-_GROWTH = 1.25  # times the points that cells were made of, they are made anew
-_PATIENCE = 0.5  # seconds of exact search among new points from which cells are worth making
+_FEW_FEATURES = 128  # up to here, principal components are not worth it
+_POINTS = 2**16  # points compared with cells at a time, at most
+_QUERIES = 8192  # the same for queries that are no points
+_BLOCK_BYTES = 2**20  # memory for differences at a time
+_GROWTH = 1.25  # once the points have grown by this factor, new cells are made
+_PATIENCE = 0.5  # seconds; if an exact search among new points takes longer, cells are worth it
 
 
 class CellSearch(NeighborSearch):
     """Approximate Euclidean neighbours of dense rows.
 
     The points are divided into cells by k-means, and each is compared with the points of the
-    cells nearest to it: blocks of distances that BLAS computes, in single precision. If there
-    are many features, that is done with the first principal components, for some more
-    candidates than there are neighbours. The distances that are returned are those of the
-    points themselves.
+    cells nearest to it, in blocks of distances that BLAS computes in single precision. If there
+    are many features, the first principal components are compared, for some more candidates
+    than neighbours. The returned distances are those of the points themselves.
 
     The numbers of cells and of components are the smallest that keep 97.5 % and 93 % of the true
-    neighbours of 100 random points, but at most 64 cells are searched. Cells lose the edges
-    across their borders, all of them in one place, and that costs accuracy: on MNIST with 10 to
-    20 labels per class, 0.3 points if 4 % of the neighbours were lost this way. Principal
-    components lost 5 to 8 % at no cost.
+    neighbours of 100 random points, but at most 64 cells are searched. Cells lose edges across
+    their borders, all in the same places, and that costs accuracy: on MNIST with 10 to 20 labels
+    per class, 0.3 points when 4 % of the neighbours were lost this way. Principal components
+    lost 5 to 8 % at no cost.
     """
 
     _of_points = "_exact", "_index"
@@ -57,7 +56,7 @@ class CellSearch(NeighborSearch):
         return self._fit(points, len(points))
 
     def _fit(self, points, n_first, *index):
-        """Store the points, of which the first are divided into cells, and an index if known."""
+        """Store the points, and an index if known; the first points are divided into cells."""
         self._n_first = n_first
         super().fit(points)._prepare(*index)
         return self
@@ -67,7 +66,7 @@ class CellSearch(NeighborSearch):
         self._index = Lazy(partial(_Index, self.points, self.seed, self._n_first), *index)
 
     def grown(self, queries, k):
-        """Fit a search to points and queries, which join the cells while these stay small."""
+        """Fit a search to points and queries; queries join the cells while these stay small."""
         points = self._together(queries)
         if self._is_one_cell() or len(points) > _GROWTH * self._n_first:
             return self.fitted_like(points)
@@ -109,7 +108,7 @@ class CellSearch(NeighborSearch):
         return self._insert(index, assigned, lists, queries, k).concatenate(to_points)
 
     def _is_one_cell(self):
-        """Whether the points are so few that cells are not worth it."""
+        """Return whether there are too few points for cells to be worth it."""
         return len(self.points) <= _CELL_SIZE
 
     def _query_cells(self, index, assigned, queries, k):
@@ -121,7 +120,7 @@ class CellSearch(NeighborSearch):
         return self._repair(found, queries)
 
     def _insert(self, index, assigned, lists, queries, k):
-        """Insert queries into the lists of points to which they are nearer than the last one."""
+        """Insert queries into the lists of points that are nearer to them than to the last."""
         n_points, full = len(self.points), lists.indices.shape[1] == k
         radius = lists.distances[:, -1] if full else np.full(n_points, np.inf)
 
@@ -135,7 +134,7 @@ class CellSearch(NeighborSearch):
         return lists.add_pairs(*map(np.concatenate, zip(*parts, strict=True)), k)
 
     def _search(self, queries, k, order, parts, candidates_of):
-        """Search the lists of groups of queries that are near each other."""
+        """Search the lists of groups of nearby queries."""
         found = NeighborLists.empty(len(queries), k)
         progress = Progress("neighbors")
 
@@ -154,9 +153,9 @@ class CellSearch(NeighborSearch):
         return found
 
     def _repair(self, found, queries, self_index=None):
-        """Search lists again, exactly, whose cells held too few points.
+        """Repeat the search exactly where the cells held too few points.
 
-        ``self_index`` (n_queries,) is the point that each query is, if they are points.
+        ``self_index`` (n_queries,) is the point of each query, if they are points.
         """
         short = np.flatnonzero(found.indices[:, -1] < 0)
         if len(short):
@@ -171,7 +170,7 @@ class CellSearch(NeighborSearch):
 class _Index:
     """Cells of the points, or of their first principal components.
 
-    The first points, so many, are divided into cells, which the others join.
+    The first ``n_first`` points are divided into cells, which the others join.
     """
 
     def __init__(self, points, seed, n_first, k):
@@ -198,14 +197,14 @@ class _Index:
             self._grow()
 
     def grown(self, points):
-        """The index of more points, which are those that it has and then others."""
+        """Return an index of more points: its own, followed by others."""
         grown = copy(self)
         grown._points = points
         grown._grow()
         return grown
 
     def _grow(self):
-        """Let points that are in no cell join the nearest."""
+        """Assign points without a cell to the nearest."""
         added = self.assign(self._points[len(self.cells.cell) :])
         self.cells = self.cells.grown(added.reduced, added.cell)
 
@@ -223,20 +222,20 @@ class _Index:
         return _AssignedQueries(reduced, cell, stable_order(cell))
 
     def candidates_of_points(self, part, k):
-        """Candidates for the k nearest others of the points at some places of the cells' order."""
+        """Find candidates for the k nearest others of points at some places of the cells' order."""
         members = self.cells.order[part]
-        # The points themselves have more digits than the coordinates that the cells hold.
+        # The points themselves have more digits than the coordinates stored in the cells.
         points = self._points[members] if self._reduction is None else self.cells.points(part)
         own_place = np.arange(part.start, part.stop)
         return self._nearest(points, self.cells.cell[members], k, own_place)
 
     def candidates_of_queries(self, assigned, part, k):
-        """Candidates for the k nearest points of the queries in a part of their order."""
+        """Find candidates for the k nearest points of the queries in a part of their order."""
         rows = assigned.order[part]
         return self._nearest(assigned.reduced[rows], assigned.cell[rows], k)
 
     def pairs_within_radius(self, assigned, part, radius):
-        """Pairs of queries and points that may be closer than the point's radius."""
+        """Find pairs of queries and points that may be closer than the point's radius."""
         rows = assigned.order[part]
         query, point = self.cells.within_radius(
             assigned.reduced[rows], assigned.cell[rows], self.n_probes, radius
@@ -249,7 +248,7 @@ class _Index:
 
 
 class _AssignedQueries(NamedTuple):
-    """Queries as cells compare them, the cell of each, and an order in which near ones are close.
+    """Queries as compared with cells, the cell of each, and an order that groups nearby ones.
 
     ``reduced`` (n_queries, n_components), ``cell`` and ``order`` (n_queries,).
     """
@@ -260,10 +259,10 @@ class _AssignedQueries(NamedTuple):
 
 
 def _neighbors_of_sample(points, sample, k):
-    """The k nearest others of some points, as far as single precision tells points apart."""
+    """Find the k nearest others of some points, as far as single precision separates points."""
     shift = points[sample].mean(axis=0)
     left = (points[sample] - shift).astype(np.float32, copy=False)
-    count = 2 * k + 2  # enough to hold the k nearest, whose order single precision confuses
+    count = 2 * k + 2  # enough for the k nearest, though single precision mixes up their order
 
     def nearest(block):
         right = (points[block] - shift).astype(np.float32, copy=False)
@@ -282,7 +281,7 @@ def _neighbors_of_sample(points, sample, k):
 
 
 def _distances(queries, points, rows, candidates):
-    """Euclidean distances between queries and their candidates; infinite for fillers."""
+    """Compute Euclidean distances between queries and candidates; infinite for fillers."""
     distances = np.empty(candidates.shape)
     step = max(1, _BLOCK_BYTES // (points.itemsize * points.shape[1] * max(1, candidates.shape[1])))
     for start in range(0, len(rows), step):

@@ -1,4 +1,4 @@
-"""Points in cells: a query is compared with the points of the cells nearest to it.
+"""Points in cells: queries are compared with the points of the nearest cells.
 
 An inverted file, as in H. Jegou, M. Douze and C. Schmid, "Product quantization for nearest
 neighbor search", IEEE TPAMI 33 (2011), without the quantization.
@@ -34,7 +34,7 @@ class Cells:
         self._rows = self._compute_rows(points, self.cell, self.order)
 
     def grown(self, points, cell):
-        """The cells with more points (n_new, n_features), each in a ``cell`` (n_new,)."""
+        """Return the cells with more points (n_new, n_features), each in a ``cell`` (n_new,)."""
         grown, n = copy(self), len(self.cell)
         grown.cell = np.concatenate([self.cell, cell])
         grown._sort()
@@ -110,14 +110,14 @@ class Cells:
                 yield first, rows, self._compare(queries, rows, own_cell, own_place)
 
     def _compare(self, queries, rows, cell, own_place):
-        """Half squared distances between some queries and the points of a cell."""
+        """Compute half squared distances between some queries and the points of a cell."""
         first, end = self._edges[cell], self._edges[cell + 1]
         d = queries.shape[1]
         left = np.empty((len(rows), d + 2), dtype=np.float32)
         left[:, :d] = self._partition.centers[cell] - queries[rows]
         left[:, d] = 1
         left[:, d + 1] = half_squares(left[:, :d])
-        with np.errstate(invalid="ignore"):  # BLAS may say so of finite rows (numpy issue 24067)
+        with np.errstate(invalid="ignore"):  # BLAS may raise it for finite rows (numpy issue 24067)
             D = left @ self._rows[first:end].T
         if own_place is not None:
             column = own_place[rows] - first
@@ -162,7 +162,7 @@ class _Candidates:
         counts = np.bincount(rows, minlength=self.n_queries)
         begin = np.cumsum(counts) - counts
         nearest = np.full((self.n_queries, self.k), -1)
-        # Queries with about equally many candidates fill a rectangle with few gaps.
+        # Queries with similar numbers of candidates fill a rectangle with few gaps.
         by_count = stable_order(counts)
         for start in range(0, self.n_queries, _CANDIDATE_ROWS):
             part = by_count[start : start + _CANDIDATE_ROWS]

@@ -1,4 +1,4 @@
-"""The search that a parameter ``neighbors`` asks for."""
+"""Choice of a search by the parameter ``neighbors``."""
 
 from sklearn.utils import check_random_state
 
@@ -6,15 +6,15 @@ from .exact import ExactSearch, exact_seconds
 
 __all__ = ["make_search"]
 
-_PATIENCE = 3  # seconds of exact search from which an approximate one is worth it
-_LONG_PATIENCE = 30  # the same, if pynndescent would have to be compiled first
+_PATIENCE = 3  # seconds; if an exact search takes longer, an approximate one is worth it
+_LONG_PATIENCE = 30  # the same, if pynndescent must be compiled first
 
 
 def make_search(neighbors, shape, *, metric, is_sparse=False, random_state=None):
-    """Make the search that ``neighbors`` asks for, not yet fitted.
+    """Make the search for ``neighbors``, not yet fitted.
 
-    ``"approximate"`` is :class:`CellSearch` for Euclidean distances of dense rows and
-    :class:`DescentSearch` for the rest. ``"auto"`` is the exact search if that takes less than
+    ``"approximate"`` is :class:`CellSearch` for Euclidean distances of dense rows, otherwise
+    :class:`DescentSearch`. ``"auto"`` is the exact search if that takes less than
     3 s, or less than 30 s if only :class:`DescentSearch` could replace it. ``shape`` is
     (n_points, n_features), with the features as :func:`compared_features` counts them.
 

@@ -1,4 +1,4 @@
-"""Approximate neighbours of sparse rows, and by other distances than the Euclidean."""
+"""Approximate neighbours of sparse rows, and by non-Euclidean distances."""
 
 from functools import partial
 from threading import Lock
@@ -15,9 +15,9 @@ from .exact import ExactSearch, compared_features, exact_seconds
 
 __all__ = ["DescentSearch"]
 
-_PATIENCE = 40  # seconds of exact search from which pynndescent's queries are worth compiling
+_PATIENCE = 40  # seconds; if an exact search takes longer, compiling pynndescent's is worth it
 _PAIRS = 2**16  # whose distances are computed at a time
-# Distances that are functions of the differences of rows, which single precision may round away.
+# Distances computed from differences of rows, which single precision may round away.
 _OF_DIFFERENCES = {
     "euclidean": lambda D: np.sqrt((D * D).sum(axis=1)),
     "manhattan": lambda D: abs(D).sum(axis=1),
@@ -29,10 +29,10 @@ class DescentSearch(NeighborSearch):
     """Approximate nearest neighbours by nearest-neighbour descent, with pynndescent.
 
     pynndescent compiles for 20 to 30 s before the first search in a process, and for about 40 s
-    more before the first query. Queries that an exact search can answer in less time are searched
-    exactly. pynndescent computes in single precision: Euclidean, Manhattan and Chebyshev distances
-    to the neighbours that it finds are computed again. Its lists depend on the number of threads:
-    if they are to be ``repeatable``, it takes one.
+    more before the first query. If an exact search takes less time, it answers the queries.
+    pynndescent computes in single precision, so Euclidean, Manhattan and Chebyshev distances to
+    the neighbours it finds are recomputed. Its lists depend on the number of threads: with
+    ``repeatable``, it uses one.
     """
 
     _of_points = "_exact", "_index"
@@ -68,19 +68,19 @@ class DescentSearch(NeighborSearch):
         return found
 
     def add_queries(self, lists, queries, k):
-        """Find the lists of points and queries together, by a new search if that is quicker."""
+        """Find the lists of points and queries together, by a new search if that is faster."""
         if self._is_quick(queries):
             return self._exact.add_queries(lists, queries, k)
         return super().add_queries(lists, queries, k)
 
     def _is_quick(self, queries):
-        """Whether the queries are best compared with all points."""
+        """Return whether comparing the queries with all points is fast enough."""
         size = queries.shape[0], self.points.shape[0], compared_features(self.points)
         is_sparse = sparse.issparse(self.points)
         return min(exact_seconds(*size, self.metric, is_sparse=is_sparse)) < _PATIENCE
 
     def _repair(self, found, queries):
-        """Search lists again, exactly, that hold a point twice or fewer than k points."""
+        """Repeat the search exactly for lists with a point twice or fewer than k points."""
         indices, distances = found
         self._compute_distances(found, queries)
         ordered = np.sort(indices, axis=1)
@@ -92,7 +92,7 @@ class DescentSearch(NeighborSearch):
         return found
 
     def _compute_distances(self, found, queries):
-        """Replace pynndescent's distances by those of the rows themselves."""
+        """Replace pynndescent's distances by those between the rows themselves."""
         of_differences = _OF_DIFFERENCES.get(self.metric)
         if of_differences is None:
             return
@@ -123,7 +123,7 @@ class _Index:
         )
 
     def lists(self):
-        """The k points nearest to each point, which are in their own lists."""
+        """Find the k points nearest to each point, itself included."""
         with self._lock:
             return _as_lists(self._index.neighbor_graph)
 
@@ -139,7 +139,7 @@ def _as_lists(found):
 
 
 def _numba_threads():
-    """Threads for numba, which takes no more than it has."""
+    """Return the number of threads for numba, which accepts no more than it has."""
     import numba  # with pynndescent
 
     return min(n_threads(), numba.config.NUMBA_NUM_THREADS)

@@ -1,4 +1,4 @@
-"""Exact nearest neighbours, and their cost."""
+"""Exact nearest-neighbour search, and its cost."""
 
 from functools import partial
 
@@ -17,11 +17,11 @@ __all__ = ["ExactSearch", "compared_features", "exact_seconds"]
 
 _BLOCK = 1024  # queries searched at a time
 _TREE_METRICS = ("euclidean", "manhattan", "chebyshev")
-_PER_ENTRY = 4  # comparing an entry of a sparse row takes as long as so many features
+_PER_ENTRY = 4  # comparing an entry of a sparse row takes as long as this many features
 
 
 def compared_features(X):
-    """Estimate how many features the comparison of two rows of ``X`` (n, n_features) costs.
+    """Estimate the cost, in features, of comparing two rows of ``X`` (n, n_features).
 
     Each stored entry of a sparse row counts as four features.
     """
@@ -31,7 +31,7 @@ def compared_features(X):
 
 
 def exact_seconds(n_queries, n_points, n_features, metric, *, is_sparse=False):
-    """Estimate the seconds of an exact search on two common cores: brute force, k-d tree.
+    """Estimate the seconds an exact search takes on two cores, by brute force and by k-d tree.
 
     Fitted to 50,000 Gaussian points of 2 to 15 features and to 20,000 MNIST images: a pair costs
     a fixed time and a time per feature, the tree a time per query that grows 1.65-fold with each
@@ -51,8 +51,8 @@ def exact_seconds(n_queries, n_points, n_features, metric, *, is_sparse=False):
 class ExactSearch(NeighborSearch):
     """Exact nearest neighbours, by scikit-learn.
 
-    ``algorithm`` is that of :class:`NearestNeighbors`; None is the faster one. With ``report``
-    off, a search that helps another one prints no progress of its own.
+    ``algorithm`` is that of :class:`NearestNeighbors`; None is the faster one. A search that
+    helps another turns ``report`` off, and prints no progress of its own.
     """
 
     _of_points = "_index", "_squares"
@@ -86,8 +86,8 @@ class ExactSearch(NeighborSearch):
         def report(done):
             progress.update(done / n_queries, f"{done:,} of {n_queries:,} points")
 
-        # Blocks of a fixed size, a thread for each: which of equally near points scikit-learn
-        # returns may depend on the number of threads at work on a block.
+        # Blocks of a fixed size, one thread each: among equally near points, scikit-learn's choice
+        # may depend on the number of threads working on a block.
         in_threads(search, equal_blocks(n_queries, _BLOCK), report)
         progress.finish(f"{n_queries:,} points searched exactly")
         if self.metric == "euclidean" and index.algorithm == "brute":
@@ -119,8 +119,8 @@ def _restore_digits(found, points, squares, queries):
     """Repair Euclidean distances that were lost in the difference of large squares.
 
     Brute force computes ``|x - y|^2`` as ``|x|^2 - 2 x.y + |y|^2``, with an error of about 1e-16
-    of the squares. If that is a noticeable part of a distance, the distance is computed from
-    ``x - y``; if it could change which points are nearest, they are searched again without that
+    times the squares. If this error is noticeable in a distance, the distance is computed from
+    ``x - y``; if it could change which points are nearest, the search is repeated without that
     shortcut. ``squares`` (n_points,) are the squared norms of the points.
     """
     indices, distances = found
@@ -141,7 +141,7 @@ def _restore_digits(found, points, squares, queries):
 
 
 def _search_by_differences(points, queries, k):
-    """Find the k nearest points by distances that are computed from ``x - y``."""
+    """Find the k nearest points by distances computed from ``x - y``."""
     if not sparse.issparse(points):
         tree = NearestNeighbors(algorithm="kd_tree").fit(points)
         distances, indices = tree.kneighbors(queries, k)

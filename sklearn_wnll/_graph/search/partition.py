@@ -1,4 +1,4 @@
-"""Points divided into cells of nearly equal size, by k-means in one or two levels."""
+"""Partition of points into cells of nearly equal size, by k-means in one or two levels."""
 
 import warnings
 from itertools import pairwise
@@ -12,9 +12,9 @@ from ..._parallel import equal_blocks, in_threads
 
 __all__ = ["Partition", "groups", "half_squares", "stable_order"]
 
-_ONE_LEVEL = 2000  # cells that one k-means finds; more are found in two levels
+_ONE_LEVEL = 2000  # cells that one k-means finds; more take two levels
 _SAMPLE = 30  # points per cell that k-means sees
-_SURROUNDING = 512  # cells around a point's own among which the nearest are searched
+_SURROUNDING = 512  # cells around a point's own that are searched for the nearest
 _REFINEMENTS = 2  # steps of k-means that move cells across the borders of regions
 _BLOCK = 4096  # rows compared with centers at a time
 
@@ -23,8 +23,8 @@ class Partition:
     """Cells of the points (n_points, n_features) that are nearest to a center.
 
     ``centers`` (n_cells, n_features) are float32, ``cell`` (n_points,) is the cell of each point;
-    no cell is empty, and each holds about ``size`` points. Many cells are found in two levels:
-    regions, and cells in each. Two steps of k-means on all points follow, in which a point
+    no cell is empty, and each holds about ``size`` points. Many cells are found in two levels,
+    regions and then cells in each. Two steps of k-means on all points follow, where each point
     chooses among the cells around its own, so borders of regions leave no trace.
     """
 
@@ -51,7 +51,7 @@ class Partition:
             self._surrounding = _surrounding_cells(self.centers)
 
     def _number_cells(self, regions, centers, cell):
-        """Number the cells region by region, so cells that are close are close in memory too."""
+        """Number the cells region by region, which keeps nearby cells close in memory."""
         region = _compare(centers, regions).argmin(axis=1)
         order = stable_order(region)
         self.centers, self.cell = centers[order], np.argsort(order)[cell]
@@ -59,7 +59,7 @@ class Partition:
         self._regions, self._edges = regions[used], [*first, len(centers)]
 
     def assign(self, queries):
-        """Find the cell that each query is in (n_queries,)."""
+        """Find the cell of each query (n_queries,)."""
         cell = np.empty(len(queries), dtype=np.intp)
         for region, rows in groups(_compare(queries, self._regions).argmin(axis=1)):
             start, end = self._edges[region], self._edges[region + 1]
@@ -69,9 +69,9 @@ class Partition:
         return _nearest_surrounding(queries, cell, self.centers, self._surrounding)
 
     def nearest_cells(self, queries, cell, count):
-        """Find the ``count`` cells that are nearest to each query, besides its own ``cell``.
+        """Find the ``count`` cells nearest to each query, besides its own ``cell``.
 
-        Returns pairs of queries and cells (n_pairs,): fewer if there are fewer cells, more if
+        Returns pairs of queries and cells (n_pairs,), fewer if there are fewer cells, more if
         some are equally near.
         """
         if self._surrounding is None:
@@ -89,7 +89,7 @@ class Partition:
         return np.concatenate(near_query), np.concatenate(near_cell)
 
     def ranks(self, queries, cells):
-        """Count the centers that are nearer to each query than those of its ``cells``.
+        """Count the centers nearer to each query than those of its ``cells``.
 
         ``cells`` and the ranks are (n_queries, n).
         """
@@ -98,7 +98,7 @@ class Partition:
 
 
 def _k_means(points, n_clusters, rng):
-    """Centers of clusters of a sample of the points."""
+    """Find centers of clusters from a sample of the points."""
     count = min(len(points), _SAMPLE * n_clusters)
     sample = np.sort(rng.choice(len(points), count, replace=False))
     model = KMeans(
@@ -129,7 +129,7 @@ def _divide_regions(points, regions, size, rng):
 
 
 def _nearest_centers(points, centers):
-    """The nearest center of each point."""
+    """Find the nearest center of each point."""
 
     def nearest(block):
         return _compare(points[block], centers).argmin(axis=1)
@@ -138,7 +138,7 @@ def _nearest_centers(points, centers):
 
 
 def _surrounding_cells(centers):
-    """The cells nearest to each cell, itself among them (n_cells, at most 512)."""
+    """Find the cells nearest to each cell, itself included (n_cells, at most 512)."""
 
     def nearest(block):
         D = _compare(centers[block], centers)
@@ -149,7 +149,7 @@ def _surrounding_cells(centers):
 
 
 def _nearest_surrounding(points, cell, centers, surrounding):
-    """The nearest center of each point among those around its cell's."""
+    """Find the nearest center of each point among those around its cell's."""
     nearest = np.empty_like(cell)
 
     def assign(group):
@@ -162,7 +162,7 @@ def _nearest_surrounding(points, cell, centers, surrounding):
 
 
 def _cell_means(points, cell):
-    """Centers of cells as means of their points; the empty ones are dropped."""
+    """Compute centers of cells as means of their points, dropping empty cells."""
     counts = np.bincount(cell)
     ones = np.ones(len(cell), dtype=points.dtype)
     members = sparse.csr_array((ones, (cell, np.arange(len(cell)))))
@@ -177,12 +177,12 @@ def _without_empty(centers, cell):
 
 
 def half_squares(X):
-    """Half the squared length ``|x|^2 / 2`` of each row (n_rows,)."""
+    """Compute half the squared length ``|x|^2 / 2`` of each row (n_rows,)."""
     return np.einsum("ij,ij->i", X, X) / 2
 
 
 def groups(labels):
-    """Yield each label that occurs among ``labels`` (n,), with its places.
+    """Yield each distinct label of ``labels`` (n,), with its places.
 
     >>> import numpy as np
     >>> [(int(label), places.tolist()) for label, places in groups(np.array([3, 0, 3]))]
@@ -195,9 +195,9 @@ def groups(labels):
 
 
 def stable_order(labels):
-    """Sort labels (n,), which are not negative; equal ones keep their order.
+    """Return the order that sorts nonnegative labels (n,); equal ones keep their order.
 
-    numpy sorts numbers of 16 bits several times as fast as others.
+    numpy sorts 16-bit numbers several times as fast as others.
     """
     if len(labels) and labels.max() <= np.iinfo(np.uint16).max:
         labels = labels.astype(np.uint16)
@@ -205,7 +205,7 @@ def stable_order(labels):
 
 
 def _smallest_entries(D, count):
-    """Rows and columns of the smallest entries of each row, without its infinite one."""
+    """Find rows and columns of the smallest entries of each row, except its infinite one."""
     count = min(count, D.shape[1] - 1)
     if not count:
         return np.empty((2, 0), dtype=np.intp)
@@ -214,7 +214,7 @@ def _smallest_entries(D, count):
 
 
 def _compare(queries, centers):
-    """Half squared distances to centers, less the query's own half square."""
-    with np.errstate(invalid="ignore"):  # BLAS may say so of finite rows (numpy issue 24067)
+    """Compute half squared distances to centers, minus the query's own half square."""
+    with np.errstate(invalid="ignore"):  # BLAS may raise it for finite rows (numpy issue 24067)
         D = queries.astype(np.float32, copy=False) @ centers.T
     return np.subtract(half_squares(centers), D, out=D)

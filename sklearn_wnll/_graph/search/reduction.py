@@ -28,10 +28,10 @@ class Reduction:
 def fit_reduction(points, sample, neighbors, n_candidates, recall, *, seed):
     """Find principal components that keep the nearest neighbours of a sample of the points.
 
-    The part ``recall`` of the true ``neighbors`` (n_sample, n_neighbors) must be found again among
-    the ``n_candidates`` nearest points. Returns the fewest components out of 64, 128, 256, ...
-    that do, and the coordinates of the points; None and None if that would take more than half as
-    many components as there are features.
+    The ``n_candidates`` nearest points must hold a fraction ``recall`` of the true ``neighbors``
+    (n_sample, n_neighbors). Returns the fewest components out of 64, 128, 256, ... that suffice,
+    and the coordinates of the points; None and None if that takes more components than half
+    the number of features.
     """
     pca = _principal_components(points, seed)
     axes = np.ascontiguousarray(pca.components_.T, dtype=np.float32)
@@ -47,7 +47,7 @@ def fit_reduction(points, sample, neighbors, n_candidates, recall, *, seed):
 
 
 def _principal_components(points, seed):
-    """Fit the components to random rows: fitting them to all takes longer than it helps."""
+    """Fit the components to random rows: fitting them to all rows is not worth the time."""
     n, d = points.shape
     rows = np.sort(np.random.default_rng(seed).choice(n, min(n, _ROWS), replace=False))
     solver = "covariance_eigh" if d <= _WIDE else "randomized"
@@ -57,7 +57,7 @@ def _principal_components(points, seed):
 
 
 def _transform_points(reduction, points):
-    """The points' coordinates, computed block by block."""
+    """Compute the points' coordinates block by block."""
     reduced = np.empty((len(points), reduction.axes.shape[1]), dtype=np.float32)
 
     def transform(block):
@@ -68,7 +68,7 @@ def _transform_points(reduction, points):
 
 
 def _measured_recall(reduced, sample, neighbors, n_candidates):
-    """Part of the neighbours that are surely among the nearest points, after the sample's own."""
+    """Measure the fraction of neighbours surely among the nearest points besides the point."""
     left = reduced[sample]
 
     def nearest(block):
@@ -77,7 +77,7 @@ def _measured_recall(reduced, sample, neighbors, n_candidates):
         return np.partition(D, min(n_candidates, D.shape[1] - 1), axis=1)[:, : n_candidates + 1]
 
     parts = in_threads(nearest, equal_blocks(len(reduced), _BLOCK))
-    # Of points at equal distance, any may be missed.
+    # Any of several points at equal distance may be missed.
     bound = np.partition(np.hstack(parts), n_candidates, axis=1)[:, n_candidates]
     found = reduced[neighbors]
     distance = np.einsum("ijk,ijk->ij", found, found / 2 - left[:, None])

@@ -1,4 +1,4 @@
-"""Nearest neighbours by a user's transformer."""
+"""Nearest-neighbour search by a user's transformer."""
 
 import numpy as np
 from sklearn.base import clone
@@ -15,7 +15,7 @@ class TransformerSearch(NeighborSearch):
     """Neighbours that a user's transformer finds, such as scikit-learn's KNeighborsTransformer.
 
     Its ``fit_transform`` and ``transform`` return sparse matrices of distances. It is cloned. A
-    class, and a transformer that returns no distances or overwrites the rows, raise ValueError.
+    class, or a transformer that returns no distances or overwrites the rows, raises ValueError.
     """
 
     def __init__(self, transformer):
@@ -26,7 +26,8 @@ class TransformerSearch(NeighborSearch):
             )
         if getattr(transformer, "mode", "distance") != "distance":
             raise ValueError(
-                f"neighbors={transformer!r} gives no distances. Construct it with mode='distance'."
+                f"neighbors={transformer!r} returns no distances. Construct it with "
+                "mode='distance'."
             )
         self.transformer = transformer
 
@@ -38,7 +39,7 @@ class TransformerSearch(NeighborSearch):
     def lists(self, k):
         """Find the k nearest other points of each point; keep the transformer for queries.
 
-        The fitted transformer is pickled: if it draws random numbers, another fit would differ.
+        The fitted transformer is pickled: if it draws random numbers, a refit would differ.
         """
         transformer, some = self._clone(), sampled_rows(self.points).copy()
         graph = transformer.fit_transform(self.points)
@@ -54,7 +55,7 @@ class TransformerSearch(NeighborSearch):
 
     def query(self, queries, k):
         """Find the k points nearest to each query."""
-        if self.points.shape[0] == 1:  # the only neighbour, which has weight at any distance
+        if self.points.shape[0] == 1:  # the only neighbour, with weight at any distance
             return NeighborLists(
                 np.zeros((queries.shape[0], 1), int), np.ones((queries.shape[0], 1))
             )

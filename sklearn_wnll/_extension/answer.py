@@ -1,4 +1,4 @@
-"""From labels on graphs to distributions: what is corrected, and what held-out labels tell."""
+"""From labels on graphs to distributions: corrections, and held-out labels."""
 
 from dataclasses import dataclass, replace
 
@@ -17,12 +17,12 @@ from .templates import Templates
 
 __all__ = ["Answer", "find_answer"]
 
-_FOLDS = 5  # if nobody says how many
+_FOLDS = 5  # by default
 
 
 @dataclass(frozen=True)
 class Answer:
-    """Labels extended over templates, and how their distributions are corrected.
+    """Labels extended over templates, and the corrections of their distributions.
 
     ``held_out`` is None if it was not asked for.
     """
@@ -36,26 +36,26 @@ class Answer:
     held_out: HeldOut | None
 
     def corrected(self, extension: HarmonicExtension):
-        """An extension's distributions (n, n_classes), corrected by the class prior."""
+        """Correct an extension's distributions (n, n_classes) by the class prior."""
         return corrected(extension, self.class_factors)
 
     def calibrated(self, u, reached):
-        """Distributions (n, n_classes) at the temperature, where a label has ``reached`` them."""
+        """Apply the temperature to distributions (n, n_classes) that a label has ``reached``."""
         if self.temperature == 1:
             return u
         return np.where(reached[:, None], apply_temperature(u, self.temperature), u)
 
     def compact(self):
-        """What an inductive prediction needs."""
+        """Keep only the parts that an inductive prediction needs."""
         templates, recipe = self.templates.compact(), Recipe()
         labels = self.labels._replace(codes=np.empty(0, dtype=np.intp))
         return replace(self, recipe=recipe, labels=labels, templates=templates, held_out=None)
 
     def predict(self, X, given, **options):
-        """Distributions of queries, and whether a label reaches each (n_queries,).
+        """Predict the distributions of queries.
 
-        ``given`` are the rows of ``X`` as a classifier takes them; for the ``options`` see
-        :meth:`Templates.predict`. Returns also how these were found.
+        ``given`` are the rows of ``X`` in the form a classifier takes; for the ``options`` see
+        :meth:`Templates.predict`. Also returns the extension with details of the solution.
         """
         find_unary = None
         if self.beside is not None:
@@ -67,17 +67,17 @@ class Answer:
         return self.calibrated(self.corrected(found), found.reached), found
 
     def find_held_out(self, n_jobs=None) -> HeldOut:
-        """What is said of labelled rows without their labels, if need be for the first time."""
+        """Return the predictions of held-out labelled rows, computed when first needed."""
         if self.held_out is not None:
             return self.held_out
         return hold_out(self.templates, self.labels, self.recipe, _FOLDS, n_jobs)
 
 
 def find_answer(templates, labels, recipe, *, n_folds=None, calibrate=False, n_jobs=None):
-    """Find how the distributions of ``templates`` are to be corrected: an :class:`Answer`.
+    """Find the corrections of the distributions of ``templates``: an :class:`Answer`.
 
-    Returns also the :class:`HarmonicExtension` to all rows. Labels are held out in ``n_folds`` if
-    that is not None, or if it takes that to ``calibrate``. Without any label, nothing is found.
+    Also returns the :class:`HarmonicExtension` to all rows. Labels are held out in ``n_folds`` if
+    that is not None, or if ``calibrate`` requires it. Without any label, nothing is corrected.
     """
     if not labels.n_classes:
         nothing = Answer(recipe, labels, templates, None, None, 1.0, None)

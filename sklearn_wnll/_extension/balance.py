@@ -1,4 +1,4 @@
-"""The weight of labels, and the masses of classes, where nobody has said either."""
+"""Defaults for the weight of labels and the masses of classes."""
 
 import numpy as np
 
@@ -6,21 +6,21 @@ from .class_prior import class_factors_of_sum
 
 __all__ = ["adaptive_weight", "balancing_factors", "chance_of_sizes", "dispersion"]
 
-_TENTH = 10  # times the points that a label reaches, by measurement on four data sets
-_MANY_ROWS = 10  # without a label, for each class: so many even out masses
-_MANY_LABELS = 4  # of a class: so many reach further than the paper's weight lets them
+_TENTH = 10  # divides the paper's weight, by measurement on four data sets
+_MANY_ROWS = 10  # unlabelled rows per class, enough to even out masses
+_MANY_LABELS = 4  # per class; so many reach further than the paper's weight lets them
 _NOISE_RATIO = 2.0  # up to here, labels of one class differ as much as classes do
 
 
 def adaptive_weight(counts, n_points, n_free):
-    """The factor on the energy of labelled points that ``label_weight="auto"`` stands for.
+    """Return the factor on the energy of labelled points for ``label_weight="auto"``.
 
-    ``n / (10 m)`` for ``n`` points of which ``m`` are labelled, at least 1, and towards the paper's
-    ``n / m`` the more uneven the number of labels of each class, ``counts`` (n_classes,), is.
+    It is ``n / (10 m)`` for ``n`` points with ``m`` labels, at least 1. It moves towards the
+    paper's ``n / m`` as the numbers of labels per class, ``counts`` (n_classes,), become uneven.
 
-    The smaller weight needs class masses that are evened out, over ``n_free`` points. Where these
-    are fewer than 10 per class, as if all rows are labelled until queries join, it is ``n / m`` up
-    to 4 labels per class, and falls to the other as these become 40.
+    The smaller weight needs class masses that are evened out, over ``n_free`` points. If there are
+    fewer than 10 of these per class, as when all rows are labelled until queries join, the weight
+    is ``n / m`` up to 4 labels per class, and falls to the smaller one at 40.
 
     >>> adaptive_weight(np.array([5, 5]), 1000, 990), adaptive_weight(np.array([4, 4]), 1000, 0)
     (10.0, 125.0)
@@ -36,19 +36,19 @@ def adaptive_weight(counts, n_points, n_free):
 
 
 def balancing_factors(total, n_rows, masses, codes, counts):
-    """Factors on the classes (n_classes,) that even out class masses which are chance.
+    """Compute factors on the classes (n_classes,) that even out accidental class masses.
 
-    A class gets more than its share of the rows where it is larger indeed, or where one of its
-    labels happens to lie at a hub. In the latter case labels of the same class differ as much: so
-    the factors are those of the :func:`class_factors` to the power of ``(2 / F)^2``, at most 1,
-    where ``F`` is the ratio of variances between and within classes of ``log(1 + mass)``. With one
-    label for each class nothing is known of that, and the power is 1. The numbers of labels, which
-    say how large classes are if labels were drawn at random, are the prior, shrunk towards equal
-    ones as far as they differ no more than chance makes them (James and Stein).
+    A class gets more than its share of the rows if it really is larger, or if one of its labels
+    happens to lie at a hub. In the latter case labels of the same class differ as much. So the
+    factors are the :func:`class_factors` to the power of ``(2 / F)^2``, at most 1, where ``F`` is
+    the ratio of variances between and within classes of ``log(1 + mass)``. With one label per
+    class ``F`` is unknown, and the power is 1. The numbers of labels, which show the class sizes
+    if labels were drawn at random, are the prior, shrunk towards equal numbers as far as chance
+    explains their differences (James and Stein).
 
-    ``total`` (n_classes,) is the sum of the distributions of ``n_rows`` rows without a label,
-    ``masses`` (n_labeled,) what each labelled point with a class ``codes`` (n_labeled,) has of
-    them, ``counts`` (n_classes,) the number of labels.
+    ``total`` (n_classes,) is the sum of the distributions of ``n_rows`` unlabelled rows,
+    ``masses`` (n_labeled,) the share in it of each labelled point, of class ``codes``
+    (n_labeled,), and ``counts`` (n_classes,) the number of labels.
     """
     even, spread = _evenness(counts)
     frequencies = counts / counts.sum()
@@ -59,10 +59,10 @@ def balancing_factors(total, n_rows, masses, codes, counts):
 
 
 def chance_of_sizes(counts):
-    """How much of what sizes the graph gives to classes is chance, in [0, 1].
+    """Return the part of the graph's class sizes that is chance, in [0, 1].
 
-    All of it if the numbers of labels (n_classes,) differ, or with one label for each class. If
-    they are equal, the graph's sizes tell of the true ones the better the more labels there are.
+    It is 1 if the numbers of labels (n_classes,) differ, or with one label per class. If they are
+    equal, the graph's sizes come closer to the true ones the more labels there are.
 
     >>> chance_of_sizes(np.array([1, 1])), chance_of_sizes(np.array([4, 4]))
     (1.0, 0.5)
@@ -72,9 +72,9 @@ def chance_of_sizes(counts):
 
 
 def dispersion(counts):
-    """How much numbers of labels (n_classes,) differ.
+    """Measure the differences between numbers of labels (n_classes,).
 
-    It is 0 if they are equal, and 1 on average if labels are drawn from equal classes.
+    The result is 0 if they are equal, and 1 on average if labels are drawn from equal classes.
     """
     n_classes = len(counts)
     expected = counts.sum() / n_classes
@@ -82,13 +82,13 @@ def dispersion(counts):
 
 
 def _evenness(counts):
-    """How far numbers of labels are chance around equal ones, in [0, 1], and their dispersion."""
+    """Return how well chance explains the numbers of labels, in [0, 1], and their dispersion."""
     found = dispersion(counts)
     return 1 / max(1.0, found), found
 
 
 def _variance_ratio(values, codes, n_classes):
-    """The ``F`` of an analysis of variance; 0 where no class has two values."""
+    """Compute the ``F`` of an analysis of variance; 0 if no class has two values."""
     counts = np.bincount(codes, minlength=n_classes)
     mean = np.bincount(codes, values, n_classes) / np.maximum(counts, 1)
     n_present = np.count_nonzero(counts)

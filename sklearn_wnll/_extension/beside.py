@@ -1,4 +1,4 @@
-"""Distributions beside the graph: of a classifier, which the graph teaches, or known ones."""
+"""Distributions beside the graph: known ones, or those of a classifier the graph teaches."""
 
 from typing import Any, NamedTuple
 
@@ -17,8 +17,8 @@ from .system import Unary
 __all__ = ["Beside", "Classifier", "Companion", "Known"]
 
 _STRENGTH = 0.5  # in all stages but the last
-_AGREEMENT = 0.6  # below that, a classifier knows too little of what the graph knows
-_FOLDS = 3  # of labels that tell how often the graph errs
+_AGREEMENT = 0.6  # below that, a classifier has learned too little from the graph
+_FOLDS = 3  # of the labels that measure the graph's errors
 
 
 class Classifier(NamedTuple):
@@ -28,7 +28,7 @@ class Classifier(NamedTuple):
     classes: np.ndarray
 
     def fit(self, X, codes, weights):
-        """A clone that is fitted to rows of known ``codes`` (n,), with ``weights`` (n,)."""
+        """Return a clone fitted to rows of known ``codes`` (n,), with ``weights`` (n,)."""
         fitted, params = clone(self.estimator), {}
         prefix, last = "", fitted
         while isinstance(last, Pipeline):
@@ -39,7 +39,7 @@ class Classifier(NamedTuple):
         return self._replace(estimator=fitted.fit(X, self.classes[codes], **params))
 
     def distributions(self, X):
-        """The distributions of rows (n, n_classes); a class that it has not seen has 0."""
+        """Predict the distributions of rows (n, n_classes); unseen classes have 0."""
         found = np.asarray(self.estimator.predict_proba(X), dtype=np.float64)
         if not np.isfinite(found).all():
             raise ValueError(
@@ -54,19 +54,19 @@ class Classifier(NamedTuple):
 class Beside(NamedTuple):
     """Distributions that pull at points with a ``strength``.
 
-    They are those of a fitted :class:`Classifier`. Without one, they take the place of features.
+    A fitted :class:`Classifier` predicts them. Without one, they are passed instead of features.
     """
 
     classifier: Classifier | None
     strength: float
 
     def unary(self, X, index, n_points):
-        """The :class:`Unary` term of points: the mean over the rows that each is (n_rows,)."""
+        """Return the :class:`Unary` term of points: the mean over the rows of each (n_rows,)."""
         p = X if self.classifier is None else self.classifier.distributions(X)
         return _mean_of_rows(p, index, n_points, self.strength)
 
     def pull(self, templates, X):
-        """The templates of the rows ``X`` beside these distributions."""
+        """Solve the templates of the rows ``X`` again, beside these distributions."""
         if self.strength == 0:
             return templates
         points = templates.points
@@ -74,24 +74,24 @@ class Beside(NamedTuple):
 
 
 class Known(NamedTuple):
-    """Distributions ``p`` (n_rows, n_classes) of rows, by whatever has found them."""
+    """Known distributions ``p`` (n_rows, n_classes) of rows, from any source."""
 
     p: np.ndarray
     strength: float
 
     def join(self, templates, labels, extension):
-        """The templates beside them, and the :class:`Beside`, which takes others for new rows."""
+        """Return the templates beside them, and the :class:`Beside` for those of new rows."""
         beside = Beside(None, self.strength)
         return beside.pull(templates, self.p), beside
 
 
 def _beside_points(templates, unary):
-    """The templates beside a :class:`Unary` term of all points."""
+    """Solve the templates again, beside a :class:`Unary` term of all points."""
     return templates.beside([unary[part] for part in templates.parts])
 
 
 def _mean_of_rows(p, index, n_points, strength):
-    """A :class:`Unary` term of points by the distributions of rows; no term where no row is."""
+    """Average distributions of rows to a :class:`Unary` term, 0 at points without a row."""
     count = np.bincount(index, minlength=n_points)
     ends = index, np.arange(len(index))
     mean = sparse.coo_array((1 / count[index], ends), shape=(n_points, len(index))).tocsr()
@@ -101,8 +101,8 @@ def _mean_of_rows(p, index, n_points, strength):
 class _Lessons(NamedTuple):
     """Rows from which a classifier learns: their ``codes`` and ``weights`` (n_rows,).
 
-    Those that can tell how well it has learned, the graph's labels, are weighted by ``tested``
-    (n_rows,): by how far the first class is ahead of the second.
+    ``tested`` (n_rows,) weighs the graph's labels, which measure how well it has learned, by the
+    lead of the first class over the second.
     """
 
     rows: np.ndarray
@@ -112,10 +112,10 @@ class _Lessons(NamedTuple):
 
     @classmethod
     def of_graph(cls, extension, labels):
-        """Labels of the graph, weighted by their probability; given ones weigh as much in all.
+        """Take the graph's labels, weighted by probability; given ones weigh as much in total.
 
-        Then classes are made to weigh more alike: how many rows the graph gives to each is partly
-        chance, of which the classifier would make a prior.
+        Then the weights of classes are evened out: the graph's class sizes are partly chance, and
+        the classifier would learn them as a prior.
         """
         rows = np.flatnonzero(extension.reached)
         u, given = extension.u[rows], labels.codes[rows] >= 0
@@ -128,16 +128,16 @@ class _Lessons(NamedTuple):
         return cls(rows, codes, even * weights.sum() / even.sum(), tested)
 
     def of(self, part):
-        """Some of the rows."""
+        """Select some of the rows."""
         return _Lessons(*(each[part] for each in self))
 
     @property
     def teach(self):
-        """Whether there are classes to be told apart."""
+        """Return whether there are two classes or more to learn."""
         return len(np.unique(self.codes)) > 1
 
     def agreement(self, predicted, n_classes):
-        """Agreement with ``predicted`` classes (n_rows,) beyond chance: Cohen's weighted kappa."""
+        """Compute the agreement with ``predicted`` classes (n_rows,): Cohen's weighted kappa."""
         total = self.tested.sum()
         if not total > 0:
             return 1.0
@@ -149,7 +149,7 @@ class _Lessons(NamedTuple):
 class Companion(NamedTuple):
     """A :class:`Classifier` to train beside the graph of the rows ``X``.
 
-    It learns from the graph's labels and the given ones, or from the latter alone, ``given``.
+    It learns from the graph's labels and the given ones or, with ``given``, from the latter alone.
     ``strength`` is a number, or ``"auto"``.
     """
 
@@ -165,8 +165,8 @@ class Companion(NamedTuple):
 
         ``extension`` is that of the labels alone. In each stage but the last, a row's distribution
         comes from a classifier that has learned from the other half of the rows: one that
-        memorizes its lessons would only repeat them. Where there is nothing to tell apart, no
-        classifier joins: None.
+        memorizes its lessons would only repeat them. With a single class, no classifier joins, and
+        None takes its place.
         """
         lessons = _Lessons.of_graph(extension, labels)
         if not lessons.teach:
@@ -205,13 +205,13 @@ class Companion(NamedTuple):
         return self.classifier.fit(X, lessons.codes, lessons.weights)
 
     def _spread(self, templates, rows, p, strength):
-        """The templates beside distributions of some rows."""
+        """Solve the templates again, beside distributions of some rows."""
         points = templates.points
         unary = _mean_of_rows(p, points.index[rows], points.n_points, strength)
         return _beside_points(templates, unary)
 
     def _learn_in_halves(self, lessons, labels):
-        """Distributions of rows by a classifier that has learned the other half of them."""
+        """Predict each half of the rows by a classifier that has learned the other half."""
         codes = labels.codes[lessons.rows]
         rng = np.random.RandomState(self.seed)
         half, others = deal_folds(codes, 2, rng), np.flatnonzero(codes < 0)
@@ -226,11 +226,11 @@ class Companion(NamedTuple):
 
 
 def _find_strength(templates, labels, agreement):
-    """0 for a classifier that does not learn what the graph knows, else the graph's error odds.
+    """Return the graph's error odds, or 0 if the classifier does not learn from the graph.
 
-    At rows that they have not learned, classifiers that guess agree with the graph by 0 to 0.4
-    beyond chance, on five data sets; others by more than 0.75. The odds are those of labels that
-    are held out, one third if nothing is known of them, and at most 1.
+    On rows not learned, classifiers that guess agree with the graph by 0 to 0.4 beyond chance, on
+    five data sets, and others by more than 0.75. The odds are those of held-out labels, at most 1,
+    and one third if there are none.
     """
     if agreement < _AGREEMENT:
         return 0.0

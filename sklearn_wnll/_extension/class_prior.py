@@ -1,4 +1,4 @@
-"""Known class frequencies: distributions corrected towards them."""
+"""Correction of distributions towards known class frequencies."""
 
 from collections.abc import Mapping
 
@@ -10,12 +10,12 @@ __all__ = ["apply_class_factors", "class_factors", "class_factors_of_sum", "clas
            "corrected", "labeled_frequencies", "sharp_class_factors"]  # fmt: skip
 
 _SHARPNESS, _SHARP_STEPS, _BLOCK_ROWS = 4, 3, 4096
-_ROWS_PER_CLASS = 10  # so many rows without features are taken for known beside the others
+_ROWS_PER_CLASS = 10  # rows without features that are added to the others
 _ROWS = 4096  # corrected at a time
 
 
 def labeled_frequencies(codes, n_classes):
-    """Frequencies of the classes (n_classes,) among rows of known code, not -1.
+    """Compute the frequencies of the classes (n_classes,) among rows of known code, not -1.
 
     >>> labeled_frequencies(np.array([0, -1, 1, 0, 0, -1]), 2)
     array([0.75, 0.25])
@@ -25,9 +25,9 @@ def labeled_frequencies(codes, n_classes):
 
 
 def class_prior_values(class_prior, classes, frequencies):
-    """The prior (n_classes,) that ``class_prior`` stands for; a ValueError if it is none.
+    """Return the prior (n_classes,) for ``class_prior``; raise ValueError if it is invalid.
 
-    ``"labeled"`` is the ``frequencies`` of the sorted ``classes`` among the labelled rows.
+    ``"labeled"`` stands for the ``frequencies`` of the sorted ``classes`` of the labelled rows.
 
     >>> class_prior_values({"b": 0.7, "a": 0.3}, np.array(["a", "b"]), np.array([0.5, 0.5]))
     array([0.3, 0.7])
@@ -37,7 +37,7 @@ def class_prior_values(class_prior, classes, frequencies):
     if hasattr(class_prior, "index") and hasattr(class_prior, "to_dict"):  # a Series
         class_prior = class_prior.to_dict()
     if isinstance(class_prior, Mapping):
-        # Of dates in nanoseconds, tolist would make numbers.
+        # tolist would turn dates in nanoseconds into numbers.
         names = list(classes) if classes.dtype.kind in "mM" else classes.tolist()
         if set(class_prior) != set(names):
             raise ValueError(
@@ -60,11 +60,11 @@ def class_prior_values(class_prior, classes, frequencies):
 
 
 def class_factors(u, prior, frequencies):
-    """Factors on the classes (n_classes,) that take the mean of distributions towards the prior.
+    """Compute factors on classes (n_classes,) that move mean distributions towards the prior.
 
-    ``s_c = prior_c / mean_x u_c(x)``: class mass normalization. The mean is taken over the rows of
-    ``u`` (n, n_classes), which are not labelled, and ten more for each class that have no features
-    and so the labelled ``frequencies``: class frequencies in a small sample can differ from the
+    ``s_c = prior_c / mean_x u_c(x)``: class mass normalization. The mean is taken over the
+    unlabelled rows of ``u`` (n, n_classes), and over ten more rows per class without features, of
+    the labelled ``frequencies``: class frequencies in a small sample can differ from the
     population's. Without rows the factors are ``prior / frequencies``.
 
     X. Zhu, Z. Ghahramani and J. Lafferty, "Semi-supervised learning using Gaussian fields and
@@ -78,9 +78,9 @@ def class_factors(u, prior, frequencies):
 
 
 def class_factors_of_sum(total, n_rows, prior, frequencies):
-    """The :func:`class_factors` of so many rows of distributions with the sum ``total``.
+    """Compute the :func:`class_factors` from the sum ``total`` of ``n_rows`` distributions.
 
-    A class that has no label left has the factor 1.
+    A class without labels has the factor 1.
     """
     rows = _ROWS_PER_CLASS * len(prior)
     mass = total + rows * frequencies
@@ -88,13 +88,13 @@ def class_factors_of_sum(total, n_rows, prior, frequencies):
 
 
 def sharp_class_factors(u, rows, prior, frequencies):
-    """Factors on the classes that take the sizes of predicted classes towards the prior.
+    """Compute factors on classes that move the sizes of predicted classes towards the prior.
 
-    Like :func:`class_factors`, but for the mean of ``u^4``, normalized: distributions of rows far
-    from labels are much flatter than what is predicted for them, so that their mean says little of
-    the sizes which the classes would have. Three steps ``w <- w prior / mean(w u^4)`` are better
-    than one, and than many if the prior is wrong; the factors are ``w^(1/4)``, and
-    ``prior / frequencies`` if none of the ``rows`` (a mask of n) is free of a label.
+    Like :func:`class_factors`, but for the normalized mean of ``u^4``: rows far from labels have
+    distributions much flatter than their predictions, so the mean distribution says little about
+    the sizes of predicted classes. Three steps ``w <- w prior / mean(w u^4)`` are better than one,
+    and better than many if the prior is wrong. The factors are ``w^(1/4)``, and
+    ``prior / frequencies`` if none of the ``rows`` (a mask of n) is unlabelled.
 
     >>> u = np.tile([[0.8, 0.2], [0.6, 0.4]], (500, 1))
     >>> half = np.array([0.5, 0.5])
@@ -119,11 +119,11 @@ def apply_class_factors(u, factors):
 
 
 def corrected(extension, factors):
-    """An extension's distributions, times factors, if any, where a label reaches them."""
+    """Multiply an extension's distributions by factors, if any, where a label reaches them."""
     if factors is None:
         return extension.u
     u = extension.u.copy()
     reached = np.flatnonzero(extension.reached)
-    for part in equal_blocks(len(reached), _ROWS):  # which holds no further copy of all
+    for part in equal_blocks(len(reached), _ROWS):  # avoids another copy of all rows
         u[reached[part]] = apply_class_factors(u[reached[part]], factors)
     return u

@@ -1,4 +1,4 @@
-"""The sizes of classes from the data, where labels were drawn equally from each."""
+"""Estimate the sizes of classes from the data, if labels were drawn equally from each."""
 
 import numpy as np
 
@@ -14,7 +14,7 @@ _NOISE = 0.3  # that one label per class adds to the spread of held-out predicti
 
 
 def walked_codes(transduction):
-    """The classes of the points of a :class:`Transduction` after a short walk (n_points,)."""
+    """Return the classes of the points of a :class:`Transduction` after a walk (n_points,)."""
     labels = transduction.labels
     walk = Walk.of(transduction.graph.weights, labels)
     codes = transduction.extension.u.argmax(axis=1)
@@ -22,18 +22,18 @@ def walked_codes(transduction):
 
 
 def estimate_sizes(counts, walked, predicted, find_held_out):
-    """Frequencies of the classes (n_classes,) of rows; None if nothing can be said.
+    """Estimate the frequencies of the classes (n_classes,) of rows; None if impossible.
 
-    ``counts`` (n_classes,) are the numbers of labels. Rows without a label are ``walked``
-    (n_classes,) times of a class after a short walk, ``predicted`` times by the extension itself;
-    ``find_held_out()`` gives the same for labelled rows, held out.
+    ``counts`` (n_classes,) are the numbers of labels. ``walked`` (n_classes,) counts the
+    unlabelled rows in each class after a short walk, ``predicted`` by the extension itself;
+    ``find_held_out()`` counts the predictions of held-out labelled rows.
 
     The walk's frequencies are shrunk towards the labels', in logarithms, by the part of their
-    spread that predictions of held-out labels show too: there the true frequencies are known, and
-    the spread is error (James and Stein). Where the extension itself is no more uneven than on
-    held-out labels, nothing is left of them. Nothing can be said of labels that are not equal in
-    number, which may have been drawn at random and then tell the sizes themselves, nor
-    with less than three for each class.
+    spread that predictions of held-out labels also show: their true frequencies are known, so
+    that spread is error (James and Stein). If the extension is no more uneven than on held-out
+    labels, only the labels' frequencies are left. No estimate is made with fewer than three labels
+    per class, or from unequal numbers of labels: these may have been drawn at random, and then
+    show the sizes themselves.
     """
     n_classes, mean = len(counts), counts.mean()
     if n_classes < 2 or mean < _FEWEST or dispersion(counts) > _EQUAL:
@@ -50,10 +50,10 @@ def estimate_sizes(counts, walked, predicted, find_held_out):
 
 
 def _smoothed(counts):
-    """Frequencies, with one more row of each class."""
+    """Turn counts into frequencies, with one more row of each class."""
     return (counts + 1) / (counts.sum() + len(counts))
 
 
 def _spread(frequencies, labeled):
-    """How far frequencies are from those of the labels."""
+    """Measure how far frequencies are from those of the labels."""
     return float(frequencies @ np.log(frequencies / labeled) ** 2)

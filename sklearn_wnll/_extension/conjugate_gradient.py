@@ -12,12 +12,12 @@ from .._parallel import n_threads
 
 __all__ = ["ConjugateGradient", "Deflation", "SolverResult", "conjugate_gradient"]
 
-# Rows that a thread takes at a time: fixed, because sums over rows would otherwise be rounded
+# Rows that a thread takes at a time: fixed, because otherwise sums over rows would be rounded
 # differently for each number of threads.
 _BLOCK_ROWS = 8192
 _FOLDED = 64  # rows side by side
-# Once a residual has fallen to this part of the numbers that it began with, the column ends if
-# twice as many iterations, and 200 more, bring no better one: rounding is all that is left.
+# Once a residual has fallen to this part of its initial terms, the column ends if twice as many
+# iterations, and 200 more, do not improve it: only rounding errors are left.
 _FLOOR, _PATIENCE = 1e-9, 200
 
 
@@ -25,9 +25,9 @@ class Deflation(NamedTuple):
     """A subspace in which :class:`ConjugateGradient` keeps the residual at zero.
 
     The vectors are constant on each of some groups of rows: ``basis`` (n, k) holds the ``P`` that
-    are 1 on a group, a single 1 in a row or none. ``row_sums`` (n,) are the sums of the rows of
-    ``A``, given because the difference of larger numbers would be rounding alone where groups are
-    tied by little. ``factorize`` takes ``E = P^T A P`` as a csr_array, and returns a function that
+    are 1 on a group, with at most one 1 in a row. ``row_sums`` (n,) are the sums of the rows of
+    ``A``, passed in because for weakly tied groups a difference of larger numbers would be nothing
+    but rounding. ``factorize`` takes ``E = P^T A P`` as a csr_array, and returns a function that
     computes ``E^-1 y`` for ``y`` (k, c).
     """
 
@@ -39,7 +39,7 @@ class Deflation(NamedTuple):
 class SolverResult(NamedTuple):
     """Solutions ``x`` (n, c); for each column its ``n_iter``, ``residual`` and ``converged`` (c,).
 
-    A residual is ``max_i |b - A x|_i / A_ii``: what one Jacobi step would change.
+    A residual is ``max_i |b - A x|_i / A_ii``, the change that one Jacobi step would make.
     """
 
     x: np.ndarray
@@ -68,9 +68,9 @@ def conjugate_gradient(A, B, *, x0=None, tol=1e-6, max_iter=1000):
 class ConjugateGradient:
     """Conjugate gradients for a symmetric positive definite csr_array ``A`` (n, n).
 
-    Every column of a right-hand side is a problem of its own, with its own step lengths and its
-    own end; but one product with ``A`` serves all columns that have not yet converged. Threads
-    share the rows, and change no bit of the result.
+    Each column of a right-hand side is a separate problem, with its own step lengths and its own
+    end, but one product with ``A`` serves all columns that have not yet converged. Threads share
+    the rows, and change no bit of the result.
 
     The preconditioner is Jacobi's: the iteration runs on ``D^-1/2 A D^-1/2`` with the
     diagonal ``D`` of ``A``. M. R. Hestenes and E. Stiefel, "Methods of conjugate gradients for
@@ -105,10 +105,10 @@ class ConjugateGradient:
     def solve(self, B, x0, *, tol, reduction=0.0, max_iter=1000, callback=None):
         """Solve ``A X = B`` (n, c), starting at ``x0`` (n, c): a :class:`SolverResult`.
 
-        A column has converged when its residual is at most ``tol``, a number or (c,), or the part
-        ``reduction`` of the first one. Rounding can stop a column before, and make it worse in
-        the end: of all iterates, the best is kept, within a factor of ten. ``callback`` is
-        called after each iteration with the largest ratio of a residual to its aim.
+        A column has converged when its residual is at most ``tol``, a number or (c,), or
+        ``reduction`` times the first one. Rounding can stop a column earlier, or make it worse in
+        the end; the best iterate is kept, within a factor of ten. ``callback`` is called after
+        each iteration with the largest ratio of a residual to its aim.
         """
         x, B = np.array(x0, dtype=np.float64, order="C"), np.ascontiguousarray(B)
         n_columns = x.shape[1]
@@ -136,7 +136,7 @@ class ConjugateGradient:
 
 @contextmanager
 def _thread_map(n_tasks):
-    """A ``map`` that runs in threads, or the plain one where that is no gain."""
+    """Yield a ``map`` that runs in threads, or the plain one if threads would not help."""
     count = min(n_threads(), n_tasks)
     if count <= 1:
         yield map
@@ -155,7 +155,7 @@ class _Block:
         self.basis = None
 
     def deflate(self, deflation, basis, root):
-        """Take a basis of groups, and compute its image without cancellation."""
+        """Set a basis of groups, and compute its image without cancellation."""
         self.basis, others = basis[self.rows], self.A @ basis
         group = np.full(len(root), -1)
         group[np.diff(basis.indptr) > 0] = basis.indices
@@ -169,7 +169,7 @@ class _Block:
         self.image = others + sparse.csr_array(
             (inside, self.basis.indices, self.basis.indptr), shape=others.shape
         )
-        # The image of a cluster that no edge leaves within this block is zero, and not stored.
+        # The image of a cluster is zero, and not stored, if no edge leaves it within this block.
         self.touched = np.union1d(self.basis.indices, self.image.indices)
         self.basis_transposed = self.basis[:, self.touched].T
         self.image_transposed = self.image[:, self.touched].T
@@ -178,15 +178,15 @@ class _Block:
 class _Iterates:
     """The state of the iteration, for the columns that have not yet converged.
 
-    The iteration solves for what ``x`` lacks, in the system scaled to a unit diagonal: its
-    preconditioned residual is the residual ``r``, and ``rr`` is ``r.r``.
+    The iteration solves for the correction of ``x``, in the system scaled to a unit diagonal,
+    where the preconditioned residual equals the residual ``r``; ``rr`` is ``r.r``.
     """
 
     def __init__(self, system, B, x, thread_map):
         self.system, self.map, self.solution = system, thread_map, x
         means, start = None, x
         if system.deflated:
-            # What is constant on a group has its image without rounding, and so has its sum.
+            # Vectors constant on groups, and their sums, have images free of rounding.
             means = system.groups.T @ x / system.group_sizes
             start = x - system.groups @ means
         self.p = start * system.root[:, None]
@@ -205,26 +205,26 @@ class _Iterates:
     def step(self):
         """Take one step of the conjugate gradients."""
         pAp = sum(self.map(lambda part: part.multiply(self.p), self.parts))
-        # Rounding can hide that A is positive definite; such a step is not taken.
+        # Rounding can hide that A is positive definite; then no step is taken.
         alpha = np.divide(self.rr, pAp, out=np.zeros_like(pAp), where=pAp > 0)
         alpha = self._tiled(alpha)
         squares, largest, overlap = self._moments(lambda part: part.advance(self.p, alpha))
         self._turn(squares / self.rr, squares, largest, overlap)
 
     def can_go_on(self, iteration):
-        """Keep what is better than before, near the rounding; whether a column can still gain."""
+        """Keep improved iterates near the rounding; return which columns can still improve."""
         better = self.residual < np.minimum(0.1 * self.best, _FLOOR * self.size)
         if better.any():
             self._each(lambda part: part.keep(better))
         self.best[better], self.best_iteration[better] = self.residual[better], iteration
         waited = iteration - self.best_iteration > self.best_iteration + _PATIENCE
         stalled = waited & np.isfinite(self.best)
-        # rr is 0 only when r is 0 or has underflowed: nothing is left to gain.
+        # rr is 0 only if r is 0 or has underflowed: no improvement is possible.
         return (self.rr > 0) & np.isfinite(self.rr) & ~stalled
 
     def finish(self, active, going):
-        """Add the columns that are not ``going`` to the solution; give their residuals."""
-        # Above the rounding, the error falls in the norm of ``A`` at each step.
+        """Add the columns that are not ``going`` to the solution; return their residuals."""
+        # Above the rounding, each step lowers the error in the norm of ``A``.
         worse = ~(self.residual <= self.best) & np.isfinite(self.best)
         self._each(lambda part: part.finish(active, going, worse))
         ended = np.where(worse, self.best, self.residual)[~going]
@@ -241,16 +241,16 @@ class _Iterates:
         self._each(lambda part: part.turn(self.p, beta, change))
 
     def _tiled(self, factors):
-        """Repeat the factors for each row of a block: one long product beats many short."""
+        """Repeat the factors for each row of a block: one long product beats many short ones."""
         return np.tile(factors, min(_BLOCK_ROWS, len(self.p)))
 
     def _moments(self, step):
-        """Sum ``r.r`` over the parts, always in their order; take the largest residual of all."""
+        """Sum ``r.r`` over the parts in fixed order, and find the largest residual."""
         squares, largest, products = zip(*self.map(step, self.parts), strict=True)
         return sum(squares), np.maximum.reduce(largest), self._gather(products)
 
     def _gather(self, products):
-        """Sum inner products with a basis, given for the vectors that each part's rows touch."""
+        """Sum each part's inner products with the basis vectors that its rows touch."""
         if not self.system.deflated:
             return None
         overlap = np.zeros((self.system.coarse.shape[0], self.p.shape[1]))
@@ -276,8 +276,8 @@ class _Part:
     def start(self, p, means):
         """Make ``r`` the residual of ``p`` and of a combination of groups.
 
-        Gives minus the inner products of the image with ``p``, which are those of the basis with
-        ``A p``: summed up from ``A p`` itself, they would be rounding alone.
+        Returns minus the inner products of the image with ``p``, which equal those of the basis
+        with ``A p``: computed from ``A p`` itself, they would be nothing but rounding.
         """
         block, products = self.block, None
         if block.basis is not None:
@@ -287,22 +287,22 @@ class _Part:
         return products
 
     def correct(self, change):
-        """Move by a combination of the basis; give the inner products with it that are left."""
+        """Move by a combination of the basis; return the remaining inner products with it."""
         self.x += self.block.basis @ change
         self.r -= self.block.image @ change
         return self.block.basis_transposed @ self.r
 
     def clean(self, noise):
-        """Take from ``r`` what rounding alone has left of a combination of the basis."""
+        """Remove from ``r`` the remains, by rounding, of a combination of the basis."""
         self.r -= self.block.basis @ noise
 
     def multiply(self, p):
-        """Compute ``A p``; give its inner products with ``p``."""
+        """Compute ``A p``; return its inner products with ``p``."""
         self.Ap = self.block.A @ p
         return np.einsum("ij,ij->j", p[self.block.rows], self.Ap)
 
     def advance(self, p, alpha):
-        """Go ``alpha`` along ``p``; give the moments of the new residual."""
+        """Go ``alpha`` along ``p``; return the moments of the new residual."""
         alpha = alpha[: self.x.size]
         flat_x, flat_r = self.x.reshape(-1), self.r.reshape(-1)
         flat_x += alpha * p[self.block.rows].reshape(-1)
@@ -310,7 +310,7 @@ class _Part:
         return self.moments()
 
     def moments(self):
-        """Give ``r.r``, the largest residual in units of the diagonal, products with the image."""
+        """Return ``r.r``, the largest residual over the diagonal, and products with the image."""
         squares = self.r * self.r
         sums = np.einsum("ij->j", squares)
         squares *= self.block.inverse_diagonal
@@ -343,14 +343,14 @@ class _Part:
 
 
 def _column_maxima(a):
-    """Largest numbers of columns, of many rows side by side first: numpy is slow at short rows."""
+    """Find the largest of each column, folding rows first because numpy is slow at short rows."""
     folded = len(a) // _FOLDED * _FOLDED
     wide = a[:folded].reshape(-1, _FOLDED * a.shape[1]).max(axis=0, initial=0)
     return np.vstack([wide.reshape(_FOLDED, -1), a[folded:]]).max(axis=0)
 
 
 def _scaled(A, row_factor, column_factor=None):
-    """Give the matrix with its rows, and columns if asked, times factors."""
+    """Return the matrix with its rows, and optionally columns, times factors."""
     data = A.data * np.repeat(row_factor, np.diff(A.indptr))
     if column_factor is not None:
         data *= column_factor[A.indices]

@@ -14,40 +14,40 @@ __all__ = ["GraphSolver"]
 _WEAK = 1e-3  # an edge is weak below this part of all edges of each of its ends
 _CLUSTER_SIZE = 256
 _MAX_SEEDS = 512  # bounds the cost of the system summed over clusters
-_FEW_POINTS = 4096  # up to here, iterations cost less than what would save them
+_FEW_POINTS = 4096  # up to here, clusters cost more than the iterations they save
 _ERROR = 1000  # the largest error, in units of the tolerance of residuals
 _ROUGH = 0.5  # the residual at which the number of a walk's steps is known well enough
-_UNKNOWN = 1e300  # the number of steps that no iteration has bounded
-_ROUNDING = 4e-16  # a residual that no iteration gets below
-# Solutions for what rounding has left, each to this part of it: one shows how large the error
-# was, the second mends what the first found, and the third is to spare.
+_UNKNOWN = 1e300  # stands for a number of steps not yet bounded
+_ROUNDING = 4e-16  # no iteration gets a residual below this
+# Solutions for the remaining residual, each to this part of it: the first shows the size of the
+# error, the second corrects it, and the third is in reserve.
 _REFINEMENTS = 1e-3, 1e-3, 1e-3
 
 
 class GraphSolver:
     """Solver of ``A X = B`` where the off-diagonal entries of ``A`` (n, n) are minus weights.
 
-    ``A`` is a symmetric M-matrix. ``row_sums`` (n,) are those of its rows, free of the rounding of
-    a difference. Where all are 0 it is singular; right-hand sides then sum to 0 on each connected
-    component.
+    ``A`` is a symmetric M-matrix. ``row_sums`` (n,) are the sums of its rows, free of the rounding
+    of a difference. If all are 0, ``A`` is singular, and right-hand sides must sum to 0 on each
+    connected component.
 
-    A residual is small although the error is large where a walk on the graph takes long to end.
+    If walks on the graph take long to end, the error can be large although the residual is small.
     With ``w`` such that ``A w >= diag(A) / 2``, an error is nowhere larger than ``2 max w`` times
     the residual: by the maximum principle, ``w`` bounds the solution for any right-hand side
     within ``diag(A) / 2``. The first solution finds such a ``w``, the expected number of
     steps of the walks, as one more column, which needs half as many iterations as the others.
 
-    Where weak edges tie clusters to the labels, that is far too much: residuals that sum to 0 on
-    each cluster make no error that is constant on one. What ``w`` varies by on a cluster then
-    bounds the error there, and that of each cluster on the way to a label adds to it.
+    If weak edges tie clusters to the labels, that bound is far too large: residuals that sum to 0
+    on each cluster make no error that is constant on one. Then the variation of ``w`` on a cluster
+    bounds the error there, plus the errors of all clusters on the way to a label.
 
-    The search for ``w`` starts at ``steps`` (n,), or at 0, and is found there afterwards.
+    The search for ``w`` starts at ``steps`` (n,), or at 0, and leaves its result there.
     """
 
     def __init__(self, A, row_sums, steps=None):
         self.steps = np.zeros(len(row_sums)) if steps is None else steps
         cluster = _grow_clusters(A)
-        # Points of a cluster one after the other: what a product reads together lies together.
+        # Points of a cluster are contiguous, so a product reads contiguous memory.
         self._order = np.argsort(cluster, kind="stable")
         A, row_sums = _permuted(A, self._order), row_sums[self._order]
         deflation = _cluster_deflation(A, row_sums, cluster[self._order])
@@ -57,8 +57,8 @@ class GraphSolver:
     def solve(self, B, start, *, tol=1e-6, max_iter=1000, callback=None):
         """Solve for ``B`` (n, c), starting at ``start`` (n, c): a :class:`SolverResult`.
 
-        A column has converged when its residual is at most ``tol``, and its error is known to be at
-        most 1000 ``tol``. ``callback`` is that of :meth:`ConjugateGradient.solve`.
+        A column has converged when its residual is at most ``tol`` and its error provably at most
+        1000 ``tol``. ``callback`` is that of :meth:`ConjugateGradient.solve`.
         """
         x, start = np.empty_like(start), np.where(B.any(axis=0), start, 0)
         result = self._solve(B[self._order], start[self._order], tol, max_iter, callback)
@@ -87,7 +87,7 @@ class GraphSolver:
             left = max_iter - n_iter[more].max(initial=0)
             if not len(more) or left <= 0:
                 break
-            # The residual of an iteration can be less than that of what it has found.
+            # The iteration's residual can be smaller than the true one of its result.
             again = run(
                 B[:, more],
                 x[:, more],
@@ -106,7 +106,7 @@ class GraphSolver:
         return SolverResult(x, n_iter, residual, settled)
 
     def _bound(self, steps):
-        """The error for a residual of 1, from the number of steps of walks (n,)."""
+        """Bound the error for a residual of 1, by the number of steps of walks (n,)."""
         longest = steps.max()
         if self._solver.deflated:
             groups = self._solver.groups
@@ -118,9 +118,9 @@ class GraphSolver:
         return max(1, longest) / (1 - _ROUGH)
 
     def _depth(self):
-        """The number of groups on the way from the farthest group to a label."""
+        """Count the groups on the way from the farthest group to a label."""
         coarse = self._solver.coarse
-        # Rows of groups that touch a label, or a point that one holds, do not sum to 0.
+        # Only the rows of groups next to a label, or to a point held by one, do not sum to 0.
         reached = coarse.sum(axis=1) > 1e-9 * coarse.diagonal()
         depth = 1
         while reached.any() and not reached.all():
@@ -132,12 +132,12 @@ class GraphSolver:
 
 
 def _cluster_deflation(A, row_sums, cluster):
-    """The functions that are constant on clusters, for the solver; None if they are of no use.
+    """Return the functions constant on clusters, for the solver; None if they are of no use.
 
-    If the clusters are regions of the graph, slowly varying functions, which would take many
-    iterations, are near such a function. If weak edges alone tie a cluster to the rest, they add
-    so little to the residual that the solver could end before it has seen them. A single point
-    that labels hold fast needs neither.
+    If the clusters are regions of the graph, such functions approximate the slowly varying ones,
+    which take many iterations. If only weak edges tie a cluster to the rest, they add so little to
+    the residual that the solver could stop before it has seen them. A single point held by labels
+    has neither problem.
     """
     held = (np.bincount(cluster) == 1)[cluster] & (row_sums > _WEAK * A.diagonal())
     numbers, group = np.unique(cluster[~held], return_inverse=True)
@@ -152,7 +152,7 @@ def _cluster_deflation(A, row_sums, cluster):
 def _factorize(summed, singular):
     """Factorize the system summed over clusters.
 
-    If it is singular, one cluster of each of its connected components has the value 0.
+    If it is singular, one cluster of each connected component gets the value 0.
     """
     free = np.arange(summed.shape[0])
     if singular:
@@ -160,7 +160,7 @@ def _factorize(summed, singular):
         free = np.delete(free, np.unique(component, return_index=True)[1])
     factors = None
     if len(free):
-        # Diagonal pivots: another one would make of a weakly tied cluster a difference of others.
+        # Diagonal pivots: another would turn a weakly tied cluster into a difference of others.
         factors = splu(
             summed[free][:, free].tocsc(),
             permc_spec="MMD_AT_PLUS_A",
@@ -171,7 +171,7 @@ def _factorize(summed, singular):
     def solve(y):
         solution = np.zeros_like(y)
         if factors is not None:
-            # Column by column: for a block, BLAS starts threads that wait for one another.
+            # Column by column: for a block, BLAS would start threads that wait for one another.
             for j, column in enumerate(y[free].T):
                 solution[free, j] = factors.solve(column)
         return solution
@@ -182,7 +182,7 @@ def _factorize(summed, singular):
 def _grow_clusters(A):
     """Grow clusters over strong edges, from random points if there are many points.
 
-    What these do not reach makes clusters of its own, as strong edges connect it.
+    Points not reached from these form their own clusters, connected by strong edges.
     """
     n_points = A.shape[0]
     n_seeds = min(n_points // _CLUSTER_SIZE, _MAX_SEEDS) if n_points > _FEW_POINTS else 0
@@ -210,7 +210,7 @@ def _grow_clusters(A):
 
 
 def _strong_edges(A, degree, points, allowed):
-    """The ends of the edges from ``points`` to ``allowed`` ones that are not weak."""
+    """Find the ends of the edges from ``points`` to ``allowed`` ones that are not weak."""
     rows = A[points]
     edges = np.flatnonzero(allowed[rows.indices])
     source, target = np.repeat(points, np.diff(rows.indptr))[edges], rows.indices[edges]
@@ -219,7 +219,7 @@ def _strong_edges(A, degree, points, allowed):
 
 
 def _permuted(A, order):
-    """The symmetric matrix with rows and columns in the given order."""
+    """Permute the rows and columns of a symmetric matrix."""
     place = np.empty(len(order), dtype=A.indices.dtype)
     place[order] = np.arange(len(order))
     rows = A[order]

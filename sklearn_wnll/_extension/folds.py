@@ -1,4 +1,4 @@
-"""Folds of labels, and what their sizes do to distributions."""
+"""Folds of labels, and their effect on distributions."""
 
 import numpy as np
 
@@ -10,9 +10,9 @@ _TOLERANCE, _TIGHT, _LOOSE = 1000, 1e-9, 1e-3
 def held_out_tolerance(tol):
     """The solver's tolerance for held-out labels: 1000 times the fit's, or less below 1e-6.
 
-    A held-out label is one draw, beside which an error of 1e-2 in its probability says nothing.
-    But it is never more than 1e-3, not even for folds within folds: the solver, which starts at the
-    values with all labels, would stay there.
+    A held-out label is one draw, so an error of 1e-2 in its probability would not matter. But the
+    tolerance is never above 1e-3, not even for folds within folds: the solver starts at the values
+    with all labels, and would stay there.
 
     >>> f"{held_out_tolerance(1e-6):g}, {held_out_tolerance(1e-9):g}, {held_out_tolerance(1e-3):g}"
     '0.001, 1e-09, 0.001'
@@ -24,7 +24,7 @@ def deal_folds(codes, n_folds, rng):
     """Deal labelled points to folds of nearly equal size, the classes in proportion.
 
     ``codes`` (n_points,) are -1 without a label. Returns the fold of each point, -1 without a
-    label; there are at most as many folds as labels. The names of the classes change nothing.
+    label; there are at most as many folds as labels. The order of the classes does not matter.
 
     >>> deal_folds(np.array([0, 0, -1, 1, 1]), 2, np.random.RandomState(0))
     array([ 1,  0, -1,  0,  1])
@@ -38,17 +38,17 @@ def deal_folds(codes, n_folds, rng):
 
 
 def has_others(codes, fold):
-    """Whether the class ``codes`` (n_labeled,) of a row has labels in other folds (n_labeled,)."""
+    """Mark rows whose class ``codes`` (n_labeled,) has labels in other folds (n_labeled,)."""
     counts = _counts(codes, fold, codes.max() + 1)
     return counts[fold, codes] < counts.sum(axis=0)[codes]
 
 
 def fair(u, codes, fold):
-    """Make up for what a fold takes more of one class than of another: (n_labeled, n_classes).
+    """Compensate for folds that take more of one class than of another: (n_labeled, n_classes).
 
     A fold of few labels takes most from the class of the row itself. So each class of ``u``
     (n_labeled, n_classes), found without the labels ``codes`` (n_labeled,) of a row's ``fold``
-    (n_labeled,), gains what it has lost.
+    (n_labeled,), regains its loss.
     """
     counts = _counts(codes, fold, u.shape[1])
     total = counts.sum(axis=0)
@@ -59,7 +59,7 @@ def fair(u, codes, fold):
 
 
 def _counts(codes, fold, n_classes):
-    """Number of labels of each class in each fold (n_folds, n_classes)."""
+    """Count the labels of each class in each fold (n_folds, n_classes)."""
     counts = np.zeros((fold.max() + 1, n_classes))
     np.add.at(counts, (fold, codes), 1)
     return counts

@@ -1,4 +1,4 @@
-"""Labels taken away in turn: what the graph says of a labelled row without its own label."""
+"""Held-out labels: the graph's prediction of labelled rows without their own labels."""
 
 from dataclasses import dataclass
 from typing import NamedTuple
@@ -14,11 +14,11 @@ from .templates import Templates
 
 __all__ = ["Extended", "HeldOut", "hold_out"]
 
-_MANY_POINTS = 500_000  # from here on, folds side by side would take too much memory
+_MANY_POINTS = 500_000  # from here on, parallel folds would take too much memory
 
 
 class Extended(NamedTuple):
-    """What is read of labels that are extended over ``templates``: no more than the prior does."""
+    """Labels extended over ``templates``, corrected by the prior only."""
 
     templates: Templates
     class_factors: np.ndarray | None
@@ -32,10 +32,10 @@ class Extended(NamedTuple):
 
 
 class HeldOut(NamedTuple):
-    """Distributions ``u`` (n_labeled, n_classes) of labelled rows that have not seen their label.
+    """Distributions ``u`` (n_labeled, n_classes) of labelled rows without their own labels.
 
-    Other labels have ``reached`` a row (n_labeled,), or none; ``fold`` (n_labeled,) is its fold.
-    The rest tells how they were found.
+    ``reached`` (n_labeled,) marks rows that other labels reach, ``fold`` (n_labeled,) is the fold
+    of each. The rest describes the solution.
     """
 
     u: np.ndarray
@@ -49,9 +49,9 @@ class HeldOut(NamedTuple):
 def hold_out(templates, labels, solve, n_folds, n_jobs=None):
     """Take away the labels of each fold, and extend the others over the same graphs: `HeldOut`.
 
-    Row by row, this is what a fit without the labels of the row's fold would find. ``labels`` are
-    the :class:`RowLabels` that ``templates`` were fitted to, of two points at least, and ``solve``
-    goes on from those that are left to a :class:`Solution`. Rows that are one point are held out
+    Each row gets the result of a fit without the labels of its fold. ``labels`` are the
+    :class:`RowLabels` that ``templates`` were fitted to, of two points at least, and ``solve``
+    turns the remaining ones into a :class:`Solution`. Rows that are one point are held out
     together.
     """
     folds = _make_folds(templates, labels, n_folds)
@@ -74,7 +74,7 @@ def hold_out(templates, labels, solve, n_folds, n_jobs=None):
 
 
 def _solve_all(templates, solve, folds, n_jobs):
-    """The distributions of each fold's points."""
+    """Find the distributions of each fold's points."""
     progress, solved = Progress("held-out labels"), []
 
     def report(found):
@@ -82,7 +82,7 @@ def _solve_all(templates, solve, folds, n_jobs):
         progress.update(len(solved) / len(folds), f"{len(solved):,} of {len(folds):,}")
 
     in_turn = len(templates.parts) > 1 or templates.points.n_points > _MANY_POINTS
-    # A thread for each fold: half of a solution is work that one thread does.
+    # One thread per fold: half of the work of a solution is single-threaded.
     if in_turn:
         for fold in folds:
             report(fold.solve(templates, solve, n_jobs))
@@ -110,14 +110,14 @@ def _make_folds(templates, labels, n_folds):
 
 @dataclass(frozen=True)
 class _Fold:
-    """The ``points`` that lose their labels, in order, and the ``rows`` that these are."""
+    """The ``points`` that lose their labels, in order, and their ``rows``."""
 
     points: np.ndarray
     labels: RowLabels
     rows: np.ndarray
 
     def solve(self, templates, solve, n_jobs=None):
-        """Extend the labels that are left: a :class:`HarmonicExtension` of the points."""
+        """Extend the remaining labels: a :class:`HarmonicExtension` of the points."""
         left = self.labels.without(self.rows)
         extender = templates.extender._replace(
             fallback=left.fallback, tol=held_out_tolerance(templates.extender.tol)

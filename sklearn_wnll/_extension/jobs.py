@@ -22,7 +22,7 @@ def run_jobs(function, tasks, count, n_jobs, name):
 
 
 def _jobs(n_jobs):
-    """Jobs that hand on results as they come, where joblib's backend can do that."""
+    """Make jobs that return results one by one, if joblib's backend can."""
     try:
         return Parallel(n_jobs, return_as="generator")
     except ValueError:  # such as "multiprocessing"
@@ -30,10 +30,10 @@ def _jobs(n_jobs):
 
 
 def _alone(call):
-    """Do one of several jobs that run side by side, each in a single thread.
+    """Run one of several parallel jobs in a single thread.
 
-    Function and task come as one tuple: single arrays would be scattered by joblib's dask
-    backend, and what is scattered to a worker is lost with it.
+    Function and task come as one tuple: joblib's dask backend would scatter single arrays, and
+    arrays scattered to a worker are lost with it.
     """
     function, task = call
     with single_openmp_thread():

@@ -1,4 +1,4 @@
-"""How much the labelled points, or what is near them, weigh."""
+"""Weights of labelled points, or of the points near them."""
 
 import numbers
 from typing import NamedTuple
@@ -14,11 +14,11 @@ from .noise import softened
 __all__ = ["Reweighted", "label_weight_value", "poisson_weights", "reweighted"]
 
 _WEIGHT_RANGE = 1e-12, 1e12
-_SMALLEST = 1e-3  # of the mean: where the Poisson weight is least, edges are to stay
+_SMALLEST = 1e-3  # times the mean, so edges remain where the Poisson weight is least
 
 
 class Reweighted(NamedTuple):
-    """Weights ``W``, the factor ``mu`` on labelled points' energy, and how they were found.
+    """Weights ``W``, the factor ``mu`` on labelled points' energy, and details of the solution.
 
     An edge from a new point to each point is multiplied by ``point_weights`` (n_points,).
     """
@@ -32,10 +32,10 @@ class Reweighted(NamedTuple):
 
 
 def reweighted(W, labeled, label_weight, *, noise=0.0, **options):
-    """Weigh the points of a graph by what is labelled: a :class:`Reweighted`.
+    """Weight the points of a graph by its labels: a :class:`Reweighted`.
 
     ``W`` (n_points, n_points) holds directed weights, ``labeled`` (n_points,) marks at least one
-    point; the part ``noise`` of the labels is wrong. ``options`` of the solver serve
+    point; a fraction ``noise`` of the labels is wrong. The solver's ``options`` are used by
     ``label_weight="poisson"``.
     """
     if label_weight == "poisson":
@@ -48,11 +48,11 @@ def reweighted(W, labeled, label_weight, *, noise=0.0, **options):
 
 
 def label_weight_value(label_weight, n_points, n_labeled):
-    """The factor ``mu`` on the energy of labelled points.
+    """Return the factor ``mu`` on the energy of labelled points.
 
     ``"wnll"`` is ``n / m`` for ``n`` points and ``m`` labelled ones (Shi, Osher and Zhu, J. Sci.
-    Comput. 73, 2017), ``"laplace"`` is 1, a number is itself, between 1e-12 and 1e12: beyond that
-    it is as good as nothing or infinity, and hides the other weights.
+    Comput. 73, 2017), ``"laplace"`` is 1. A number is clipped to 1e-12 to 1e12: beyond that it is
+    as good as 0 or infinity, and hides the other weights.
 
     >>> label_weight_value("wnll", 1000, 10)
     100.0
@@ -63,16 +63,16 @@ def label_weight_value(label_weight, n_points, n_labeled):
 
 
 def poisson_weights(W, labeled, *, tol=1e-6, **options):
-    """Weigh points by the solution of a Poisson equation with sources at the labelled ones.
+    """Weight points by the solution of a Poisson equation with sources at the labelled ones.
 
-    ``gamma`` solves, with ``T = W + W^T`` and the part ``p`` of points that are labelled,
+    ``gamma`` solves, with ``T = W + W^T`` and the fraction ``p`` of points that are labelled,
 
     ``sum_y T(x,y) (gamma(x) - gamma(y)) = 1 - p`` where ``x`` is labelled, ``-p`` elsewhere,
 
-    and is shifted to be positive. The edge weights become ``gamma(x) w(x,y) gamma(y)``: large
-    around labels, and over a longer way where they are few, so that the harmonic extension
-    does not fall off at once. In each connected component ``p`` is its own, and ``gamma`` has mean
-    1. Returns a :class:`Reweighted` with ``gamma`` as ``point_weights``, and ``W`` as it was.
+    and is shifted to be positive. The edge weights become ``gamma(x) w(x,y) gamma(y)``. They are
+    large around labels, and further out where labels are few, which keeps the harmonic extension
+    from falling off at once. Each connected component has its own ``p``, and ``gamma`` has mean 1
+    there. Returns a :class:`Reweighted` with ``gamma`` as ``point_weights``, and ``W`` unchanged.
 
     J. Calder, B. Cook, M. Thorpe and D. Slepcev, "Poisson learning: graph based semi-supervised
     learning at very low label rates", ICML 2020; K. Miller and J. Calder, "Poisson reweighted
@@ -87,11 +87,11 @@ def poisson_weights(W, labeled, *, tol=1e-6, **options):
     """
     n_components, component = connected_components(W, directed=False)
     size, n_labeled = np.bincount(component), np.bincount(component, labeled)
-    # In each component the scale is free. Whole numbers have exact sums over clusters, which are
-    # all that weak edges carry.
+    # In each component the scale is free. Integers have exact sums over clusters, and weak edges
+    # carry nothing else.
     source = np.where(labeled, size[component], 0) - n_labeled[component]
     A = graph_laplacian(W)
-    # A solution is about as large as walks are long, times what a walk meets at each step.
+    # The size of a solution is about the length of walks times the source per step.
     strength = np.bincount(component, np.abs(source)) / np.bincount(component, A.diagonal())
     tol *= strength.min(initial=np.inf, where=strength > 0)
     result = GraphSolver(A, np.zeros(len(source))).solve(
@@ -102,7 +102,7 @@ def poisson_weights(W, labeled, *, tol=1e-6, **options):
     np.minimum.at(lowest, component, gamma)
     gamma = gamma - lowest[component]
     mean = np.bincount(component, gamma) / size
-    # Where all points are labelled, or none is, there is nothing to weigh.
+    # Where all points are labelled, or none, the weights are equal.
     flat = ~(mean > 0)
     mean[flat] = 1
     gamma = gamma / mean[component] + np.where(flat, 1, _SMALLEST)[component]

@@ -1,4 +1,4 @@
-"""Labels of which some are wrong: how many, and how far each is to be trusted."""
+"""Wrong labels: their fraction, and the trust in each label."""
 
 from typing import NamedTuple
 
@@ -8,17 +8,17 @@ from .temperature import log_prior, sharpened_logs
 
 __all__ = ["Trust", "find_trust", "softened"]
 
-_NOISE = np.linspace(0, 0.6, 61)  # parts of wrong labels that are thought of
+_NOISE = np.linspace(0, 0.6, 61)  # fractions of wrong labels considered
 _TEMPERATURES = 2.0 ** np.arange(-4, 2.01, 0.25)
-_BELIEVED = 3  # the prior on the part of wrong labels is that of so many right ones
+_BELIEVED = 3  # the prior on the noise is worth this many right labels
 _LEAST = 1e-6  # probability that any label is right, before the noise is known
 _SOFTENING, _DISTRUST = 2, 1.5  # by measurement, on digits with a fifth of the labels wrong
-_MOST = 1e12  # what counts so much is clamped
-_NEGLIGIBLE = 1e-30  # a smaller part of wrong labels clamps all, and its inverse may overflow
+_MOST = 1e12  # a label this strong is clamped
+_NEGLIGIBLE = 1e-30  # a smaller noise clamps all labels, and its inverse may overflow
 
 
 class Trust(NamedTuple):
-    """The part ``noise`` of wrong labels, and the ``strength`` (n_labeled,) of each label.
+    """The fraction ``noise`` of wrong labels, and the ``strength`` (n_labeled,) of each label.
 
     The strength is ``r^1.5 / noise`` with the probability ``r`` that the label is right: infinite
     for all labels without noise.
@@ -28,30 +28,30 @@ class Trust(NamedTuple):
     strength: np.ndarray
 
     def fidelity(self, mu):
-        """How much a label counts beside all edges of its point (n_labeled,)."""
+        """Return the weight of each label relative to all edges of its point (n_labeled,)."""
         return np.minimum(self.strength * np.cbrt(mu), _MOST)
 
 
 def softened(mu, noise):
-    """The factor on labelled points' energy: ``mu^(1 / (1 + 2 noise))``.
+    """Soften the factor on labelled points' energy to ``mu^(1 / (1 + 2 noise))``.
 
-    A label that counts ``mu``-fold also errs ``mu``-fold.
+    A wrong label that counts ``mu``-fold also does ``mu``-fold damage.
     """
     return mu ** (1 / (1 + _SOFTENING * noise))
 
 
 def find_trust(u, codes, known, label_noise):
-    """How far labels are to be trusted, by what the others say of them: :class:`Trust` or None.
+    """Estimate the trust in each label from the other labels: :class:`Trust`, or None.
 
     ``u`` (n_labeled, n_classes) are held-out distributions of points with the labels ``codes``
-    (n_labeled,); where not ``known``, they say nothing. The probability of a label is
+    (n_labeled,); those not ``known`` carry no information. The probability of a label is
 
     ``(1 - noise) p + noise / (n_classes - 1) (1 - p)``
 
     with the probability ``p`` of its class at some temperature. If ``label_noise`` is ``"auto"``,
-    the noise is its mean over the likelihood of all labels, times a prior, at all temperatures. By
-    Bayes' rule, a label is right with the probability ``r``, which is the first summand's
-    part. None if there is no noise to be found.
+    the noise is its posterior mean, by the likelihood of all labels times a prior, at all
+    temperatures. By Bayes' rule, the probability ``r`` that a label is right is the share of the
+    first summand. None if no noise is to be considered.
     """
     n_classes = u.shape[1]
     auto = isinstance(label_noise, str)
@@ -72,5 +72,5 @@ def find_trust(u, codes, known, label_noise):
 
 
 def _label_chance(p, noise, n_classes):
-    """The probability of a label whose class has the probability ``p``."""
+    """Compute the probability of a label whose class has the probability ``p``."""
     return (1 - noise) * p + noise / (n_classes - 1) * (1 - p)

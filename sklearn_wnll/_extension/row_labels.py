@@ -1,4 +1,4 @@
-"""What is known of rows: the labels of some, and perhaps how frequent the classes are."""
+"""Known facts about rows: the labels of some, and perhaps the class frequencies."""
 
 from typing import NamedTuple
 
@@ -12,8 +12,8 @@ __all__ = ["RowLabels"]
 class RowLabels(NamedTuple):
     """The codes of rows (n_rows,), -1 where unknown, and a prior on the classes.
 
-    ``prior`` holds frequencies (n_classes,), is ``"labeled"`` for those of the labelled rows,
-    ``"estimated"`` before anything is known of them, or None.
+    ``prior`` is frequencies (n_classes,), ``"labeled"`` for those of the labelled rows,
+    ``"estimated"`` for ones still to be estimated, or None.
     """
 
     codes: np.ndarray
@@ -22,7 +22,7 @@ class RowLabels(NamedTuple):
 
     @classmethod
     def of(cls, codes, classes, class_prior):
-        """Check the estimator's ``class_prior``; without classes, there is none."""
+        """Check the estimator's ``class_prior``; without classes, there is no prior."""
         if not len(classes):
             return cls(codes, 0, None)
         if class_prior is not None and not isinstance(class_prior, str):
@@ -32,7 +32,7 @@ class RowLabels(NamedTuple):
 
     @property
     def rows(self):
-        """The labelled rows."""
+        """Labelled rows."""
         return np.flatnonzero(self.codes >= 0)
 
     @property
@@ -46,13 +46,13 @@ class RowLabels(NamedTuple):
         return self.prior if isinstance(self.prior, np.ndarray) else self.frequencies
 
     def without(self, rows):
-        """The labels that are left when some rows lose theirs."""
+        """Return the labels without those of some rows."""
         codes = self.codes.copy()
         codes[rows] = -1
         return self._replace(codes=codes)
 
     def class_factors(self, extension):
-        """Factors on the classes that take an extension to the prior; None without one."""
+        """Compute factors on classes that correct an extension to the prior; None without one."""
         if self.prior is None:
             return None
         free = (self.codes < 0) & extension.reached

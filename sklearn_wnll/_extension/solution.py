@@ -1,4 +1,4 @@
-"""What is done once labels are extended: a classifier may join, and class sizes may be known."""
+"""Steps after the extension of labels: a classifier may join, and class sizes are corrected."""
 
 from dataclasses import replace
 from typing import NamedTuple
@@ -17,14 +17,14 @@ from .volume import sized_unary
 
 __all__ = ["Recipe", "Solution"]
 
-_FOLDS = 5  # of labels that tell the error of class sizes
+_FOLDS = 5  # of the labels that measure the error of class sizes
 
 
 class Solution(NamedTuple):
     """Labels extended over ``templates``, the ``extension`` to all rows, and factors on classes.
 
-    ``class_factors`` (n_classes,) are None where nothing is corrected, ``beside`` without a
-    classifier. ``labels`` hold the class prior that was used.
+    ``class_factors`` (n_classes,) are None if nothing is corrected, and ``beside`` is None without
+    a classifier. ``labels`` hold the class prior that was used.
     """
 
     templates: Templates
@@ -35,14 +35,14 @@ class Solution(NamedTuple):
 
 
 class Recipe(NamedTuple):
-    """What is done once labels are extended: a classifier may join, class sizes may be known."""
+    """Steps after the extension of labels: a classifier may join, class sizes are corrected."""
 
     companion: Companion | Known | None = None
     constrains_volume: bool = False
     n_jobs: int | None = None
 
     def __call__(self, templates, labels):
-        """Go on from ``labels`` that are extended over ``templates``: a :class:`Solution`."""
+        """Continue from ``labels`` extended over ``templates``: a :class:`Solution`."""
         extension = templates.fitted()
         if isinstance(labels.prior, str) and labels.prior == "estimated":
             labels = labels._replace(prior=self._estimate_prior(templates, labels, extension))
@@ -63,7 +63,7 @@ class Recipe(NamedTuple):
         return Solution(templates, extension, labels, factors, beside)
 
     def following(self, solution):
-        """The same for other labels, with the choices that were made for a :class:`Solution`."""
+        """Return the recipe for other labels, with the choices made for a :class:`Solution`."""
         if solution.beside is None:
             return self
         if solution.beside.strength == 0:
@@ -71,7 +71,7 @@ class Recipe(NamedTuple):
         return self._replace(companion=self.companion._replace(strength=solution.beside.strength))
 
     def _estimate_prior(self, templates, labels, extension):
-        """The :func:`estimate_sizes` of rows, of the graph alone."""
+        """Estimate class sizes by :func:`estimate_sizes`, from the graph alone."""
         free = (labels.codes < 0) & extension.reached
         if not free.any() or len(np.unique(templates.points.index[labels.rows])) < 2:
             return None
@@ -94,7 +94,7 @@ class Recipe(NamedTuple):
 
 
 def _sized_terms(templates, labels, extension, factors):
-    """A :class:`Unary` term, towards the prior's sizes, for each template with rows to be dealt."""
+    """Make a :class:`Unary` term towards the prior's sizes for each template with free rows."""
     index, n_points = templates.points.index, templates.points.n_points
     free = (labels.codes < 0) & extension.reached
     counts, cautious = np.bincount(index[free], minlength=n_points), np.empty(n_points, dtype=int)
@@ -103,7 +103,7 @@ def _sized_terms(templates, labels, extension, factors):
     u = corrected(extension, factors)
     by_point, labeled = np.empty((n_points, labels.n_classes)), np.zeros(n_points, dtype=bool)
     by_point[index], labeled[index[labels.rows]] = u, True
-    # Rows that equal a labelled one have a class already.
+    # Rows equal to a labelled one already have a class.
     taken = (counts[labeled, None] * by_point[labeled]).sum(axis=0) + np.bincount(
         labels.codes[labels.rows], minlength=labels.n_classes
     )
@@ -124,16 +124,16 @@ def _sized_terms(templates, labels, extension, factors):
 
 
 def _find_factors(templates, labels, extension):
-    """Factors on the classes by the prior, or by what labels say of it; None for none."""
+    """Compute factors on the classes by the prior or, without one, by the labels; None for none."""
     if labels.prior is not None or templates.extender.label_weight != "auto":
         return labels.class_factors(extension)
     if any(one.labels.unary is not None for one in templates.transductions):
-        return None  # the classifier says how large classes are
+        return None  # the classifier determines the class sizes
     index, n_points = templates.points.index, templates.points.n_points
     labeled = np.bincount(index[labels.rows], minlength=n_points) > 0
     free = ~labeled[index] & extension.reached
     if not free.any():
         return None
-    # No product, whose rounding would depend on the threads of BLAS.
+    # Not a matrix product: its rounding would depend on the threads of BLAS.
     total, n_free = extension.u.sum(axis=0, where=free[:, None]), np.count_nonzero(free)
     return balancing_factors(total, n_free, *templates.label_masses)

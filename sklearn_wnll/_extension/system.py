@@ -1,4 +1,4 @@
-"""Harmonic extension on a weighted graph: the linear system, and where it has no answer."""
+"""Harmonic extension on a weighted graph: the linear system, and the points it leaves out."""
 
 from typing import NamedTuple
 
@@ -13,22 +13,22 @@ from .deflation import GraphSolver
 __all__ = ["HarmonicExtension", "Unary", "components", "harmonic_extension", "harmonic_system",
            "reached_points", "softly_clamped_system", "weighted_mean"]  # fmt: skip
 
-_CLASSES = 64  # solved at a time: some six vectors of points for each are held meanwhile
+_CLASSES = 64  # solved at a time; each takes about six vectors over the points
 _ROWS = 4096  # normalized at a time
 
 
 def components(W):
-    """The connected component of each point (n_points,), by directed weights.
+    """Find the connected component of each point (n_points,), by directed weights.
 
-    An edge connects both ways.
+    Edges connect both ways.
     """
     return connected_components(W, directed=False)[1]
 
 
 def reached_points(component, labeled):
-    """Which points a path of edges joins with a labelled one (n_points,), by their components.
+    """Mark the points connected with a labelled one (n_points,), by their components.
 
-    Exactly without the points that no label reaches is the linear system positive definite.
+    The linear system is positive definite if and only if it leaves out all other points.
     """
     reached = np.zeros(component.max() + 1, dtype=bool)
     reached[component[labeled]] = True
@@ -46,16 +46,16 @@ def harmonic_system(W, labeled, unknown, mu):
 
     ``A = diag(T 1 + (mu - 1) (W^T)_{.,S} 1) - T``, ``B = (T + (mu - 1) W^T)_{.,S}``,
 
-    restricted to ``unknown`` points: unlabelled ones, and with a point all that it is connected
-    with through unlabelled points. ``(T + (mu - 1) W^T)_{.,S}`` is ``(W + mu W^T)_{.,S}``; ``mu``
-    is ``n / m`` for the WNLL, 1 for the graph Laplacian. ``A`` (n_unknown, n_unknown) is a
-    symmetric M-matrix with the row sums of ``B`` (n_unknown, n_labeled).
+    restricted to ``unknown`` points: unlabelled ones, each with all points connected to it through
+    unlabelled ones. ``(T + (mu - 1) W^T)_{.,S}`` is ``(W + mu W^T)_{.,S}``; ``mu`` is ``n / m`` for
+    the WNLL, 1 for the graph Laplacian. ``A`` (n_unknown, n_unknown) is a symmetric M-matrix with
+    the row sums of ``B`` (n_unknown, n_labeled).
 
     Z. Shi, S. Osher and W. Zhu, "Weighted nonlocal Laplacian on interpolation from sparse
     data", J. Sci. Comput. 73 (2017); Wang et al., arXiv 1802.00168 (2018). Here in matrix form.
     """
     out = W[unknown]
-    # Twice transposed, rows are sorted, and sorted rows are added faster.
+    # Transposing twice sorts the rows, and sorted rows are added faster.
     within_transposed = out[:, unknown].T.tocsr()
     within = within_transposed.T.tocsr() + within_transposed
     # Only edges that leave a labelled point carry the extra weight.
@@ -88,10 +88,10 @@ def softly_clamped_system(W, labeled, unknown, mu, fidelity):
 
 
 class Unary(NamedTuple):
-    """Distributions ``p`` (n_points, n_classes) that pull at the points without a label.
+    """Distributions ``p`` (n_points, n_classes) that pull at the unlabelled points.
 
     ``(L + diag(strength d)) u = B g + diag(strength d) p``, with the degree ``d`` of a point: as if
-    it had one more neighbour, which has the distribution and ``strength`` (n_points,) times the
+    the point had one more neighbour, with this distribution and ``strength`` (n_points,) times the
     weight of all others. X. Zhu, Z. Ghahramani and J. Lafferty, "Semi-supervised learning using
     Gaussian fields and harmonic functions", ICML 2003, section 5.
     """
@@ -101,7 +101,7 @@ class Unary(NamedTuple):
 
     @classmethod
     def joined(cls, first, n_first, second, n_second):
-        """The terms of some points, and then of others, of which one may have none."""
+        """Concatenate the terms of some points and of others; one of the two may have none."""
         if first is None and second is None:
             return None
         n_classes = (second if first is None else first).p.shape[1]
@@ -116,12 +116,12 @@ class Unary(NamedTuple):
 
 
 class HarmonicExtension(NamedTuple):
-    """Distributions ``u`` (n_points, n_classes), whether a label has ``reached`` each point.
+    """Distributions ``u`` (n_points, n_classes); ``reached`` (n_points,) marks those by a label.
 
     ``n_iter`` and ``residual`` are those of the slowest class; ``converged`` holds for all.
-    ``masses`` (n_labeled,), if they were asked for, sum what each labelled point has of the others.
-    ``walks`` (n_points, 2) are what the solver has found of the lengths of walks, a start for
-    another solution.
+    ``masses`` (n_labeled,), computed on request, sum the shares of each labelled point in the
+    others. ``walks`` (n_points, 2) are the lengths of walks found so far, a start for another
+    solution.
     """
 
     u: np.ndarray
@@ -141,16 +141,16 @@ def harmonic_extension(
 
     ``W`` (n_points, n_points) holds directed weights, ``g`` (n_labeled, n_classes) distributions
     of the labelled points, dense or sparse. Points that no label reaches get the distribution
-    ``fallback`` (n_classes,). The :func:`components` may be known. The solver starts at ``start``
+    ``fallback`` (n_classes,). Pass the :func:`components` if known. The solver starts at ``start``
     (n_points, n_classes), which becomes the result, or at ``fallback``, and at the ``walks``
     (n_points, 2) of another extension.
 
     With ``fidelity`` (n_labeled,), labelled points are clamped softly, and may get another value.
-    Where a :class:`Unary` term pulls, it reaches points as a label does. ``masses`` asks for those
-    of labelled points, which is one more column to solve for.
+    A :class:`Unary` term reaches the points it pulls at, as a label does. With ``masses``, those
+    of labelled points are found too, which is one more column to solve for.
 
-    By the maximum principle ``u`` is in [0, 1] and sums to 1 over the classes; what the solver
-    leaves beyond its tolerance is cut off.
+    By the maximum principle ``u`` is in [0, 1] and sums to 1 over the classes; the solver's small
+    deviations are cut off.
 
     A path of three points, labelled at its ends:
 
@@ -203,7 +203,7 @@ def harmonic_extension(
 
 
 class _System(NamedTuple):
-    """The linear system of ``n_unknown`` points, and what pulls at them."""
+    """The linear system of ``n_unknown`` points, and the terms that pull at them."""
 
     solver: GraphSolver
     B: sparse.csr_array
@@ -212,7 +212,7 @@ class _System(NamedTuple):
 
     @classmethod
     def of(cls, W, given, unknown, mu, fidelity, unary, steps):
-        """Assemble it: the labels of ``given`` points are clamped if they have no ``fidelity``.
+        """Assemble the system; labels of ``given`` points without ``fidelity`` are clamped.
 
         ``steps`` (n_unknown,) are a first guess of the lengths of walks.
         """
@@ -229,32 +229,32 @@ class _System(NamedTuple):
         return cls(GraphSolver(A, row_sums, steps), B, pull, p)
 
     def right_side(self, g, classes):
-        """What labels ``g`` (n_labeled, some classes) and the unary term add up to."""
+        """Sum the terms of labels ``g`` (n_labeled, some classes) and the unary term."""
         right = (self.B @ g).toarray()
         if self.pull is not None:
             right += self.pull[:, None] * self.p[:, classes]
         return right
 
     def masses(self, start, **options):
-        """The sum over points of what each label has of them (n_labeled,), and how it was found.
+        """Sum each label's shares in the points (n_labeled,), and return the solver's result too.
 
         The solver starts at ``start`` (n_unknown,).
         """
         n_unknown, n_given = self.B.shape
-        # In units of the mean, which the tolerance is for.
+        # In units of the mean, to suit the tolerance.
         right = np.full((n_unknown, 1), n_given / n_unknown)
         result = self.solver.solve(right, start[:, None], **options)
         return (self.B.T @ result.x)[:, 0] * n_unknown / n_given, result
 
 
 def _degrees(W):
-    """Degrees of ``W + W^T`` (n_points,), 1 at points without edges."""
+    """Compute the degrees of ``W + W^T`` (n_points,), 1 at points without edges."""
     degree = W.sum(axis=0) + W.sum(axis=1)
     return np.where(degree > 0, degree, 1.0)
 
 
 def _normalize(u, points, fallback):
-    """Cut off what a solution leaves beyond a distribution, at some points."""
+    """Turn the solution at some points into distributions, cutting off small deviations."""
     for part in equal_blocks(len(points), _ROWS):
         solved = u[points[part]].clip(0, 1)
         total = solved.sum(axis=1, keepdims=True)
@@ -263,18 +263,18 @@ def _normalize(u, points, fallback):
 
 
 def weighted_mean(W, point_weights, reached, u, fallback, unary=None, degrees=None):
-    """The weighted means of new points' fitted neighbours, and whether a label reaches one of them.
+    """Average new points' fitted neighbours, and mark new points with a neighbour that is reached.
 
     ``u(q) = sum_y c(y) w(q,y) u(y) / sum_y c(y) w(q,y)`` over the neighbours ``y`` that a label
     reaches, with weights ``W`` (n_queries, n_points), the weight ``c`` (n_points,) of a point (for
     the WNLL ``mu`` at labelled points and 1 elsewhere) and ``u`` (n_points, n_classes). A
     :class:`Unary` term of the new points, with their ``degrees`` (n_queries,), is one more
-    neighbour. Where there is none, the mean is ``fallback`` (n_classes,).
+    neighbour. Without any neighbour, the mean is ``fallback`` (n_classes,).
     """
     neighbors = W.indices
     weights = W.data * (point_weights * reached)[neighbors]
     weighted = sparse.csr_array((weights, neighbors, W.indptr), shape=W.shape)
-    # Summed as the values are, so that a mean of equal values is that value.
+    # Summed in the order of the values, which makes a mean of equal values exact.
     total, values = (weighted @ np.ones(W.shape[1]))[:, None], weighted @ u
     if unary is not None:
         pull = (unary.strength * degrees)[:, None]

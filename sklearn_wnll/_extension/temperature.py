@@ -1,4 +1,4 @@
-"""One temperature that makes distributions as sure as they are right."""
+"""A temperature that calibrates distributions."""
 
 import numpy as np
 from scipy.optimize import minimize_scalar
@@ -7,27 +7,27 @@ from scipy.special import logsumexp
 __all__ = ["apply_temperature", "find_temperature", "log_prior", "sharpened_logs"]
 
 _RANGE = np.log(0.01), np.log(10)  # of the logarithm of a temperature
-_USUAL = np.log(0.5)  # what harmonic extensions need, more or less
-_SMALLEST = 1e-6  # a smaller probability is that of a label that nobody could have foreseen
-_BELOW = 1 - 1e-15  # what is less than the largest number of a row stays so
+_USUAL = np.log(0.5)  # roughly right for harmonic extensions
+_SMALLEST = 1e-6  # a less probable label could not have been foreseen
+_BELOW = 1 - 1e-15  # keeps smaller numbers below the largest of a row
 
 
 def sharpened_logs(u, temperature):
-    """Logarithms of distributions (n, n_classes) at a temperature."""
+    """Compute logarithms of distributions (n, n_classes) at a temperature."""
     logs = np.log(np.maximum(u, _SMALLEST)) / temperature
     return logs - logsumexp(logs, axis=1, keepdims=True)
 
 
 def log_prior(temperature):
-    """The logarithm of a prior: few labels that are all right would ask for the temperature 0."""
+    """Log prior of a temperature: without it, few labels that are all right would yield 0."""
     return -((np.log(temperature) - _USUAL) ** 2)
 
 
 def find_temperature(u, codes, noise=0.0):
-    """The temperature at which distributions (n, n_classes) have the least log loss.
+    """Find the temperature at which distributions (n, n_classes) have the least log loss.
 
-    ``codes`` (n,) are the classes, of which the part ``noise`` is wrong. The logarithm of the
-    temperature has a normal prior, as strong as one or two labels. Without rows it is 1.
+    ``codes`` (n,) are the classes, of which a fraction ``noise`` is wrong. The logarithm of the
+    temperature has a normal prior, as strong as one or two labels. Without rows, return 1.
 
     C. Guo, G. Pleiss, Y. Sun and K. Q. Weinberger, "On calibration of modern neural networks",
     ICML 2017, section 4.2; the prior is ours.
@@ -52,7 +52,7 @@ def find_temperature(u, codes, noise=0.0):
 def apply_temperature(u, temperature):
     """Sharpen distributions (n, n_classes), or flatten them: ``p_c ~ u_c^(1 / temperature)``.
 
-    The most probable class stays so, ties included; one-hot rows stay as they are.
+    The most probable class does not change, even in ties; one-hot rows are unchanged.
 
     >>> apply_temperature(np.array([[0.75, 0.25], [1.0, 0.0]]), 0.5)
     array([[0.9, 0.1],

@@ -1,4 +1,4 @@
-"""The mean of what several templates say."""
+"""The mean over several templates."""
 
 import numpy as np
 
@@ -11,7 +11,7 @@ _ROWS = 4096  # added at a time
 
 
 class TemplateMean:
-    """Mean of the distributions that several templates give to rows."""
+    """Mean of rows' distributions over several templates."""
 
     def __init__(self, n_rows, fallback):
         self.values, self.fallback = np.zeros((n_rows, len(fallback))), fallback
@@ -19,22 +19,22 @@ class TemplateMean:
         self.n_iter, self.residual, self.converged = 0, 0.0, True
 
     def add(self, rows, extension, points=None):
-        """Add the distributions of points, by default all, to rows, where a label reaches them."""
+        """Add distributions of points (default: all) to rows, where a label reaches them."""
         points = np.arange(len(rows)) if points is None else points
         reached = extension.reached[points]
         rows, points = rows[reached], points[reached]
-        for part in equal_blocks(len(rows), _ROWS):  # which holds no copy of all
+        for part in equal_blocks(len(rows), _ROWS):  # avoids a copy of all rows
             self.values[rows[part]] += extension.u[points[part]]
         self.count[rows] += 1
 
     def note(self, solved):
-        """Note how a solution was found."""
+        """Note the details of a solution."""
         self.n_iter = max(self.n_iter, solved.n_iter)
         self.residual = max(self.residual, solved.residual)
         self.converged &= solved.converged
 
     def result(self):
-        """The means; the fallback where no label reaches a row in any template."""
+        """Return the means; the fallback where no label reaches a row in any template."""
         reached = self.count > 0
         self.values[~reached] = self.fallback
         several = np.flatnonzero(self.count > 1)

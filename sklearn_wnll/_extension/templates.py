@@ -1,6 +1,6 @@
-"""Template batches and query batches: every pair a problem of its own (the paper's Algorithm 2).
+"""Template and query batches: each pair is a separate problem (the paper's Algorithm 2).
 
-With one template of all points and one batch of all queries it is the plain method.
+One template of all points and one batch of all queries make the plain method.
 """
 
 from dataclasses import dataclass, replace
@@ -23,10 +23,10 @@ __all__ = ["Batching", "Templates", "deal_templates", "fit_templates", "interlea
 def deal_templates(codes, template_size, rng):
     """Deal points of some classes (n_points,), -1 if unknown, to templates: a list of arrays.
 
-    All labelled points are in every template while they fill at most half of it. Where
-    they would fill more, each template has its part of them, the classes in proportion; where
-    there are too few to go round, they are dealt repeatedly. Unlabelled points are cut. Every
-    point is in at least one template. Wang et al., arXiv 1802.00168 (2018), Algorithm 2.
+    All labelled points are in every template if they fill at most half of it. If they would fill
+    more, each template gets a part of them, the classes in proportion; if there are too few to go
+    round, they are dealt repeatedly. Unlabelled points are divided. Every point is in at least
+    one template. Wang et al., arXiv 1802.00168 (2018), Algorithm 2.
 
     >>> codes = np.array([0, 1, -1, -1, -1, -1, -1, -1])
     >>> for template in deal_templates(codes, 4, np.random.RandomState(0)):
@@ -59,7 +59,7 @@ def deal_templates(codes, template_size, rng):
 
 
 def interleaved(codes, rng):
-    """Shuffle points so that any piece of the order holds the classes (n_points,) in proportion.
+    """Shuffle points; any part of the order holds the classes (n_points,) in proportion.
 
     >>> codes = np.array([0, 0, 0, 0, 1, 1])
     >>> codes[interleaved(codes, np.random.RandomState(0))]
@@ -71,13 +71,13 @@ def interleaved(codes, rng):
     by_class = np.argsort(shuffled, kind="stable")
     rank = np.empty(len(codes))
     rank[by_class] = np.arange(len(codes)) - np.repeat(np.cumsum(counts) - counts, counts)
-    # Each class begins at a random place, so that no two keep step, and a rare one may come first.
+    # Each class begins at a random place: no two keep step, and a rare one may come first.
     offset = rng.random_sample(len(counts))
     return order[np.argsort((rank + offset[shuffled]) / counts[shuffled], kind="stable")]
 
 
 class Batching(NamedTuple):
-    """How queries are dealt to batches, and the pairs of batches and templates to jobs."""
+    """Numbers by which queries are dealt to batches, and batches with templates to jobs."""
 
     query_size: int | None = None
     n_jobs: int | None = None
@@ -87,8 +87,8 @@ class Batching(NamedTuple):
 class Templates:
     """Labels extended over templates of the fitted points.
 
-    ``parts`` are the points of each template. ``template`` (n_points,) is the one that has a
-    point's fitted value, ``position`` (n_points,) the point's number there.
+    ``parts`` are the points of each template. ``template`` (n_points,) is the one with a point's
+    fitted value, ``position`` (n_points,) the point's number there.
     """
 
     points: Points
@@ -110,13 +110,13 @@ class Templates:
 
     @property
     def label_noise(self):
-        """The part of the labels that is taken for wrong: the mean over the templates."""
+        """Fraction of labels assumed wrong: the mean over the templates."""
         trusts = [transduction.labels.trust for transduction in self.transductions]
         return float(np.mean([0.0 if trust is None else trust.noise for trust in trusts]))
 
     @property
     def label_masses(self):
-        """What labelled points have of the others, their classes, and the points of each class."""
+        """Shares of labelled points in the others, their classes, and counts per class."""
         masses, codes = np.zeros(self.points.n_points), np.full(self.points.n_points, -1)
         counts = np.zeros(len(self.extender.fallback))
         for part, transduction in zip(self.parts, self.transductions, strict=True):
@@ -132,7 +132,7 @@ class Templates:
         return masses[labeled], codes[labeled], counts
 
     def fitted(self):
-        """The labels' extension to all fitted rows, and how it was found."""
+        """Return the labels' extension to all fitted rows."""
         index, n_rows = self.points.index, len(self.points.index)
         mean = TemplateMean(n_rows, self.extender.fallback)
         for number, transduction in enumerate(self.transductions):
@@ -142,7 +142,7 @@ class Templates:
         return mean.result()
 
     def at(self, points):
-        """The mean over all templates of some points, and how it was found."""
+        """Return the extension to some points, the mean over all templates."""
         mean = TemplateMean(len(points), self.extender.fallback)
         for part, transduction in zip(self.parts, self.transductions, strict=True):
             inside = np.flatnonzero(np.isin(points, part))
@@ -151,7 +151,7 @@ class Templates:
         return mean.result()
 
     def without(self, away, extender, n_jobs=None):
-        """The labels that are left over the same graphs when some points lose theirs."""
+        """Extend the labels over the same graphs without those of some points."""
         tasks = (
             (transduction, np.flatnonzero(np.isin(part, away)))
             for part, transduction in zip(self.parts, self.transductions, strict=True)
@@ -161,10 +161,10 @@ class Templates:
         return replace(self, transductions=list(found), extender=extender)
 
     def relabeled(self, codes, extender, columns):
-        """Other ``codes`` of the rows (n_rows,) over the same graph, of which there is one only.
+        """Extend other ``codes`` of the rows (n_rows,) over the same, single graph.
 
-        The solver starts at the values that are there: the class that is in a column now was in one
-        of the ``columns`` (n_classes,), or is new, -1.
+        The solver starts at the current values: ``columns`` (n_classes,) is the former column of
+        each class, or -1 if the class is new.
         """
         (one,) = self.transductions
         labels = _label_points(self.points, codes, len(columns))
@@ -174,9 +174,9 @@ class Templates:
         return replace(self, transductions=[relabeled], extender=extender)
 
     def grown(self, X):
-        """Let rows join the graph for good, of which there is one only.
+        """Let rows join the single graph for good.
 
-        What the labels say is that of before, until they are extended again.
+        The labels' values are the old ones until they are extended again.
         """
         (one,) = self.transductions
         points, new = self.points.grown(X)
@@ -191,13 +191,13 @@ class Templates:
         )
 
     def compact(self):
-        """What the mean of fitted neighbours needs."""
+        """Keep only the parts that the mean of fitted neighbours needs."""
         return replace(self, transductions=[one.compact() for one in self.transductions])
 
     def beside(self, terms, n_jobs=None):
-        """Extend the labels once more, beside a :class:`Unary` term, or None, of each one's points.
+        """Extend the labels again, beside a :class:`Unary` term, or None, for each template.
 
-        Templates that have no label, or no term, stay as they are.
+        Templates without a label or a term are unchanged.
         """
         solve, count = partial(_beside, self.extender), len(self.parts)
         tasks = zip(self.transductions, terms, strict=True)
@@ -205,7 +205,7 @@ class Templates:
         return replace(self, transductions=list(found))
 
     def gather(self, values):
-        """Values of rows (n_rows, ...) from those of the points of each template."""
+        """Gather values of rows (n_rows, ...) from those of the points of each template."""
         index, gathered = self.points.index, None
         for number, of_points in enumerate(values):
             mine = self.template[index] == number
@@ -215,10 +215,10 @@ class Templates:
         return gathered
 
     def predict(self, X, *, inductive, batching, tol, max_iter, find_unary=None):
-        """Distributions of queries: fitted rows keep their value, others take the templates' mean.
+        """Predict queries: fitted rows keep their value, others take the templates' mean.
 
-        ``find_unary`` gives the :class:`Unary` term of new points, from the queries that they are,
-        the new point of each, and their number. Returns a :class:`HarmonicExtension` of
+        ``find_unary`` returns the :class:`Unary` term of new points, given their queries, the new
+        point of each query, and the number of points. Returns a :class:`HarmonicExtension` of
         (n_queries,) rows.
         """
         n = self.points.n_points
@@ -245,7 +245,7 @@ class Templates:
         if batching.query_size is not None and n > batching.query_size:
             order = np.random.RandomState(self.extender.seed).permutation(n)
             batches = [np.sort(order[part]) for part in equal_blocks(n, batching.query_size)]
-        # A job takes several batches, since it fits its search anew.
+        # A job takes several batches, because it has to fit its own search.
         n_jobs = effective_n_jobs(batching.n_jobs)
         size = 1 if n_jobs == 1 else -(-len(batches) // n_jobs)
         shares = [batches[share] for share in equal_blocks(len(batches), size)]
@@ -274,7 +274,7 @@ class Templates:
 def fit_templates(builder, X, codes, extender, *, template_size=None, n_jobs=None):
     """Deal the points of rows to templates, and extend the labels in each: :class:`Templates`.
 
-    ``codes`` (n_rows,) holds the class of each row, -1 where it is unknown.
+    ``codes`` (n_rows,) holds the class of each row, -1 if unknown.
     """
     points, distinct = builder.points(X)
     labels = _label_points(points, codes, len(extender.fallback))
@@ -288,14 +288,14 @@ def fit_templates(builder, X, codes, extender, *, template_size=None, n_jobs=Non
     fit = partial(_fit, builder, extender)
     transductions = list(run_jobs(fit, tasks, len(parts), n_jobs, "templates"))
     template, position = (np.empty(points.n_points, dtype=np.intp) for _ in range(2))
-    for number in reversed(range(len(parts))):  # the first that has a point keeps it
+    for number in reversed(range(len(parts))):  # the first template with a point keeps it
         template[parts[number]] = number
         position[parts[number]] = np.arange(len(parts[number]))
     return Templates(points, parts, transductions, template, position, extender)
 
 
 def _label_points(points, codes, n_classes):
-    """Labels of points: the mean of those of their rows."""
+    """Average the labels of rows to those of points."""
     known = np.flatnonzero(codes >= 0)
     labeled = np.zeros(points.n_points, dtype=bool)
     labeled[points.index[known]] = True

@@ -1,4 +1,4 @@
-"""One graph with labels on it: the labels extended to its points, and to new ones."""
+"""One graph with labels, extended to its points and to new ones."""
 
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
@@ -18,14 +18,14 @@ from .system import HarmonicExtension, Unary, components, harmonic_extension, we
 
 __all__ = ["Extender", "PointLabels", "Transduction"]
 
-_FOLDS = 5  # of labels of which some are wrong
+_FOLDS = 5  # of labels, to find wrong ones
 
 
 class PointLabels(NamedTuple):
-    """Which points have labels, ``labeled`` (n_points,), and theirs, ``g`` (n_labeled, n_classes).
+    """Mask of ``labeled`` points (n_points,), and their labels ``g`` (n_labeled, n_classes).
 
-    A point has a distribution: of rows that are one point, each has a vote. Without ``trust``, all
-    labels are right. A :class:`Unary` term of all points may speak for the others' classes.
+    A point has a distribution: each of its rows has one vote. Without ``trust``, all labels are
+    right. A :class:`Unary` term of all points may pull at the others.
     """
 
     labeled: np.ndarray
@@ -36,23 +36,23 @@ class PointLabels(NamedTuple):
     @property
     def codes(self):
         """The class of each labelled point (n_labeled,)."""
-        return np.ravel(self.g.argmax(axis=1))  # which is a column in older versions of SciPy
+        return np.ravel(self.g.argmax(axis=1))  # a column in older versions of SciPy
 
     def of(self, part):
-        """The labels of some of the points."""
+        """Select the labels of some of the points."""
         inside = self.labeled[part]
         row = np.cumsum(self.labeled) - 1
         return PointLabels(inside, self.g[row[part[inside]]])
 
     def without(self, away):
-        """The labels that are left, and all that is known, when some points lose theirs."""
+        """Keep only the labels of other points: no trust, no unary term."""
         left = self.labeled.copy()
         left[away] = False
         return PointLabels(left, self.g[left[self.labeled]])
 
 
 class Extender(NamedTuple):
-    """How labels are extended: by the estimator's parameters, and when the solver ends.
+    """Extends labels by the estimator's parameters, up to the solver's tolerance.
 
     Points that no label reaches get the distribution ``fallback`` (n_classes,). ``seed`` deals
     labels to folds.
@@ -66,12 +66,12 @@ class Extender(NamedTuple):
     seed: int
 
     def extend(self, W, labels, start=None, component=None, *, walks=None, n_new=0):
-        """Extend labels over a graph: a :class:`HarmonicExtension`, and what points weigh.
+        """Extend labels over a graph: a :class:`HarmonicExtension`, and the points' weights.
 
-        The graph's :func:`components` may be known; the solver starts at ``start`` and ``walks`` as
-        in :func:`harmonic_extension`. The last ``n_new`` points have joined a graph that was fitted
-        without them. Where weights adapt to the labels and there are no such
-        points, the masses of the labels are found too.
+        Pass the graph's :func:`components` if known; the solver starts at ``start`` and ``walks``
+        as in :func:`harmonic_extension`. The last ``n_new`` points have joined a graph that was
+        fitted without them. If there are none, and weights adapt to the labels, the masses of the
+        labels are found too.
         """
         labeled, g, trust, unary = labels
         noise, fidelity = 0.0 if trust is None else trust.noise, None
@@ -107,7 +107,7 @@ class Extender(NamedTuple):
 
     @contextmanager
     def _solver_options(self, name):
-        """The solver's options, with a callback that shows how far it has come."""
+        """Make the solver's options, with a callback that shows its progress."""
         progress, reports = Progress(name), []
 
         def report(ratio):
@@ -138,7 +138,7 @@ class Transduction:
 
     @classmethod
     def _of(cls, graph, component, labels, extender, start=None, walks=None):
-        """Extend labels over a graph; without any, nothing is known of it."""
+        """Extend labels over a graph; without labels, all points get the fallback."""
         if labels.labeled.any():
             found = extender.extend(graph.weights, labels, start, component, walks=walks)
             return cls(graph, component, labels, *found)
@@ -148,16 +148,16 @@ class Transduction:
         return cls(graph, component, labels, nothing, Reweighted(None, 1.0, np.ones(n)))
 
     def relabeled(self, labels, extender, start=None):
-        """Extend other labels over the same graph, starting at the values that it has.
+        """Extend other labels over the same graph, starting at its current values.
 
-        Where the classes are others, these are given as ``start`` (n_points, n_classes).
+        If the classes differ, pass the values as ``start`` (n_points, n_classes).
         """
         start = self.extension.u.copy() if start is None else start
         walks = self.extension.walks
         return self._of(self.graph, self.component, labels, extender, start, walks)
 
     def trusting(self, extender):
-        """Extend the labels once more, as far as the others speak for them."""
+        """Extend the labels again, each trusted as far as the others support it."""
         if extender.label_noise == 0 or not self.labels.labeled.any():
             return self
         trust = self._find_trust(extender)
@@ -178,11 +178,11 @@ class Transduction:
         return find_trust(fair(u, codes, fold), codes, known, extender.label_noise)
 
     def without(self, away, extender):
-        """The labels that are left over the same graph when some points lose theirs."""
+        """Extend the labels over the same graph without those of some points."""
         return self.relabeled(self.labels.without(away), extender).trusting(extender)
 
     def grown(self, new, extender):
-        """The graph with new points, which have the mean of their neighbours for a start."""
+        """Return the graph with new points, which start at the mean of their neighbours."""
         n, n_new, graph = self.graph.n_points, new.shape[0], self.graph.grown(new)
         W, known = graph.weights[n:, :n], self.extension
         u, reached = np.tile(extender.fallback, (n_new, 1)), np.zeros(n_new, dtype=bool)
@@ -205,18 +205,18 @@ class Transduction:
         )
 
     def compact(self):
-        """What :meth:`averaged` needs: no edges."""
+        """Keep only the parts that :meth:`averaged` needs, without edges."""
         extension = self.extension._replace(masses=None, walks=None)
         labels = PointLabels(self.labels.labeled, sparse.csr_array((0, self.labels.g.shape[1])))
         return Transduction(self.graph.compact(), None, labels, extension, self.weighted)
 
     def averaged(self, new, extender, unary=None):
-        """Inductive answer: each new point alone takes the mean of its fitted neighbours."""
+        """Answer inductively: each new point alone takes the mean of its fitted neighbours."""
         u, reached = self._mean_of_neighbors(self.graph.query_weights(new), extender, unary)
         return HarmonicExtension(u, reached, 0, 0.0, True)
 
     def joined(self, new, extender, unary=None):
-        """Transductive answer: new points join the graph, and labels are extended again."""
+        """Answer transductively: new points join the graph, and labels are extended again."""
         n, n_new = self.graph.n_points, new.shape[0]
         W = self.graph.add_queries(new)
         mean, _ = self._mean_of_neighbors(W[n:, :n], extender, unary)
@@ -229,7 +229,7 @@ class Transduction:
 
     def _mean_of_neighbors(self, W, extender, unary):
         point_weights, degrees = self.weighted.point_weights, None
-        if unary is not None:  # the degree of a point does not depend on which others have labels
+        if unary is not None:  # the degree must not depend on which points have labels
             degrees = W @ (point_weights / np.where(self.labels.labeled, self.weighted.mu, 1))
             degrees[degrees == 0] = 1
         known = self.extension.reached, self.extension.u, extender.fallback

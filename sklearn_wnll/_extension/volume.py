@@ -1,4 +1,4 @@
-"""Classes of given sizes: labels that diffuse, and are dealt again until the sizes are right."""
+"""Classes of given sizes: labels diffuse and are reassigned until the sizes are right."""
 
 from typing import NamedTuple
 
@@ -10,19 +10,19 @@ from .system import Unary
 __all__ = ["Walk", "size_labels", "sized_unary"]
 
 _STEPS = 8  # of a walk between two assignments
-_LAZINESS = 0.1  # part of a point's value that stays at each step
-_STRENGTH = 3.0  # of the labels that are found, in the extension that follows
+_LAZINESS = 0.1  # fraction of a point's value kept at each step
+_STRENGTH = 3.0  # of the assigned labels, in the extension that follows
 _ROUNDS, _FEWEST, _MOST = 3, 3, 20  # of assignments within bounds, and to given sizes
-_WIDEST = 2.0  # times a size that a class may have where sizes are doubted
-# How much longer the cut may be than that of bounded sizes, where given ones are believed: near the
-# sizes that a cautious correction gives, and farther away.
+_WIDEST = 2.0  # largest multiple of its size that a class may have if sizes are doubted
+# Largest ratio of the cut to that of bounded sizes at which given sizes are believed: near the
+# sizes of a cautious correction, and farther away.
 _LONGER_CUT, _HARDLY_LONGER = 1.35, 1.03
 _FAR, _FAR_OF_ONE = 0.1, 0.12  # part of rows in other classes, at most; with one label per class
 _ITERATIONS, _TOLERANCE, _SMALLEST = 60, 0.003, 1e-7
 
 
 class Walk(NamedTuple):
-    """A lazy random walk on a graph, ``transition`` (n_points, n_points), that labels hold fast.
+    """A lazy random walk by ``transition`` (n_points, n_points), with the labels held fixed.
 
     A :class:`Unary` term of the points is one more neighbour.
     """
@@ -35,7 +35,7 @@ class Walk(NamedTuple):
 
     @classmethod
     def of(cls, W, labels):
-        """Walk on ``T = W + W^T`` of directed weights, held at :class:`PointLabels`."""
+        """Walk on ``T = W + W^T`` of directed weights, held fixed at :class:`PointLabels`."""
         T = (W + W.T).tocsr().astype(np.float32)
         degree = T.sum(axis=1)
         inverse = sparse.diags_array(1 / np.where(degree > 0, degree, 1)).astype(np.float32)
@@ -56,24 +56,24 @@ class Walk(NamedTuple):
         return u
 
     def cut(self, codes):
-        """The weight of edges between classes."""
+        """Sum the weights of edges between classes."""
         rows = np.repeat(np.arange(len(codes)), np.diff(self.weights.indptr))
         return float(self.weights.data[codes[rows] != codes[self.weights.indices]].sum())
 
 
 class _Sizes(NamedTuple):
-    """Points to be dealt to classes: which ones, how many rows each counts for, and the aims."""
+    """Points to be assigned to classes, the number of rows of each, and the target sizes."""
 
     free: np.ndarray
     counts: np.ndarray
     aim: np.ndarray
 
     def of(self, codes):
-        """The sizes of the classes (n_classes,)."""
+        """Compute the sizes of the classes (n_classes,)."""
         return np.bincount(codes[self.free], self.counts, len(self.aim))
 
     def deal(self, u, codes, low, high, offsets=None):
-        """The class of each free point, of sizes within bounds; and the offsets that do it."""
+        """Assign each free point to a class, with sizes within bounds; return the offsets too."""
         offsets, found = size_labels(u[self.free], self.counts, low, high, offsets)
         codes = codes.copy()
         codes[self.free] = found
@@ -81,12 +81,12 @@ class _Sizes(NamedTuple):
 
 
 def size_labels(u, counts, low, high, offsets=None):
-    """Assign points to classes by ``argmax_c log u_c + w_c`` so that sizes are within bounds.
+    """Assign points to classes by ``argmax_c log u_c + w_c``, with sizes within bounds.
 
     ``u`` (n_points, n_classes) are positive or 0, and a point counts for ``counts`` (n_points,)
-    rows. The offsets ``w`` (n_classes,), found by steps that grow while the sign of a class's error
-    stays and are halved when it changes, are 0 where no bound binds. Returns the best offsets of 60
-    steps, and the classes (n_points,), which may miss a bound by a row or 0.3 %.
+    rows. The steps of the offsets ``w`` (n_classes,) grow while the sign of a class's error stays,
+    and are halved when it changes; offsets are 0 where no bound binds. Returns the best offsets of
+    60 steps, and the classes (n_points,), which may miss a bound by a row or 0.3 %.
 
     >>> u = np.array([[0.9, 0.1], [0.8, 0.2], [0.7, 0.3], [0.6, 0.4]])
     >>> size_labels(u, np.ones(4), np.array([2, 2]), np.array([2, 2]))[1]
@@ -104,7 +104,7 @@ def size_labels(u, counts, low, high, offsets=None):
         if best is None or error <= best[0]:
             best = error, w, codes
         wrong = (size < low - slack).astype(int) - (size > high + slack)
-        # An offset that no bound needs goes back to 0.
+        # An offset not needed by a bound goes back to 0.
         needless = (wrong == 0) & (
             ((w > 0) & (size > low + slack)) | ((w < 0) & (size < high - slack))
         )
@@ -120,19 +120,18 @@ def size_labels(u, counts, low, high, offsets=None):
 
 
 def sized_unary(W, labels, u, cautious, counts, aim):
-    """A :class:`Unary` term of labels whose classes have given sizes, or as near as they should.
+    """Make a :class:`Unary` term of labels whose classes have the given sizes, if believed.
 
-    ``u`` (n_points, n_classes) are distributions that the class prior has corrected already,
-    ``counts`` (n_points,) the rows without a label that are each point, 0 where it is to stay as it
-    is, and ``aim`` (n_classes,) the sizes in rows.
+    ``u`` (n_points, n_classes) are distributions already corrected by the class prior, ``counts``
+    (n_points,) the number of unlabelled rows of each point, 0 to leave it unchanged, and ``aim``
+    (n_classes,) the sizes in rows.
 
-    In each round, labels walk some steps on the graph while the given ones stay, and are dealt
-    again with offsets on the classes: volume-constrained diffusion as of Calder, Cook, Thorpe and
-    Slepcev (ICML 2020), without their Poisson sources, which do harm where labels are many. The
-    sizes are believed if ``cautious`` codes (n_points,), those of distributions that are corrected
-    by :func:`class_factors` alone, have nearly these sizes, and if the cut
-    between classes of these sizes is not much longer than between classes that may have any size
-    between the given one and that which the graph itself gives.
+    In each round, labels walk some steps on the graph while the given ones are held fixed, and are
+    reassigned with offsets on the classes: volume-constrained diffusion (Calder, Cook, Thorpe and
+    Slepcev, ICML 2020), without their Poisson sources, which do harm when labels are many. The
+    sizes are believed if the ``cautious`` codes (n_points,), by distributions corrected by
+    :func:`class_factors` alone, nearly have them, and if the cut between classes of these sizes
+    is not much longer than between classes of any size from the given one to the graph's own.
     """
     walk = Walk.of(W, labels)
     sizes = _Sizes(np.flatnonzero(counts), counts[counts > 0], aim)

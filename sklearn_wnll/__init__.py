@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 else:
 
     def __getattr__(name: str) -> Any:
-        # torch takes seconds to import: only who asks for it waits.
+        # torch takes seconds to import, so it is imported on first use.
         if name == "DeepWNLLClassifier":
             from .deep import DeepWNLLClassifier
 

@@ -1,4 +1,4 @@
-"""Active learning: which points' labels would help most."""
+"""Active learning: the points whose labels would help most."""
 
 import numpy as np
 from scipy import sparse
@@ -10,23 +10,23 @@ from ._typing import Floats, Indices, Mask
 
 __all__ = ["most_useful_points", "settled_by_next", "walk_system"]
 
-_END = 0.03  # a walk ends at a step with this probability, nearly: so it has some 30 steps
-_TOLERANCE = 1e-4  # of the solver: ranks need no more
-_EFFECTS = 16  # points at a time whose effects on all gains are found together
-_EFFECT_TOLERANCE = 3e-3  # of the solver; gains are then mended to the same
-_SLACK = 0.02  # a point with an effect that is known is taken, if its gain is the largest, nearly
+_END = 0.03  # about the probability that a walk ends at a step: walks take some 30 steps
+_TOLERANCE = 1e-4  # of the solver; enough for a ranking
+_EFFECTS = 16  # points whose effects on all gains are found together
+_EFFECT_TOLERANCE = 3e-3  # of the solver; gains are then corrected to the same
+_SLACK = 0.02  # a point of known effect is taken if its gain is within this part of the largest
 
 
 def most_useful_points(W: sparse.csr_array, labeled: Mask, uncertainty: Floats, n: int) -> Indices:
     """Choose points whose labels would resolve the most uncertainty not yet covered by labels.
 
     A walk steps from a point ``x`` to a neighbour ``y`` with probability ``T_xy / d_x``, and at
-    each step ends by itself with probability ``e / (1 + e)``, ``e = 0.03``, or at a labelled
-    point for good. With ``v(x)`` the probability that it ends at a labelled one, and ``s(x)`` the
+    each step ends by itself with probability ``e / (1 + e)``, ``e = 0.03``; at a labelled point
+    it always ends. With ``v(x)`` the probability that it ends at a labelled one, and ``s(x)`` the
     expected sum of the uncertainty of the points that it visits, the gain is
     ``d_x (1 - v(x)) s(x)``: nearly the uncertainty, weighted by degree, that walks would bring to
     ``x`` if it were labelled, and that does not now end at a label. The point of the largest gain
-    (within 2 %) is taken for labelled, and so on, so that the chosen points are spread out.
+    (within 2 %) counts as labelled from then on, which spreads out the points chosen after it.
 
     ``v`` and ``s`` solve ``A v_U = T_US 1`` and ``A s_U = (d q)_U`` with the matrix
     ``A = ((1 + e) diag(d) - T)_UU``. Here ``W`` (n_points, n_points) holds the edge weights,
@@ -54,9 +54,9 @@ def most_useful_points(W: sparse.csr_array, labeled: Mask, uncertainty: Floats, 
 
 
 def settled_by_next(W: sparse.csr_array, labeled: Mask, uncertainty: Floats) -> float:
-    """The uncertainty of points whose walks would end at the most useful point, were it labelled.
+    """Sum the uncertainty that walks would bring to the most useful point if it were labelled.
 
-    In units of a point of mean degree of which nothing is known. 0 if all points are labelled.
+    The unit is an unknown point of mean degree. Returns 0 if all points are labelled.
 
     >>> W = sparse.diags_array(np.ones(6), offsets=1, shape=(7, 7)).tocsr()
     >>> round(settled_by_next(W, np.arange(7) == 0, np.ones(7)), 1)
@@ -71,17 +71,17 @@ def settled_by_next(W: sparse.csr_array, labeled: Mask, uncertainty: Floats) -> 
 
 
 def walk_system(W: sparse.csr_array) -> sparse.csr_array:
-    """The matrix ``(1 + e) diag(d) - T`` of walks that end by themselves."""
+    """Make the matrix ``(1 + e) diag(d) - T`` of walks that end by themselves."""
     laplacian = graph_laplacian(W)
     return (laplacian + _END * sparse.diags_array(laplacian.diagonal())).tocsr()
 
 
 class _Gains:
-    """The gain of each point, and how it changes with each one that is taken for labelled.
+    """The gain of each point, updated for each point that is taken as labelled.
 
     If ``x`` is taken, ``v`` rises by ``h (1 - v(x))`` and ``s`` falls by ``h s(x)``, where
-    ``h = G_.x / G_xx`` with ``G = A^-1`` is the probability that a walk comes to ``x``. These
-    effects are found for some points with one solution.
+    ``h = G_.x / G_xx`` with ``G = A^-1`` is the probability that a walk reaches ``x``. One
+    solution finds these effects for several points.
     """
 
     def __init__(self, W: sparse.csr_array, labeled: Mask, uncertainty: Floats) -> None:
@@ -93,19 +93,19 @@ class _Gains:
         self._solve(np.zeros(0, dtype=np.intp))
 
     def gain(self) -> Floats:
-        """The gain of each point (n_points,), minus infinity at labelled ones."""
+        """Compute the gain of each point (n_points,), minus infinity at labelled ones."""
         v, s = self.found.T
         return np.where(self.labeled, -np.inf, np.maximum(self.degree * (1 - v) * s, 0))
 
     def peaks(self) -> Indices:
-        """Points that gain no less than any neighbour, some of the largest gains first."""
+        """Find points with no less gain than any neighbour: the largest gains, in order."""
         gain = self.gain()
         around = np.maximum.reduceat(gain[self.A.indices], self.A.indptr[:-1])  # and oneself
         peaks = np.flatnonzero((gain >= around) & ~self.labeled)
         return peaks[np.argsort(-gain[peaks], kind="stable")[:_EFFECTS]]
 
     def take(self, points: Indices, n: int) -> Indices:
-        """Take at most ``n`` of the ``points`` for labelled, the first one and good ones."""
+        """Take at most ``n`` of the ``points`` as labelled: the first one and other good ones."""
         effects = self._solve(points)
         taken, best = np.zeros(0, dtype=np.intp), 0
         while len(taken) < n:

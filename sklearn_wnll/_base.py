@@ -1,4 +1,4 @@
-"""What the classifiers have in common: labels of which some are missing."""
+"""Common base of the classifiers: labels, some of them missing."""
 
 from collections.abc import Callable
 from copy import copy
@@ -38,7 +38,7 @@ def checks_parameters(fit: _Method) -> _Method:
 
 
 def check_not_masked(X: Any) -> None:
-    """Refuse a masked X, whose mask scikit-learn would drop and take what lies beneath."""
+    """Refuse a masked X: scikit-learn would drop the mask and use the values beneath."""
     arrays = X if isinstance(X, (list, tuple)) else [X]
     n_masked = sum(
         int(np.ma.count_masked(rows)) for rows in arrays if isinstance(rows, np.ma.MaskedArray)
@@ -57,11 +57,11 @@ def check_not_masked(X: Any) -> None:
 
 
 def check_whole(model: Any, method: str) -> None:
-    """Refuse what a compact model, which keeps nothing for other labels, cannot do."""
+    """Refuse a method that needs the graph, which a compact model does not keep."""
     if getattr(model, "_kept", model) is None:
         raise ValueError(
             f"{method} needs the graph of the fitted rows, which a compact model does not keep. "
-            "Use the model that it was made of."
+            "Use the model it was made from."
         )
 
 
@@ -84,7 +84,7 @@ class PartlyLabeledClassifierMixin(ClassifierMixin):
         return self._change_whole("_fit", X, y, *others)
 
     def _change_whole(self, method: str, *args: Any) -> Self:
-        """Change a copy, and take all its attributes at the end: what fails changes nothing."""
+        """Change a copy, and take its attributes at the end: a failure changes nothing."""
         changed = copy(self)
         for name in _NOT_ALWAYS_SET:
             changed.__dict__.pop(name, None)
@@ -221,7 +221,7 @@ class PartlyLabeledClassifierMixin(ClassifierMixin):
     def _encode(
         self, n_rows: int, y: Labels | None, *, may_be_empty: bool = False
     ) -> tuple[NDArray[Any], Indices]:
-        """The classes in ``y``, and the code of each row, -1 where it has no label."""
+        """Return the classes in ``y``, and the code of each row, -1 if it has no label."""
         if y is None:
             raise ValueError(
                 f"This {type(self).__name__} estimator requires y to be passed, but the target y "

@@ -1,4 +1,4 @@
-"""How certain distributions over the classes are."""
+"""Certainty of distributions over the classes."""
 
 import numpy as np
 from numpy.typing import NDArray
@@ -10,9 +10,9 @@ __all__ = ["certainty", "uncertainty"]
 
 
 def certainty(u: NDArray[np.floating], reached: Mask | None = None) -> Floats:
-    """One minus the entropy in units of the uniform distribution's (n,).
+    """Compute one minus the entropy, relative to the uniform distribution's (n,).
 
-    1 if one-hot, 0 if uniform, and 0 where ``reached`` says that no label reaches a point.
+    It is 1 if one-hot, 0 if uniform, and 0 where ``reached`` is False.
 
     >>> certainty(np.array([[1.0, 0.0], [0.5, 0.5]]))
     array([1., 0.])
@@ -22,5 +22,5 @@ def certainty(u: NDArray[np.floating], reached: Mask | None = None) -> Floats:
 
 
 def uncertainty(u: Floats, reached: Mask) -> Floats:
-    """One minus the certainty; 1 while there is a single class or none, since others will come."""
+    """Compute one minus the certainty; 1 with at most one class, since others will come."""
     return 1 - certainty(u, reached) if u.shape[1] > 1 else np.ones(len(u))

@@ -1,4 +1,4 @@
-"""The estimator: checks its input, asks the graph and the harmonic extension, keeps the answer."""
+"""The estimator: checks its input, runs the graph and the extension, and keeps the answer."""
 
 from numbers import Integral, Real
 from typing import Any, ClassVar, Literal, Self
@@ -491,7 +491,7 @@ class WNLLClassifier(KeepsGraph, Serves, SuggestsLabels, SuspectsLabels, BaseEst
 
     @checks_parameters
     def _fit_beside(self, X: Rows, y: Labels, known: Known | None) -> Self:
-        """Fit beside distributions of the rows, which pull where there is no label."""
+        """Fit beside distributions of the rows, which pull at unlabelled ones."""
         return self._fit_whole(X, y, known)
 
     def _fit(self, X: Rows, y: Labels, known: Known | None = None) -> None:
@@ -512,7 +512,7 @@ class WNLLClassifier(KeepsGraph, Serves, SuggestsLabels, SuspectsLabels, BaseEst
     def _set_answer(
         self, classes: NDArray[Any], labels: RowLabels, templates: Templates, recipe: Recipe
     ) -> None:
-        """Go on from labels that are extended over a graph, and set the fitted attributes."""
+        """Continue from labels extended over a graph, and set the fitted attributes."""
         with show_progress(self.verbose):
             answer, result = find_answer(
                 templates,
@@ -528,7 +528,7 @@ class WNLLClassifier(KeepsGraph, Serves, SuggestsLabels, SuspectsLabels, BaseEst
         if len(classes):
             warn_if_unreached(result.reached, "rows of X")
         if result.converged:
-            first = templates.points.first_rows  # equal rows are no evidence of their own
+            first = templates.points.first_rows  # equal rows add no evidence
             warn_if_collapsed(classes, u, first[(labels.codes[first] < 0) & result.reached[first]])
 
         self.classes_, self._answer, self._calls = classes, answer, CallCounter()
@@ -550,7 +550,7 @@ class WNLLClassifier(KeepsGraph, Serves, SuggestsLabels, SuspectsLabels, BaseEst
             self._set_held_out(answer.held_out)
 
     def _set_held_out(self, held_out: HeldOut) -> None:
-        """Set what is said of labelled rows without their labels."""
+        """Set the attributes for held-out labelled rows."""
         rows, codes, u, _ = self._held_out_labels()
         warn_if_alone(has_others(codes, held_out.fold))
         self.held_out_distributions_ = np.full(self.label_distributions_.shape, np.nan)
@@ -578,9 +578,9 @@ class WNLLClassifier(KeepsGraph, Serves, SuggestsLabels, SuspectsLabels, BaseEst
             )
 
     def _distributions(self, X: Rows, p: Floats | None = None) -> tuple[Floats, Mask]:
-        """Give the distribution of each row, and whether a label reaches it.
+        """Return the distribution of each row, and a mask of the rows that a label reaches.
 
-        A fit beside known distributions needs those of the rows, ``p`` (n_queries, n_classes).
+        After a fit beside known distributions, ``p`` (n_queries, n_classes) are those of the rows.
         """
         check_is_fitted(self)
         self._validate_params()

@@ -1,4 +1,4 @@
-"""What a fit is made of, from the parameters of the estimator."""
+"""Parts of a fit, made from the estimator's parameters."""
 
 from copy import deepcopy
 from numbers import Integral
@@ -24,11 +24,11 @@ _OF_GRAPH = "n_neighbors", "scale_neighbor", "metric", "neighbors", "template_si
 
 
 class Kept(NamedTuple):
-    """What stays of a fit while labels change.
+    """The parts of a fit that stay while labels change.
 
-    ``given`` are the rows as the estimator's classifier takes them, None if there is none;
-    ``n_features`` is their number of features, ``seed`` what draws the rest, and ``parameters`` are
-    those that the graph depends on.
+    ``given`` are the rows as the estimator's classifier takes them, None without a classifier;
+    ``n_features`` is their number of features, ``seed`` the seed of later draws, and
+    ``parameters`` are those that the graph depends on.
     """
 
     given: Any
@@ -38,7 +38,7 @@ class Kept(NamedTuple):
 
     @classmethod
     def of(cls, model: Any, X: Any, rows: Any) -> "Kept":
-        """Keep what a fit to ``rows``, the validated ``X``, is to need again."""
+        """Keep the parts that a later fit to ``rows``, the validated ``X``, will need."""
         # A copy, since the caller may overwrite X before labels are held out.
         given = None if model.estimator is None else deepcopy(as_given(X, rows))
         seed = int(check_random_state(model.random_state).randint(2**31 - 1))
@@ -47,14 +47,14 @@ class Kept(NamedTuple):
         return cls(given, rows.shape[1], seed, parameters)
 
     def changed(self, model: Any) -> list[str]:
-        """Names of parameters which the graph depends on, and that are no longer the same."""
+        """List the graph's parameters that have changed since the fit."""
         return [
             name for name, old in self.parameters.items() if not _same(old, getattr(model, name))
         ]
 
 
 def _same(a: Any, b: Any) -> bool:
-    """Whether two values of a parameter are the same, of which one may be an object."""
+    """Return whether two values of a parameter are the same, even if they are objects."""
     if isinstance(a, (Integral, str)) and isinstance(b, (Integral, str)):
         return a == b
     if isinstance(a, np.random.RandomState) or callable(a):
@@ -68,7 +68,7 @@ def _same(a: Any, b: Any) -> bool:
 
 
 def check_combination(model: Any, classes: NDArray[Any]) -> None:
-    """Refuse parameters that do not go together, or not with the classes."""
+    """Refuse parameters that do not fit together, or do not fit the classes."""
     if model.volume_constraint and model.class_prior is None:
         raise ValueError(
             "volume_constraint=True needs the sizes of the classes, but class_prior is None. "
@@ -92,7 +92,7 @@ def check_combination(model: Any, classes: NDArray[Any]) -> None:
 def plan_extension(
     model: Any, kept: Kept, classes: NDArray[Any], labels: RowLabels, companion: Known | None
 ) -> tuple[Recipe, Extender]:
-    """How labels are extended, and what is done then."""
+    """Plan the extension of labels, and the steps that follow."""
     extender = Extender(
         label_weight=model.label_weight,
         label_noise=model.label_noise,
@@ -105,7 +105,7 @@ def plan_extension(
 
 
 def _make_recipe(model: Any, kept: Kept, classes: NDArray[Any], companion: Known | None) -> Recipe:
-    """What is done once labels are extended: a ``companion`` joins, or the estimator."""
+    """Make the steps after the extension: a ``companion`` joins, or the estimator."""
     if model.estimator is None:
         return Recipe(companion, model.volume_constraint, model.n_jobs)
     learner = Companion(

@@ -1,4 +1,4 @@
-"""What is said of a fit, or a prediction, that may not be what was hoped for."""
+"""Warnings about doubtful results of a fit or a prediction."""
 
 from typing import Any
 
@@ -46,7 +46,7 @@ def warn_if_unreached(reached: Mask, what: str) -> None:
 
 
 def warn_if_collapsed(classes: NDArray[Any], u: Floats, rows: Indices) -> None:
-    """Warn if one of the ``classes`` seems to have swallowed others, by ``u`` at some rows."""
+    """Warn if, by ``u`` at some rows, one of the ``classes`` may have swallowed others."""
     swallowing = swallowing_class(u, rows)
     if swallowing is not None:
         part = (u[rows].argmax(axis=1) == swallowing).mean()
@@ -60,7 +60,7 @@ def warn_if_collapsed(classes: NDArray[Any], u: Floats, rows: Indices) -> None:
 
 
 def warn_if_alone(known: Mask) -> None:
-    """Warn of labelled rows whose class is not ``known`` when their fold is held out."""
+    """Warn about labelled rows whose class is not ``known`` when their fold is held out."""
     count = int(np.count_nonzero(~known))
     if count:
         warn_user(

@@ -1,4 +1,4 @@
-"""What estimators on a graph of rows have in common: the rows that they take."""
+"""Common base of estimators on a graph of rows: validation of the rows."""
 
 from typing import Any
 
@@ -17,7 +17,7 @@ __all__ = ["GraphRowsMixin", "as_given"]
 
 
 def as_given(X: Any, validated: Any) -> Any:
-    """Rows for a classifier: a DataFrame as it was given, for the names of its columns."""
+    """Return rows for a classifier: a DataFrame is passed on unchanged, for its column names."""
     return X if hasattr(X, "columns") else validated
 
 
@@ -34,12 +34,12 @@ class GraphRowsMixin:
         return tags
 
     def _takes_sparse(self) -> bool:
-        """Whether X may be sparse; a transformer brings its own metric."""
+        """Return whether X may be sparse; a transformer has its own metric."""
         own_metric = not isinstance(self.neighbors, str)
         return own_metric or self.metric in (*SPARSE_METRICS, "precomputed")
 
     def _validate_X(self, X: Rows, *, reset: bool) -> Any:
-        """Check X, leaving float32 and float64 as they are."""
+        """Check X, keeping float32 and float64."""
         check_not_masked(X)
         precomputed = self.metric == "precomputed"
         if precomputed:

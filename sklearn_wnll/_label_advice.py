@@ -1,4 +1,4 @@
-"""Which labels to ask for, and which ones may be wrong: methods of the estimators."""
+"""Methods of the estimators that suggest rows to label, and find labels that may be wrong."""
 
 from copy import copy
 from numbers import Integral
@@ -21,11 +21,11 @@ __all__ = ["HeldOutLabels", "SuggestsLabels", "SuspectsLabels"]
 
 
 class HeldOutLabels(NamedTuple):
-    """Labelled ``rows``, the ``codes`` of their labels, and what is said without them.
+    """Labelled ``rows``, the ``codes`` of their labels, and predictions made without these.
 
-    ``distributions`` (n_labeled, n_classes) have not seen the labels of their rows. They say
-    something where a row is ``known`` (n_labeled,): other labels reach it, one of its class at
-    least is in another fold.
+    ``distributions`` (n_labeled, n_classes) have not seen the labels of their rows. They are
+    meaningful where a row is ``known`` (n_labeled,): other labels reach it, and another fold has a
+    label of its class.
     """
 
     rows: Indices
@@ -35,7 +35,7 @@ class HeldOutLabels(NamedTuple):
 
 
 class SuggestsLabels:
-    """A classifier that asks for labels, on the one graph that it was fitted with."""
+    """A classifier, fitted with a single graph, that suggests rows to label."""
 
     graph_: sparse.csr_array | None
     label_distributions_: Floats
@@ -130,7 +130,7 @@ class SuggestsLabels:
 
 
 class SuspectsLabels:
-    """A classifier that finds labels which may be wrong; ``_held_out_labels()`` gives the facts."""
+    """A classifier that finds labels that may be wrong, by its ``_held_out_labels()``."""
 
     classes_: NDArray[Any]
 
@@ -210,6 +210,6 @@ class SuspectsLabels:
 
 
 def check_count(n: Any) -> None:
-    """Refuse what is not a number of rows."""
+    """Refuse a value that is not a number of rows."""
     if not isinstance(n, (int, Integral)) or isinstance(n, bool) or n < 1:
         raise ValueError(f"n must be an integer of at least 1, got {n!r}.")

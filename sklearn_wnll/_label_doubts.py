@@ -1,4 +1,4 @@
-"""Warnings where a class may be what marks the unlabelled rows."""
+"""Warnings that a class may be the marker of unlabelled rows."""
 
 from typing import Any
 
@@ -15,15 +15,15 @@ __all__ = ["warn_of_doubts"]
 _MARKER_LIKE = ("", "?", "-1.0", "nan", "nat", "none", "na", "n/a", "#n/a", "<na>", "null",
                 "missing", "undefined", "unknown", "unlabeled", "unlabelled", "not labeled",
                 "not labelled", "no label")  # fmt: skip
-# A class is as frequent as unlabelled rows are, and the others as rare as few labels, from here on.
+# From here on, one class is as frequent as unlabelled rows, and the others as rare as few labels.
 _LEAST_ROWS, _LEAST_SHARE, _LEAST_RATIO, _MOST_LABELS = 50, 0.8, 20, 20
 
 
 def warn_of_doubts(classes: NDArray[Any], codes: Indices, unlabeled: object, marker: str) -> None:
-    """Warn of each class that may be a marker, which ``unlabeled`` is not.
+    """Warn about each class that may be a marker other than ``unlabeled``.
 
-    ``codes`` (n,) is -1 where ``marker`` says that a row is unlabelled; what is not ``"auto"`` and
-    occurs in ``y`` is beyond doubt.
+    ``codes`` (n,) is -1 where ``marker`` marks a row as unlabelled. If ``unlabeled`` is not
+    ``"auto"`` and occurs in ``y``, there is no doubt.
     """
     automatic = isinstance(unlabeled, str) and unlabeled == "auto"
     marked = bool((codes < 0).any())
@@ -51,7 +51,7 @@ def warn_of_doubts(classes: NDArray[Any], codes: Indices, unlabeled: object, mar
 
 
 def _is_marker_like(i: int, classes: NDArray[Any], automatic: bool) -> bool:
-    """Whether a class looks like what marks a missing label elsewhere."""
+    """Return whether a class looks like a common marker of missing labels."""
     label = classes[i]
     if isinstance(label, str):
         given = not automatic and len(classes) > 2 and label == "-1"
@@ -60,16 +60,16 @@ def _is_marker_like(i: int, classes: NDArray[Any], automatic: bool) -> bool:
         return bool(label == -1) and len(classes) > 2
     if classes.dtype.kind != "u":
         return False
-    # Where -1 is the largest number.
+    # In unsigned types, -1 becomes the largest number.
     largest = np.iinfo(classes.dtype).max
     return bool(label == largest) and len(classes) > 2 and largest - 1 not in classes
 
 
 def _warn_of_one_frequent_class(classes: NDArray[Any], counts: Indices, unlabeled: object) -> None:
-    """Warn of a class as frequent as unlabelled rows, where the others are as rare as labels.
+    """Warn if one class is as frequent as unlabelled rows, and the others are as rare as labels.
 
-    A single other class is left in peace: it would be nothing to learn, and rare events are not
-    few labels.
+    With a single other class there is no warning: it would leave nothing to learn, and rare events
+    are not few labels.
     """
     if len(counts) < 3 or counts.sum() < _LEAST_ROWS:
         return

@@ -1,4 +1,4 @@
-"""Labels as users hold them: which rows have none, and the type that the others are of."""
+"""Labels in users' containers: missing ones, and the common type of the others."""
 
 import numbers
 import operator
@@ -32,7 +32,7 @@ _SHAPE = "y should be a 1d array, with a label or a marker for each row"
 
 @dataclass(frozen=True)
 class LabelColumn:
-    """Values (n,), and which rows are missing whatever their value, masked ones among them."""
+    """Values (n,), and masks of rows that are missing, whatever their value, or masked."""
 
     values: NDArray[Any]
     missing: Mask
@@ -42,15 +42,15 @@ class LabelColumn:
         return len(self.values)
 
     def known(self, rows: Mask) -> NDArray[Any]:
-        """Labels of some rows, as an array of their type."""
+        """Return labels of some rows, as an array of their type."""
         return _common_type(self.values[rows])
 
     def equals(self, value: object) -> Mask:
-        """Which rows hold a value, whatever the types."""
+        """Mark the rows that hold a value, whatever the types."""
         kind, equal = self.values.dtype.kind, ~self.missing
         if kind == "O":
             equal[equal] = np.equal(self.values[equal], np.fromiter([value], dtype=object))
-            if _is_number(value):  # a duration of numpy's equals the number of its units
+            if _is_number(value):  # a numpy duration equals the number of its units
                 durations = [isinstance(label, np.timedelta64) for label in self.values[equal]]
                 equal[equal] = ~np.array(durations, dtype=bool)
         elif kind in "mM":
@@ -86,7 +86,7 @@ def read_labels(y: Labels | LabelColumn) -> LabelColumn:
 
 
 def _read_extension(labels: Any) -> LabelColumn:
-    """Read a column whose type is not numpy's, such as those of pandas."""
+    """Read a column of a type unknown to numpy, such as those of pandas."""
     codes = getattr(getattr(labels, "cat", labels), "codes", None)
     if codes is not None:
         codes, categories = np.asarray(codes), read_labels(labels.dtype.categories).values
@@ -100,7 +100,7 @@ def _read_extension(labels: Any) -> LabelColumn:
 
 
 def _as_array(labels: Any) -> NDArray[Any]:
-    """Make an array (n,) of a list or an array, which changes the type of no label."""
+    """Make an array (n,) of a list or an array, without changing the type of any label."""
     if isinstance(labels, Sequence) and not isinstance(labels, str):
         labels = _list_as_array(labels)
     array: NDArray[Any] = np.asarray(labels)
@@ -112,7 +112,7 @@ def _as_array(labels: Any) -> NDArray[Any]:
     if array.ndim != 1:
         raise ValueError(
             f"{_SHAPE}, got an array of shape {array.shape}. Rows of several labels are not "
-            "supported; of one-hot rows pass y.argmax(axis=1)."
+            "supported; for one-hot rows, pass y.argmax(axis=1)."
         )
     if array.dtype.kind == "V":
         raise ValueError(
@@ -123,7 +123,7 @@ def _as_array(labels: Any) -> NDArray[Any]:
 
 
 def _list_as_array(labels: Sequence[object]) -> NDArray[Any]:
-    """Make objects of a list. np.asarray would turn the NaN of ["a", nan] into a string."""
+    """Make an array of objects: np.asarray would turn the NaN of ["a", nan] into a string."""
     kinds = set(map(type, labels))
     if tuple in kinds:
         raise ValueError(
@@ -133,7 +133,7 @@ def _list_as_array(labels: Sequence[object]) -> NDArray[Any]:
     if list in kinds or getattr(labels[0] if labels else None, "shape", ()) != ():
         return np.array(labels, dtype=object)
     objects = np.fromiter(labels, dtype=object, count=len(labels))
-    # Tensors and arrays of one number each are equal to themselves alone, as keys.
+    # As keys, tensors and arrays of one number are equal only to themselves.
     wrappers = {kind for kind in kinds if kind is np.ndarray or hasattr(kind, "detach")}
     for i, label in enumerate(labels if wrappers else ()):
         if type(label) in wrappers:
@@ -152,7 +152,7 @@ def _warn_of_column() -> None:
 def _find_missing(
     values: NDArray[Any], masked: Mask | None = None, *, missing: Mask | None = None
 ) -> LabelColumn:
-    """Find missing values, beside those that are known to be ``masked`` or ``missing``."""
+    """Find missing values, in addition to those known to be ``masked`` or ``missing``."""
     masked = np.zeros(len(values), dtype=bool) if masked is None else masked
     found = masked.copy() if missing is None else masked | missing
     if values.dtype.kind in "fc":
@@ -168,7 +168,7 @@ def _find_missing(
 
 
 def is_missing(value: object) -> bool:
-    """Whether a value is None, NaN, NaT, masked, or pandas' NA (which equals nothing)."""
+    """Return whether a value is None, NaN, NaT, masked, or pandas' NA (which equals nothing)."""
     if value is None or value is np.ma.masked or type(value).__name__ in ("NAType", "NaTType"):
         return True
     if isinstance(value, (np.datetime64, np.timedelta64)):
@@ -179,27 +179,27 @@ def is_missing(value: object) -> bool:
 
 
 def are_strings(labels: NDArray[Any]) -> bool:
-    """Whether labels are strings, or some of them."""
+    """Return whether some labels are strings."""
     kind = labels.dtype.kind
     return kind == "U" or (kind == "O" and any(issubclass(t, str) for t in set(map(type, labels))))
 
 
 def equal_rows(a: NDArray[Any], b: NDArray[Any]) -> Mask:
-    """Whether two columns hold equal labels, row by row, whatever the types."""
+    """Compare two columns of labels row by row, whatever the types."""
     if a.dtype == b.dtype or {a.dtype.kind, b.dtype.kind} <= set(_NUMBERS):
         return a == b
-    # To objects, astype would turn dates of nanoseconds into numbers.
+    # astype(object) would turn dates in nanoseconds into numbers.
     a, b = (np.fromiter(labels, dtype=object, count=len(labels)) for labels in (a, b))
     return np.equal(a, b)
 
 
 def _is_number(value: object) -> bool:
-    """Whether a value is a number, which numpy takes a duration for."""
+    """Return whether a value is a number; numpy's durations, which pass for one, are not."""
     return isinstance(value, numbers.Number) and not isinstance(value, np.timedelta64)
 
 
 def _equal_times(times: NDArray[Any], value: object) -> Mask:
-    """Where an array of dates or durations holds a value, which is no number."""
+    """Mark the places where dates or durations equal a value that is not a number."""
     nowhere = np.zeros(len(times), dtype=bool)
     if _is_number(value):
         return nowhere
@@ -210,9 +210,9 @@ def _equal_times(times: NDArray[Any], value: object) -> Mask:
 
 
 def _common_type(labels: NDArray[Any]) -> NDArray[Any]:
-    """Give labels, none of them missing, the numpy type that holds all of them unchanged.
+    """Convert labels, none missing, to the numpy type that holds all of them unchanged.
 
-    That is one of truth values, integers, floats or numpy's dates. Others stay objects.
+    The type is bool, integer, float or one of numpy's dates. Other labels stay objects.
 
     >>> _common_type(np.array([2**53 + 1, 0], dtype=object))
     array([9007199254740993,                0])
@@ -222,20 +222,20 @@ def _common_type(labels: NDArray[Any]) -> NDArray[Any]:
     if labels.dtype != object:
         return labels
     kinds = set(map(type, labels))
-    if np.str_ in kinds:  # from a list made of an array
+    if np.str_ in kinds:  # from a list made from an array
         plain = (str(label) if type(label) is np.str_ else label for label in labels)
         return np.fromiter(plain, dtype=object, count=len(labels))
     if len(kinds) == 1 and all(issubclass(kind, np.generic) for kind in kinds):
         return np.array(labels.tolist())
     numeric = bool, int, float, np.bool_, np.integer, np.floating
-    # An IntEnum is more than the number that it is too.
+    # An IntEnum is more than its number.
     if all(kind in numeric or issubclass(kind, numeric[3:]) for kind in kinds):
         return _common_number(labels, kinds)
     return labels
 
 
 def _common_number(labels: NDArray[Any], kinds: set[type]) -> NDArray[Any]:
-    """Numbers of several types, as one that holds them all exactly, or as objects."""
+    """Convert numbers of several types to one that holds them all exactly, or to objects."""
     plain = [label.item() if isinstance(label, np.generic) else label for label in labels]
     floats = any(issubclass(kind, (float, np.floating)) for kind in kinds)
     try:
@@ -247,7 +247,7 @@ def _common_number(labels: NDArray[Any], kinds: set[type]) -> NDArray[Any]:
 
 
 def sorted_classes(labels: NDArray[Any]) -> tuple[NDArray[Any], Indices]:
-    """The distinct labels, sorted, and the position of each row's label among them.
+    """Return the distinct labels, sorted, and the position of each row's label among them.
 
     Raises ValueError if labels are infinite, continuous, bytes or complex, or if they cannot be
     hashed and sorted.
@@ -271,8 +271,8 @@ def _check_kinds(labels: NDArray[Any], kinds: set[type]) -> None:
     """Refuse bytes, complex numbers, infinity and fractions, with the cure."""
     if any(issubclass(kind, bytes) for kind in kinds):
         raise ValueError(
-            "y holds bytes. Pass strings, such as [label.decode() for label in y]; of an array, "
-            "numpy.char.decode(y)."
+            "y holds bytes. Pass strings, such as [label.decode() for label in y] or, for an "
+            "array, numpy.char.decode(y)."
         )
     if any(issubclass(kind, (complex, np.complexfloating)) for kind in kinds):
         raise ValueError("y holds complex numbers, which cannot be sorted. Pass real ones.")
@@ -290,7 +290,7 @@ def _check_kinds(labels: NDArray[Any], kinds: set[type]) -> None:
 
 
 def _not_sortable(kinds: set[type], error: Exception) -> str:
-    """Why labels are no classes, and the cure."""
+    """Make the message for labels that cannot be sorted, with the cure."""
     names = ", ".join(sorted(kind.__name__ for kind in kinds))
     if len(kinds) > 1:
         return (
@@ -299,13 +299,13 @@ def _not_sortable(kinds: set[type], error: Exception) -> str:
         )
     return (
         f"y holds labels of the type {names}, which cannot be hashed and sorted: {error}. Pass "
-        "strings or numbers instead, such as str(label) for each, or for members of an Enum "
-        "label.name."
+        "strings or numbers instead, such as str(label) for each, or label.name for members of "
+        "an Enum."
     )
 
 
 def label_text(classes: NDArray[Any], code: int) -> str:
-    """A class as a message shows it."""
+    """Format a class for a message."""
     label = classes[code]
     if isinstance(label, (np.datetime64, np.timedelta64)):
         return str(label)

@@ -71,7 +71,7 @@ def required_labels(n_classes: int) -> int:
 
 
 class EncodedLabels(NamedTuple):
-    """The distinct labels, sorted, and the position of each row's among them, -1 if unlabelled."""
+    """Distinct labels, sorted, and the position of each row's label, -1 if unlabelled."""
 
     classes: NDArray[Any]
     codes: Indices
@@ -80,13 +80,13 @@ class EncodedLabels(NamedTuple):
 def encode_labels(
     y: Labels | LabelColumn, unlabeled: object = "auto", *, may_be_empty: bool = False
 ) -> EncodedLabels:
-    """Find the classes in ``y``, and the rows that have no label: :class:`EncodedLabels`.
+    """Find the classes in ``y``, and the rows without a label: :class:`EncodedLabels`.
 
-    Classes are of the type of the labels in ``y``. Warns with an AmbiguousLabelsWarning if there is
-    a doubt: ``y`` is exactly -1 and 1; or a class is called "", "nan", "none" or the like, is what
-    -1 becomes in unsigned integers, is -1 where another marker is asked for, or is as frequent as
-    only unlabelled rows are. Raises ValueError if no row is labelled, or if ``y`` holds what cannot
-    be a class. If it ``may_be_empty``, no row needs a label; but NaN alone is a mistake.
+    Classes have the type of the labels in ``y``. Warns with an AmbiguousLabelsWarning in case of
+    doubt: if ``y`` is exactly -1 and 1, or if a class is named "", "nan", "none" or the like, is
+    the value of -1 in unsigned integers, is -1 although another marker was passed, or is as
+    frequent as only unlabelled rows are. Raises ValueError if no row is labelled, or if ``y``
+    holds an invalid class. With ``may_be_empty``, no row needs a label, but NaN alone is a mistake.
 
     >>> encode_labels(["cat", None, "dog", "cat"])
     EncodedLabels(classes=array(['cat', 'dog'], dtype=object), codes=array([ 0, -1,  1,  0]))
@@ -120,14 +120,14 @@ def encode_labels(
 def is_unlabeled(
     y: Labels | LabelColumn, unlabeled: object = "auto", classes: ArrayLike | None = None
 ) -> Mask:
-    """Which rows of ``y`` have no label (n_samples,).
+    """Mark the rows of ``y`` without a label (n_samples,).
 
     With ``unlabeled="auto"`` the marker is a missing value (None, NaN, NaT, NA), or -1, which is
-    ``"-1"`` among strings; but exactly the values -1 and 1 are two classes, with a warning.
-    A missing value as ``unlabeled`` stands for all missing values, any other value for itself; None
-    says that every row is labelled. Masked rows of a ``numpy.ma`` array are unlabelled, always. Of
-    known ``classes``, with ``"auto"``, what is among them is a label. Raises ValueError if ``y``
-    holds both missing values and -1, or -1 beside other negative numbers.
+    ``"-1"`` among strings; but exactly the values -1 and 1 are two classes, with a warning. NaN as
+    ``unlabeled`` stands for all missing values, any other value for itself. None means that every
+    row is labelled. Masked rows of a ``numpy.ma`` array are always unlabelled. With ``"auto"`` and
+    known ``classes``, members of these are labels. Raises ValueError if ``y`` holds both missing
+    values and -1, or -1 beside other negative numbers.
 
     >>> is_unlabeled([0, 1, -1])
     array([False, False,  True])
@@ -146,26 +146,26 @@ def is_unlabeled(
 
 
 def are_right(predicted: NDArray[Any], y: LabelColumn, labeled: Mask, unlabeled: object) -> Mask:
-    """Which of the predicted labels equal those of the labelled rows of ``y``.
+    """Compare predicted labels with those of the labelled rows of ``y``.
 
-    Raises ValueError if a labelled row has none, or if ``y`` holds strings and the predicted
-    labels are numbers, or the other way round.
+    Raises ValueError if a label is missing, or if only one of ``y`` and the predicted labels holds
+    strings.
     """
     _check_no_missing(y, labeled, unlabeled)
     truth, predicted = y.known(labeled), predicted[labeled]
     if are_strings(truth) != are_strings(predicted):
-        other, fitted = "strings", "are none"
+        other, fitted = "strings", "are not"
         if not are_strings(truth):
-            other, fitted = "no strings", "are"
+            other, fitted = "not strings", "are"
         raise ValueError(
-            f"The labels in y are {other}, but those that were fitted {fitted}. Pass labels of the "
-            "type of classes_."
+            f"The labels in y are {other}, but the fitted ones {fitted}. Pass labels of the type "
+            "of classes_."
         )
     return equal_rows(truth, predicted)
 
 
 def _unlabeled_mask(y: LabelColumn, unlabeled: object) -> Mask:
-    """:func:`is_unlabeled` where the classes are not known."""
+    """:func:`is_unlabeled` without known classes."""
     if unlabeled is None:
         if y.masked.any():
             raise ValueError(
@@ -183,28 +183,28 @@ def _unlabeled_mask(y: LabelColumn, unlabeled: object) -> Mask:
     if not equal.any() and isinstance(unlabeled, numbers.Number) and are_strings(y.values):
         raise ValueError(
             f"unlabeled={unlabeled!r} is a number but the labels in y are strings. Pass the "
-            f"marker as it stands in y, for instance unlabeled={str(unlabeled)!r}."
+            f"marker exactly as in y, for instance unlabeled={str(unlabeled)!r}."
         )
     if isinstance(unlabeled, (bool, np.bool_)) and not _hold_truth_values(y):
         raise ValueError(
-            f"unlabeled={unlabeled!r} is a truth value, but the labels in y are none. Pass the "
-            "marker as it stands in y, or unlabeled=None if every row is labelled."
+            f"unlabeled={unlabeled!r} is a truth value, but the labels in y are not. Pass the "
+            "marker exactly as in y, or unlabeled=None if every row is labelled."
         )
     return y.masked | equal
 
 
 def _is_auto(unlabeled: object) -> bool:
-    """Whether the markers are the automatic ones."""
+    """Return whether ``unlabeled`` is "auto"."""
     return isinstance(unlabeled, str) and unlabeled == "auto"
 
 
 def _minus_one(y: LabelColumn) -> str | int:
-    """The marker -1 as it is among labels of this type."""
+    """Return the marker -1 in the type of the labels."""
     return "-1" if are_strings(y.values) else -1
 
 
 def _auto_mask(y: LabelColumn) -> Mask:
-    """Rows that the automatic markers mark; see :func:`is_unlabeled`."""
+    """Mark the unlabelled rows for "auto"; see :func:`is_unlabeled`."""
     missing, marker = y.missing, _minus_one(y)
     minus_one = y.equals(marker)
     if y.values.dtype.kind == "b" or not minus_one.any():
@@ -234,20 +234,20 @@ def _auto_mask(y: LabelColumn) -> Mask:
 
 
 def _hold_truth_values(y: LabelColumn) -> bool:
-    """Whether some labels are True or False."""
+    """Return whether some labels are True or False."""
     kind = y.values.dtype.kind
     return kind == "b" or (kind == "O" and bool({bool, np.bool_} & set(map(type, y.values))))
 
 
 def _hold_less_than_minus_one(labels: NDArray[Any]) -> bool:
-    """Whether numbers below -1 are among labels."""
+    """Return whether some labels are numbers below -1."""
     if labels.dtype.kind == "O":
         return any(isinstance(label, numbers.Real) and label < -1 for label in labels)
     return labels.dtype.kind in "if" and bool((labels < -1).any())
 
 
 def _several_markers(unlabeled: Any) -> str:
-    """Why a list is no marker, and how its markers become one."""
+    """Make the message for a list of markers, with code that turns them into one."""
     listed = unlabeled.tolist() if hasattr(unlabeled, "tolist") else list(unlabeled)
     markers = listed if isinstance(listed, list) else [listed]
     named = [marker for marker in markers if not is_missing(marker)]
@@ -264,19 +264,19 @@ def _several_markers(unlabeled: Any) -> str:
 
 
 def _check_type_of_marker(unlabeled: object, classes: NDArray[Any]) -> None:
-    """Refuse a marker that occurs but as a value of another type: "99" among numbers."""
+    """Refuse a marker that occurs only as a value of another type: "99" among numbers."""
     if _is_auto(unlabeled) or is_missing(unlabeled):
         return
     for code in range(len(classes)):
         if str(classes[code]) == str(unlabeled):
             raise ValueError(
                 f"unlabeled={unlabeled!r} is no label in y, but {label_text(classes, code)} is. "
-                "Pass the marker as it stands in y, or unlabeled=None if it is a class."
+                "Pass the marker exactly as in y, or unlabeled=None if it is a class."
             )
 
 
 def _check_no_missing(y: LabelColumn, labeled: Mask, unlabeled: object) -> None:
-    """Refuse NaN or None among labels that ``unlabeled`` does not mark."""
+    """Refuse NaN or None among labels if ``unlabeled`` does not mark them."""
     if (y.missing & labeled).any():
         raise ValueError(
             f"y contains NaN or None, which unlabeled={unlabeled!r} does not mark. Pass "

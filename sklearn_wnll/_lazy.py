@@ -1,4 +1,4 @@
-"""A value that is computed when it is first needed."""
+"""A value that is computed on first use."""
 
 from threading import Lock
 
@@ -6,10 +6,10 @@ __all__ = ["Lazy"]
 
 
 class Lazy:
-    """A value that the first thread to need it computes, once.
+    """A value computed once, by the first thread that needs it.
 
-    It may be ``made`` already. Pickles and copies hold only ``make``, which they must be able to
-    hold, so an object saves and hashes the same before and after its lazy values are used.
+    Pass it as ``made`` if it exists already. Pickles and copies hold only ``make``, which must be
+    picklable, so an object saves and hashes the same before and after its lazy values are used.
 
     >>> squares = Lazy(lambda: [n * n for n in range(4)])
     >>> squares.get() is squares.get()

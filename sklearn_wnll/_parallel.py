@@ -1,4 +1,4 @@
-"""Work on blocks of rows in threads, with the same result for any number of them."""
+"""Threads over blocks of rows, with the same result for any number of threads."""
 
 import sys
 from concurrent.futures import ThreadPoolExecutor
@@ -14,9 +14,9 @@ __all__ = ["equal_blocks", "in_threads", "n_threads", "single_openmp_thread"]
 
 
 def n_threads():
-    """Number of threads that the process's limits leave to OpenMP, at most one a core.
+    """Return the number of threads that the process allows OpenMP, at most one per core.
 
-    They are those of ``OMP_NUM_THREADS`` and threadpoolctl, which scikit-learn follows too, and
+    The limits are ``OMP_NUM_THREADS`` and threadpoolctl's, which scikit-learn also follows and
     joblib sets in its processes.
     """
     limits = [library.num_threads for library in _openmp().lib_controllers]
@@ -39,9 +39,9 @@ def equal_blocks(n, size, multiple=1):
 def in_threads(function, tasks, callback=None):
     """Call a function for each task, in threads; return the results in the order of the tasks.
 
-    BLAS and OpenMP use one thread meanwhile: many small products gain more from threads over the
-    tasks, and a sum that one thread computes is the same on every machine. ``callback`` is
-    called with each result as it comes.
+    Meanwhile, BLAS and OpenMP use one thread: many small products gain more from threads over the
+    tasks, and a sum computed by one thread is the same on every machine. ``callback`` is called
+    with each result as it comes.
     """
     count = min(n_threads(), len(tasks))
     results = []
@@ -61,8 +61,8 @@ def in_threads(function, tasks, callback=None):
 def _single_blas_thread():
     """Keep BLAS, and OpenMP in this thread, to one thread.
 
-    The limit of BLAS is that of the whole process: of several that set it, the first sets it
-    and the last lifts it.
+    The limit of BLAS holds for the whole process: the first of several callers sets it, and the
+    last lifts it.
     """
     with _lock:
         if not _blas.users:
@@ -82,14 +82,14 @@ def _single_blas_thread():
 
 
 def _free_limit_of_blas():
-    """Let this thread set the limit: from threadpoolctl 3.8 on, the first that does keeps it."""
+    """Let this thread set the limit: since threadpoolctl 3.8, it belongs to the first that did."""
     for library in _controller().lib_controllers:
         if hasattr(library, "clear_controlling_thread"):
             library.clear_controlling_thread(force=True)
 
 
 class _Blas:
-    """The limit that is set, and by how many."""
+    """The current limit, and the number of callers that set it."""
 
     users, limit = 0, None
 
@@ -98,7 +98,7 @@ _blas, _lock = _Blas(), Lock()
 
 
 def single_openmp_thread():
-    """Limit OpenMP, and so :func:`n_threads`, to one thread in the thread that calls this."""
+    """Limit OpenMP, and so :func:`n_threads`, to one thread in the calling thread."""
     return _openmp().limit(limits=1)
 
 
@@ -107,7 +107,7 @@ def _openmp():
 
 
 def _controller():
-    """The libraries that are loaded; looking for them takes milliseconds."""
+    """Return the loaded libraries, cached because the search takes milliseconds."""
     return _libraries(len(sys.modules))
 
 

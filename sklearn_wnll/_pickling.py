@@ -1,4 +1,4 @@
-"""What a pickled model needs of the program that loads it."""
+"""Warning about pickled models that other programs cannot load."""
 
 import pickle
 import sys
@@ -11,7 +11,7 @@ from .exceptions import UnportableModelWarning
 
 __all__ = ["warn_if_unportable"]
 
-# What pickles on the way to a file, and what copies, hashes, or sends definitions along.
+# Packages that pickle on the way to a file, and ones that copy, hash or send definitions along.
 _CARRIERS = "sklearn_wnll", "sklearn", "pickle", "joblib", "torch"
 _OTHERS = (
     "copy",
@@ -29,9 +29,9 @@ _OTHERS = (
 
 
 def warn_if_unportable(estimator: Any, state: dict[str, Any]) -> None:
-    """Warn if the state of an estimator that is being pickled refers to names of ``__main__``.
+    """Warn if the state of an estimator to be pickled refers to names of ``__main__``.
 
-    Copies, and processes to which definitions are sent along, are not warned of.
+    There is no warning for copies, or for processes that receive the definitions too.
     """
     if _is_for_here():
         return
@@ -40,7 +40,7 @@ def warn_if_unportable(estimator: Any, state: dict[str, Any]) -> None:
         cure = ", or use save_weights" if hasattr(estimator, "save_weights") else ""
         warn_user(
             f"The model refers to {', '.join(names)} of __main__, which only this script or "
-            "notebook defines: another program cannot load the file. Move what is named to a "
+            "notebook defines: another program cannot load the file. Move the definition to a "
             f"module that both import{cure}.",
             UnportableModelWarning,
             through=_CARRIERS,
@@ -48,7 +48,7 @@ def warn_if_unportable(estimator: Any, state: dict[str, Any]) -> None:
 
 
 def _is_for_here() -> bool:
-    """Whether the caller's caller is called by what does not write a file."""
+    """Return whether the call comes from code that does not write a file."""
     frame: FrameType | None = sys._getframe(3)
     while frame is not None:
         name = frame.f_globals.get("__name__", "")
@@ -65,17 +65,17 @@ def _is_in(name: str, packages: tuple[str, ...]) -> bool:
 
 
 def _names_of_main(state: dict[str, Any]) -> list[str]:
-    """Names of the classes and functions of ``__main__`` to which a pickle of a state refers."""
+    """List the classes and functions of ``__main__`` that a pickle of a state refers to."""
     finder = _Finder(BytesIO())
     try:
         finder.dump(state)
-    except Exception:  # the pickler that is at work will raise it too
+    except Exception:  # the actual pickler will raise it too
         return []
     return sorted(finder.names)
 
 
 class _Finder(pickle.Pickler):
-    """A pickler that leaves out data, and lists what it finds in ``__main__``."""
+    """A pickler that skips data, and lists names found in ``__main__``."""
 
     def __init__(self, file: BytesIO) -> None:
         super().__init__(file, protocol=pickle.HIGHEST_PROTOCOL)

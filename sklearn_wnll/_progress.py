@@ -1,4 +1,4 @@
-"""Progress of a long step, printed now and then."""
+"""Progress of a long step, printed from time to time."""
 
 import time
 from contextlib import contextmanager
@@ -8,13 +8,13 @@ __all__ = ["Progress", "show_progress"]
 
 _WIDTH = 20  # characters of the bar
 
-# Off in the threads and processes of joblib, whose bars would run into each other.
+# Off in the threads and processes of joblib, where bars would overwrite each other.
 _shown = ContextVar("shown", default=False)
 
 
 @contextmanager
 def show_progress(enabled):
-    """Let the steps in this context print their progress, or not."""
+    """Switch the progress of the steps in this context on or off."""
     token = _shown.set(bool(enabled))
     try:
         yield
@@ -23,7 +23,7 @@ def show_progress(enabled):
 
 
 class Progress:
-    """Print how far a step has come, at most once a second, where :func:`show_progress` is on."""
+    """Print the progress of a step, at most once a second, if :func:`show_progress` is on."""
 
     def __init__(self, name, enabled=True):
         self._name, self._enabled = name, enabled and _shown.get()

@@ -1,4 +1,4 @@
-"""Before the first label: a graph's regions, and the point in the middle of each."""
+"""Regions of a graph, and their middle points, before the first label."""
 
 from typing import NamedTuple
 
@@ -13,9 +13,9 @@ from ._typing import Floats, Indices
 __all__ = ["central_points"]
 
 _REGIONS = 32  # at most: the time grows with their number
-_SURPLUS = 1.5  # regions at first, for each one that is kept: the smallest ones are merged
-_ROUNDS = 2, 4  # with these, and without them
-_SOLVED = 16  # regions at a time: some six vectors of points for each are held meanwhile
+_SURPLUS = 1.5  # initial regions per final one; the smallest ones are merged
+_ROUNDS = 2, 4  # with the surplus, and without it
+_SOLVED = 16  # regions at a time; each takes about six vectors over the points
 _TOLERANCE = 1e-3  # of the solver
 
 
@@ -23,14 +23,14 @@ def central_points(W: sparse.csr_array, n: int) -> Indices:
     """Choose points of a graph without labels, each in the middle of a region.
 
     ``G = ((1 + e) diag(d) - T)^-1`` is that of :func:`most_useful_points`. The closeness of ``x``
-    to a region ``R`` is ``s(x) = sum_{y in R} G_xy d_y / d(R)``. A point goes to the region of the
-    largest ``2 s(x)`` less the mean of ``s`` on ``R``, weighted by ``d``: the step of k-means with
-    the kernel ``G``. The middle of a region is its point of the largest ``d_x s(x)``. At first,
-    middles are the points that are most useful if nothing is known, more than ``n``: then the
-    smallest region joins the one that it is closest to, until ``n`` are left.
+    to a region ``R`` is ``s(x) = sum_{y in R} G_xy d_y / d(R)``. A point goes to the region with
+    the largest ``2 s(x)`` minus the mean of ``s`` on ``R``, weighted by ``d``: the step of k-means
+    with the kernel ``G``. The middle of a region is its point with the largest ``d_x s(x)``. The
+    first middles are the most useful points if nothing is known, more than ``n`` of them. Then the
+    smallest region joins the one closest to it, until ``n`` are left.
 
-    Returns at most ``n`` points, those of the largest regions first. If that is more than 32, or
-    more than there are regions, others follow by their use beside these.
+    Returns at most ``n`` points, those of the largest regions first. If ``n`` exceeds 32 or the
+    number of regions, further points follow, the most useful in addition to these first.
 
     Two cliques, of four points and of five:
 
@@ -56,9 +56,9 @@ def central_points(W: sparse.csr_array, n: int) -> Indices:
 
 
 class _Regions(NamedTuple):
-    """The region ``of`` each point (n_points,), and of the former ones what follows.
+    """The region ``of`` each point (n_points,), and data on the previous regions.
 
-    The ``middles`` and ``volumes`` (k,), and the ``ties`` (k, k): sums of ``d_x G_xy d_y``.
+    These are ``middles`` and ``volumes`` (k,), and the ``ties`` (k, k): sums of ``d_x G_xy d_y``.
     """
 
     of: Indices
@@ -68,7 +68,7 @@ class _Regions(NamedTuple):
 
 
 def _first_regions(A, degree, middles):
-    """The points to which walks from each middle go."""
+    """Assign points to the middle whose walks reach them most."""
     of = np.full(len(degree), -1)
     of[middles] = np.arange(len(middles))
     closest = _Largest(len(degree))
@@ -79,7 +79,7 @@ def _first_regions(A, degree, middles):
 
 
 def _next_regions(A, degree, regions):
-    """The step of k-means."""
+    """Do one step of k-means."""
     k = len(regions.middles)
     middles, volumes, ties = np.copy(regions.middles), np.zeros(k), np.zeros((k, k))
     belongs = sparse.csr_array(
@@ -97,14 +97,14 @@ def _next_regions(A, degree, regions):
 
 
 def _merged(regions, n):
-    """Middles of ``n`` regions, the largest first, after the smallest ones have joined others."""
+    """Merge the smallest regions until ``n`` are left; return their middles, the largest first."""
     volumes, ties = regions.volumes.copy(), regions.ties.copy()
     left = volumes > 0
     while np.count_nonzero(left) > n:
         smallest = np.where(left, volumes, np.inf).argmin()
         left[smallest] = False
         near = np.where(left, ties[smallest] / np.where(left, volumes, 1), 0)
-        if near.max() > 0:  # else it is a component, and nothing joins
+        if near.max() > 0:  # otherwise it is a component of its own
             other = near.argmax()
             volumes[other] += volumes[smallest]
             ties[other] += ties[smallest]
@@ -114,14 +114,14 @@ def _merged(regions, n):
 
 
 def _parts(degree, of, n_regions):
-    """Some regions at a time: their numbers, and the degrees of their points (n_points, k)."""
+    """Yield a few regions at a time: numbers, and the degrees of their points (n_points, k)."""
     for start in range(0, n_regions, _SOLVED):
         numbers = np.arange(start, min(start + _SOLVED, n_regions))
         yield numbers, np.where(of[:, None] == numbers, degree[:, None], 0)
 
 
 class _Largest:
-    """The column of the largest value in each row, of columns that come a few at a time."""
+    """The column of the largest value in each row, with columns added a few at a time."""
 
     def __init__(self, n_rows):
         self.column, self.value = np.zeros(n_rows, dtype=np.intp), np.full(n_rows, -np.inf)

@@ -1,4 +1,4 @@
-"""Predictions for a service, row by row: methods of the estimator."""
+"""Methods of the estimator for services that predict row by row."""
 
 from copy import copy
 from threading import Lock
@@ -16,7 +16,7 @@ from .exceptions import SlowPredictionWarning
 __all__ = ["CallCounter", "Serves"]
 
 _FEW_ROWS = 4
-_MANY_POINTS = 5000  # from here on, joining them takes some ten times as long as their mean
+_MANY_POINTS = 5000  # from here on, joining the graph takes some ten times as long as a mean
 _CALLS = 5
 _OF_FITTED_ROWS = (
     "graph_",
@@ -30,13 +30,13 @@ _OF_FITTED_ROWS = (
 
 
 class CallCounter:
-    """Calls that predict a few rows each, one after the other; a copy in a file begins anew."""
+    """Counts consecutive calls that predict a few rows each; pickles start from 0."""
 
     def __init__(self) -> None:
         self._count, self._lock = 0, Lock()
 
     def count(self, n_rows: int) -> bool:
-        """Whether this is the call of which to warn: there was no larger one in between."""
+        """Count a call, and return whether to warn: no larger call came in between."""
         with self._lock:
             if self._count < _CALLS:
                 self._count = self._count + 1 if n_rows <= _FEW_ROWS else 0
@@ -51,7 +51,7 @@ class CallCounter:
 
 
 class Serves:
-    """A classifier that is made small for a service."""
+    """A classifier with a compact copy for a service."""
 
     predict_mode: PredictMode
     _answer: Answer
@@ -106,13 +106,13 @@ class Serves:
         raise NotImplementedError
 
     def _check_can_predict(self, n_rows: int) -> None:
-        """Refuse what only a whole model can do, and warn of what takes long."""
+        """Refuse predictions that need the whole model, and warn about slow ones."""
         if self.predict_mode == "inductive":
             return
         if self._kept is None:
             raise ValueError(
                 "A compact model predicts with predict_mode='inductive' only. Set that, or predict "
-                "with the model that it was made of."
+                "with the model it was made from."
             )
         n_points = self._answer.templates.points.n_points
         if n_points >= _MANY_POINTS and self._calls.count(n_rows):

@@ -1,4 +1,4 @@
-"""Labels change and rows join while the graph stays: methods of the estimator."""
+"""Methods of the estimator that change labels or add rows, and keep the graph."""
 
 from typing import Any, Self
 
@@ -23,7 +23,7 @@ __all__ = ["KeepsGraph"]
 
 
 class KeepsGraph(GraphRowsMixin, PartlyLabeledClassifierMixin):
-    """A classifier that takes other labels, and more rows, on the graph that it has."""
+    """A classifier that takes other labels, and more rows, on its fitted graph."""
 
     classes_: NDArray[Any]
     n_features_in_: int
@@ -166,7 +166,7 @@ class KeepsGraph(GraphRowsMixin, PartlyLabeledClassifierMixin):
         self._extend_again(templates, self.classes_, labels, None)
 
     def _check_graph_stays(self, method: str) -> None:
-        """Refuse what would take another graph, or rows that were not kept."""
+        """Refuse changes that need another graph, or rows that were not kept."""
         check_whole(self, method)
         n_templates = len(self._answer.templates.parts)
         if changed := self._kept.changed(self):
@@ -192,7 +192,7 @@ class KeepsGraph(GraphRowsMixin, PartlyLabeledClassifierMixin):
         labels: RowLabels,
         known: Known | None,
     ) -> None:
-        """Extend labels over the graph that is there."""
+        """Extend labels over the existing graph."""
         recipe, extender = plan_extension(self, self._kept, classes, labels, known)
         columns = _columns(self.classes_, classes)
         with show_progress(self.verbose):
@@ -205,7 +205,7 @@ class KeepsGraph(GraphRowsMixin, PartlyLabeledClassifierMixin):
         raise NotImplementedError
 
     def _are_fitted_rows(self, X: Rows, rows: Any) -> bool:
-        """Whether rows, validated ones of ``X``, are those of a fit that can go on from them."""
+        """Return whether ``rows``, validated from ``X``, are those of a graph that can stay."""
         if getattr(self, "_kept", None) is None or self._kept.changed(self):
             return False
         templates, kept = self._answer.templates, self._kept
@@ -217,19 +217,19 @@ class KeepsGraph(GraphRowsMixin, PartlyLabeledClassifierMixin):
 
 
 def _columns(old: NDArray[Any], new: NDArray[Any]) -> Indices:
-    """The code that each of the ``new`` classes had, -1 if it was none (n_classes,)."""
+    """Return the old code of each of the ``new`` classes, -1 if it is new (n_classes,)."""
     codes = {label: code for code, label in enumerate(old)}
     return np.array([codes.get(label, -1) for label in new], dtype=np.intp)
 
 
 def _equal(given: Any, kept: Any) -> bool:
-    """Whether rows are the kept ones, of the same kind."""
+    """Return whether rows equal the kept ones, and are of the same kind."""
     arrays = isinstance(given, np.ndarray) and isinstance(kept, np.ndarray)
     return (arrays or type(given) is type(kept)) and joblib.hash(given) == joblib.hash(kept)
 
 
 def _stack(first: Any, second: Any) -> Any:
-    """Rows and then others of the same kind, as a classifier takes them."""
+    """Stack rows and others of the same kind, in the form a classifier takes."""
     if isinstance(first, np.ndarray) and isinstance(second, np.ndarray):
         return np.vstack([first, second.astype(first.dtype)])
     if type(first) is not type(second):

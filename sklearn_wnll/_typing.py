@@ -1,4 +1,4 @@
-"""Types that the annotations of several modules share."""
+"""Types shared by the annotations of several modules."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Literal, Protocol, TypeAlias
@@ -9,7 +9,7 @@ from scipy import sparse
 
 
 class SupportsArray(Protocol):
-    """What numpy makes an array of: an array, a Series, a tensor."""
+    """An object that numpy can convert: an array, a Series, a tensor."""
 
     def __array__(self) -> NDArray[Any]: ...
 
@@ -23,7 +23,7 @@ class NeighborsTransformer(Protocol):
 
 
 class Classifier(Protocol):
-    """A classifier that gives distributions."""
+    """A classifier that predicts distributions."""
 
     def fit(self, X: Any, y: Any, /) -> Any: ...
     def predict_proba(self, X: Any, /) -> Any: ...
@@ -37,7 +37,7 @@ class Splitter(Protocol):
 
 
 Rows: TypeAlias = ArrayLike | sparse.sparray | sparse.spmatrix
-# What numpy takes for an array has no None in it.
+# ArrayLike does not allow None among the labels.
 Labels: TypeAlias = ArrayLike | Sequence[object]
 NetworkClassPrior: TypeAlias = (
     Literal["labeled"] | Mapping[Any, float] | Sequence[float] | SupportsArray
@@ -54,7 +54,7 @@ Metric: TypeAlias = Literal[
     "rogerstanimoto", "sokalsneath", "yule", "precomputed",
 ]  # fmt: skip
 
-# Arrays that are given back.
+# Returned arrays.
 Floats: TypeAlias = NDArray[np.float64]
 Indices: TypeAlias = NDArray[np.intp]
 Mask: TypeAlias = NDArray[np.bool_]

@@ -1,4 +1,4 @@
-"""Warn at the caller's line; silence what has been said."""
+"""Warnings at the caller's line, and their silencing."""
 
 import sys
 import warnings
@@ -15,7 +15,7 @@ def warn_user(message: str, category: type[Warning], through: tuple[str, ...] = 
     Parameters
     ----------
     message : str
-        What to say.
+        Text of the warning.
     category : type
         Class of the warning.
     through : tuple of str, default=()
@@ -29,12 +29,12 @@ def warn_user(message: str, category: type[Warning], through: tuple[str, ...] = 
 
 @contextmanager
 def silenced(*categories: type[Warning]) -> Iterator[None]:
-    """Say nothing of some kinds of warning: they have been said, or are nobody's mistake.
+    """Silence some warnings: they were issued before, or are not the user's mistake.
 
     Parameters
     ----------
     *categories : type
-        The kinds.
+        Their classes.
     """
     with warnings.catch_warnings():
         for category in categories:

@@ -1,4 +1,4 @@
-"""Bring unlabelled rows to a classifier through estimators that pass labelled rows only."""
+"""Unlabelled rows for classifiers inside estimators that pass only labelled rows."""
 
 from collections.abc import Callable
 from copy import copy
@@ -23,7 +23,7 @@ _Method = TypeVar("_Method", bound=Callable[..., Any])
 
 
 def _if_the_estimator_has_it(method: _Method) -> _Method:
-    """Offer a method only where the wrapped estimator does."""
+    """Offer a method only if the wrapped estimator does."""
 
     def has(model: "WithUnlabeled") -> bool:
         return hasattr(getattr(model, "estimator_", model.estimator), method.__name__)
@@ -252,13 +252,13 @@ class WithUnlabeled(MetaEstimatorMixin, PartlyLabeledClassifierMixin, BaseEstima
         return tags
 
     def _fitted(self) -> Self:
-        """A copy that no other thread fits meanwhile."""
+        """Return a copy that no other thread can fit meanwhile."""
         fitted = copy(self)
         check_is_fitted(fitted)
         return fitted
 
     def _check_estimator(self) -> None:
-        """Refuse an estimator that cannot be joined by the pool."""
+        """Refuse an estimator that cannot take the pool."""
         name = type(self.estimator).__name__
         if not is_classifier(self.estimator):
             raise ValueError(f"estimator must be a classifier, and {name} is not one.")
@@ -269,14 +269,14 @@ class WithUnlabeled(MetaEstimatorMixin, PartlyLabeledClassifierMixin, BaseEstima
             )
 
     def _with_plain_marker(self) -> Any:
-        """A copy of the estimator, which takes -1 for the marker."""
+        """Return a copy of the estimator, with -1 as the marker."""
         estimator = clone(self.estimator)
         name = _marker_name(estimator)
         return estimator if name is None else estimator.set_params(**{name: -1})
 
 
 def _marker_name(estimator: Any) -> str | None:
-    """Name of the outermost parameter ``unlabeled``, perhaps inside a pipeline or a search."""
+    """Find the name of the outermost ``unlabeled``, perhaps inside a pipeline or a search."""
     names = [name for name in estimator.get_params() if name.split("__")[-1] == "unlabeled"]
     return min(names, key=lambda name: name.count("__"), default=None)
 
@@ -293,7 +293,7 @@ def _check_no_marker(estimator: Any, n_classes: int) -> None:
 
 
 def _stack(X: Any, pool: Any) -> Any:
-    """The rows of X, and then those of the pool."""
+    """Stack the rows of X and those of the pool."""
     if not any(hasattr(pool, name) for name in ("__len__", "shape", "__array__")):
         raise TypeError(
             f"X_unlabeled must be rows, images or texts, such as X[y == -1], got {pool!r}."
@@ -316,14 +316,14 @@ def _stack(X: Any, pool: Any) -> Any:
 
 
 def _is_sequence(X: Any) -> bool:
-    """Whether samples are objects side by side, such as texts, and not rows of numbers."""
+    """Return whether samples are single objects, such as texts, and not rows of numbers."""
     if isinstance(X, (list, tuple)):
         return len(X) > 0 and np.ndim(X[0]) != 1
     return len(getattr(X, "shape", ())) == 1
 
 
 def _stack_sequences(X: Any, pool: Any) -> list[Any]:
-    """A list of samples, which may be texts, dicts or images."""
+    """Make one list of samples, which may be texts, dicts or images."""
     dimensions = [np.ndim(next(iter(samples))) for samples in (X, pool)]
     if dimensions[0] != dimensions[1]:
         raise ValueError(
@@ -334,7 +334,7 @@ def _stack_sequences(X: Any, pool: Any) -> list[Any]:
 
 
 def _stack_frames(X: Any, pool: Any) -> Any:
-    """A DataFrame of the kind of X. The pool may be of another kind, or an array."""
+    """Make a DataFrame of the kind of X; the pool may be of another kind, or an array."""
     names, of_pandas = list(X.columns), hasattr(X, "iloc")
     if hasattr(pool, "columns") and list(pool.columns) != names:
         raise ValueError(
@@ -347,16 +347,16 @@ def _stack_frames(X: Any, pool: Any) -> Any:
         pool = type(X)(pool, **{"columns" if of_pandas else "schema": names})
     if not of_pandas:  # polars
         return X.vstack(pool)
-    import pandas as pd  # which is there: X is one of its DataFrames
+    import pandas as pd  # installed, because X is a pandas DataFrame
 
     return pd.concat([X, pool], ignore_index=True)
 
 
 def _check_columns(X: Any, pool: Any) -> None:
-    """Refuse a pool whose rows are of another shape."""
+    """Refuse a pool with rows of another shape."""
     if X.shape[1:] != pool.shape[1:]:
         raise ValueError(
             f"The rows of X are of shape {X.shape[1:]}, but those of X_unlabeled of "
-            f"{pool.shape[1:]}. The pool must be like the X of fit. Where a step before "
+            f"{pool.shape[1:]}. The pool must be like the X of fit. If a step before "
             "WithUnlabeled changes or selects columns, put WithUnlabeled around that step too."
         )

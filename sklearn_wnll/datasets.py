@@ -72,7 +72,7 @@ def hide_labels(y: Labels, n_per_class: int, random_state: RandomState = None) -
 
 
 def _marked_classes(classes: NDArray[Any]) -> NDArray[Any]:
-    """The classes, and in the last place the marker, of a type that holds all of them."""
+    """Return the classes followed by the marker, in a type that holds all of them."""
     kind, dtype = classes.dtype.kind, classes.dtype
     marker: Any = None
     if are_strings(classes):

@@ -21,7 +21,7 @@ _Method = TypeVar("_Method", bound=Callable[..., Any])
 
 
 def _of_an_instance(method: _Method) -> _Method:
-    """Let a method say so where scikit-learn was given the class, and calls it on that."""
+    """Raise a clear error if scikit-learn calls a method on the class, passed as ``cv``."""
 
     @wraps(method)
     def checked(*args: Any, **kwargs: Any) -> Any:
@@ -83,7 +83,7 @@ class LabeledFold(BaseCrossValidator):
     '0.9...'
     """
 
-    # scikit-learn offers set_split_request for what is named here.
+    # scikit-learn offers set_split_request for the names listed here.
     __metadata_request__split = {"groups": None}  # noqa: RUF012
 
     def __init__(
@@ -228,7 +228,7 @@ class LabeledFold(BaseCrossValidator):
         return encode_labels(y, self.unlabeled)
 
     def _given_splitter(self) -> Splitter:
-        """Give ``cv``, if it is a splitter."""
+        """Return ``cv``, if it is a splitter."""
         if isinstance(self.cv, type) or not hasattr(self.cv, "get_n_splits"):
             raise TypeError(
                 "cv of LabeledFold must be a number of folds or a splitter, such as 5 or "
@@ -237,7 +237,7 @@ class LabeledFold(BaseCrossValidator):
         return cast(Splitter, self.cv)
 
     def _splitter(self, classes: NDArray[Any], codes: Indices) -> Splitter:
-        """Give what splits the labelled rows."""
+        """Return the splitter of the labelled rows."""
         if not isinstance(self.cv, _WHOLE):
             return self._given_splitter()
         if self.cv < 2:
@@ -249,14 +249,14 @@ class LabeledFold(BaseCrossValidator):
             if counts[rare] >= 2:
                 cure = f"Lower cv to {counts[rare]}, or label more"
             raise ValueError(
-                f"cv={self.cv} folds, but of class {classes.tolist()[rare]!r} only {counts[rare]} "
-                f"rows are labelled. {cure} rows of that class."
+                f"cv={self.cv} folds, but labelled rows of class {classes.tolist()[rare]!r}: "
+                f"{counts[rare]}. {cure} rows of that class."
             )
         return StratifiedKFold(int(self.cv))
 
     @staticmethod
     def _labeled_groups(groups: Any, labeled: Indices) -> Any:
-        """Groups of the labelled rows. Splitters would read what is beneath a mask."""
+        """Return the groups of the labelled rows. Splitters would read values beneath a mask."""
         if groups is None:
             return None
         groups = _safe_indexing(groups, labeled)
@@ -265,26 +265,27 @@ class LabeledFold(BaseCrossValidator):
         if n_masked:
             raise ValueError(
                 f"groups is masked in {n_masked} labelled rows: only unlabelled rows may lack a "
-                "group. Give each labelled row one, or pass groups.data if the mask means nothing."
+                "group. Set one for each labelled row, or pass groups.data if the mask means "
+                "nothing."
             )
         return groups
 
     @staticmethod
     def _numbers(groups: Any) -> Indices:
-        """Number the groups (n_samples,). A NaN equals no other, and so is a group of its own."""
+        """Number the groups (n_samples,). A NaN equals no other, so each is a separate group."""
         if groups is None:
             raise ValueError(
                 "drop_test_groups=True needs groups. Pass groups=... (with metadata routing "
                 'params={"groups": ...}) to the function that cross-validates, or set it to False.'
             )
         if isinstance(groups, np.ma.MaskedArray):
-            groups = groups.tolist()  # with None for what is masked
+            groups = groups.tolist()  # masked groups become None
         number: dict[Any, int] = {}
         found = (number.setdefault(group, len(number)) for group in groups)
         return np.fromiter(found, dtype=np.intp, count=len(groups))
 
     def _check_groups(self, train: Indices, test: Indices) -> None:
-        """Refuse groups that have labelled rows on both sides."""
+        """Refuse groups with labelled rows on both sides."""
         if np.isin(train, test).any():
             raise ValueError(
                 f"drop_test_groups=True, but cv={self.cv!r} leaves labelled rows of the test "

@@ -302,9 +302,9 @@ def test_a_score_compares_by_value_and_refuses_strings_for_numbers():
     assert model.score(X, truth) == model.score(X, truth.astype(np.uint8)) == 1
     assert model.score(X, np.where(truth == 1, 7, 2)) == 0.5  # 7 is no class
     assert model.score(X, truth, sample_weight=truth == 1) == 1
-    with pytest.raises(ValueError, match="y are strings, but those that were fitted are none"):
+    with pytest.raises(ValueError, match="y are strings, but the fitted ones are not"):
         model.score(X, truth.astype(str))
-    with pytest.raises(ValueError, match="y are no strings, but those that were fitted are"):
+    with pytest.raises(ValueError, match="y are not strings, but the fitted ones are"):
         WNLLClassifier(n_neighbors=3).fit(X, truth.astype(str)).score(X, truth)
 
 

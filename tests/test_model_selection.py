@@ -210,8 +210,8 @@ def test_what_is_no_splitter_is_refused(few_digits, cv):
 @pytest.mark.parametrize(
     ("cv", "y", "message"),
     [
-        (3, [0, 0, 0, 1, 1, -1], r"cv=3 folds, but of class 1 only 2 rows are labelled. Lower"),
-        (2, [0, 0, 1, -1], r"cv=2 folds, but of class 1 only 1 rows are labelled. Label at least"),
+        (3, [0, 0, 0, 1, 1, -1], r"cv=3 folds, but labelled rows of class 1: 2. Lower"),
+        (2, [0, 0, 1, -1], r"cv=2 folds, but labelled rows of class 1: 1. Label at least"),
         (KFold(2), [0, 0, 1, 1, -1], r"training part holds no labelled row of class .*0"),
         (ShuffleSplit(1, test_size=3, random_state=0), [0, 1, 2, 0, -1], "Pass a stratified"),
         (2, None, "LabeledFold needs y"),

@@ -117,18 +117,22 @@ html_copy_source = False
 html_show_sourcelink = False
 
 _EXAMPLE = re.compile(r"\]\((?:\.\./)+examples/(\w+)\.py\)")
-_PERCENT = re.compile(r"(?<=\d) %")
+_UNBREAKABLE = re.compile(r"(?<=\d) %| ± ")
 
 
 def _adapt(app, docname, source):
     """Lead links to a script to its page in the gallery; tidy what pytest and tables need."""
+    if docname.startswith("gallery/"):
+        return  # its code stays as it is
     text = source[0].replace("\n\n```\n", "\n```\n")  # the empty line that ends a doctest
     text = _EXAMPLE.sub(r"](/gallery/\1.rst)", text)
-    prose_and_code = text.split("```")
-    prose_and_code[::2] = [
-        _PERCENT.sub("\N{NO-BREAK SPACE}%", part) for part in prose_and_code[::2]
-    ]
-    source[0] = "```".join(prose_and_code).replace(" ± ", "\N{NO-BREAK SPACE}±\N{NO-BREAK SPACE}")
+    parts = text.split("```")
+    parts[::2] = [_UNBREAKABLE.sub(_unbreakable, prose) for prose in parts[::2]]
+    source[0] = "```".join(parts)
+
+
+def _unbreakable(match):
+    return match[0].replace(" ", "\N{NO-BREAK SPACE}")
 
 
 def setup(app):

@@ -113,8 +113,9 @@ class WNLLClassifier(KeepsGraph, Serves, SuggestsLabels, SuspectsLabels, BaseEst
     estimator_labels : {"graph", "given"}, default="graph"
         Labels that the ``estimator`` learns from. ``"graph"``: the given labels, and the labels
         that the graph predicts for the unlabelled rows, weighted by their probability; each kind
-        has half of the total weight. Classes are weighted more alike the less the given labels say
-        about their sizes. ``"given"``: the given labels alone, with equal weights.
+        has half of the total weight. Then classes are weighted more alike, since the graph already
+        leans towards those with more labels. ``"given"``: the given labels alone, all with weight
+        1.
     estimator_weight : float >= 0 or "auto", default="auto"
         Weight of the ``estimator``'s distribution, as a multiple of the weight of all neighbours of
         a row. ``"auto"`` is 0 if the classifier fails to learn the graph's labels: if, on rows
@@ -219,7 +220,8 @@ class WNLLClassifier(KeepsGraph, Serves, SuggestsLabels, SuspectsLabels, BaseEst
         Class frequencies, given or estimated by ``class_prior``; they sum to 1. Only available with
         ``class_prior``.
     estimator_ : classifier
-        The fitted clone of ``estimator``. Only available with ``estimator``.
+        The fitted clone of ``estimator``. Alone, it favours rare classes, if some rows were
+        unlabelled: see ``estimator_labels``. Only available with ``estimator``.
     estimator_weight_ : float
         Weight of the distributions of ``estimator_``, given or found by ``"auto"``; 0 if it was
         not used. Only available with ``estimator``.

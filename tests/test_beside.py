@@ -149,6 +149,15 @@ def test_classes_teach_more_alike_the_less_their_sizes_are_known(digits, n_label
     np.testing.assert_allclose(model.estimator_.totals_, expected, rtol=0.02)
 
 
+def test_if_all_rows_are_labelled_the_classifier_is_the_one_of_scikit_learn(digits):
+    X, y, _ = digits
+    uneven = (y > 4) | (np.arange(len(y)) % 7 == 0)
+    model = WNLLClassifier(estimator=Recorder(), unlabeled=None).fit(X[uneven], y[uneven])
+    np.testing.assert_array_equal(model.estimator_.totals_, np.bincount(y[uneven]))
+    alone = GaussianNB().fit(X[uneven], y[uneven])
+    np.testing.assert_allclose(model.estimator_.predict_proba(X), alone.predict_proba(X))
+
+
 def test_a_classifier_sees_a_data_frame_as_it_is(digits):
     X, _, few = digits
     frame = pd.DataFrame(X).rename(columns="pixel {}".format)

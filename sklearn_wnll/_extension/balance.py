@@ -4,7 +4,7 @@ import numpy as np
 
 from .class_prior import class_factors_of_sum
 
-__all__ = ["adaptive_weight", "balancing_factors", "chance_of_sizes", "dispersion"]
+__all__ = ["adaptive_weight", "balancing_factors", "dispersion", "evening_power"]
 
 _TENTH = 10  # divides the paper's weight, by measurement on four data sets
 _MANY_ROWS = 10  # unlabelled rows per class, enough to even out masses
@@ -58,19 +58,6 @@ def balancing_factors(total, n_rows, masses, codes, counts):
     return class_factors_of_sum(total, n_rows, prior, frequencies) ** power
 
 
-def chance_of_sizes(counts):
-    """Return the part of the graph's class sizes that is chance, in [0, 1].
-
-    It is 1 if the numbers of labels (n_classes,) differ, or with one label per class. If they are
-    equal, the graph's sizes come closer to the true ones the more labels there are.
-
-    >>> chance_of_sizes(np.array([1, 1])), chance_of_sizes(np.array([4, 4]))
-    (1.0, 0.5)
-    """
-    per_class = counts.sum() / np.count_nonzero(counts)
-    return float(max(min(1.0, dispersion(counts)), per_class**-0.5))
-
-
 def dispersion(counts):
     """Measure the differences between numbers of labels (n_classes,).
 
@@ -79,6 +66,20 @@ def dispersion(counts):
     n_classes = len(counts)
     expected = counts.sum() / n_classes
     return ((counts - expected) ** 2).sum() / expected / max(n_classes - 1, 1)
+
+
+def evening_power(counts):
+    """Return how far a classifier's classes are to be weighted alike, in [0, 1].
+
+    It is 1 if the numbers of labels (n_classes,) differ, or with one label per class: the graph
+    leans towards some classes already. If they are equal, the class sizes of the graph come closer
+    to the true ones the more labels there are.
+
+    >>> evening_power(np.array([1, 1])), evening_power(np.array([4, 4]))
+    (1.0, 0.5)
+    """
+    per_class = counts.sum() / np.count_nonzero(counts)
+    return float(max(min(1.0, dispersion(counts)), per_class**-0.5))
 
 
 def _evenness(counts):

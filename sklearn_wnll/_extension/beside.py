@@ -9,7 +9,7 @@ from sklearn.pipeline import Pipeline
 from sklearn.utils import _safe_indexing
 from sklearn.utils.validation import has_fit_parameter
 
-from .balance import chance_of_sizes
+from .balance import evening_power
 from .folds import deal_folds, has_others
 from .held_out import Extended, hold_out
 from .system import Unary
@@ -114,17 +114,19 @@ class _Lessons(NamedTuple):
     def of_graph(cls, extension, labels):
         """Take the graph's labels, weighted by probability; given ones weigh as much in total.
 
-        Then the weights of classes are evened out: the graph's class sizes are partly chance, and
-        the classifier would learn them as a prior.
+        Then the weights of classes are evened out: the graph leans towards some classes, and a
+        classifier that did so too would count that twice. If all labels are given, they stay.
         """
         rows = np.flatnonzero(extension.reached)
         u, given = extension.u[rows], labels.codes[rows] >= 0
+        codes = u.argmax(axis=1)
+        if given.all():
+            return cls(rows, codes, np.ones(len(rows)), np.zeros(len(rows)))
         second, first = np.partition(u, -2, axis=1)[:, -2:].T
         weights, tested = np.where(given, 0, first), np.where(given, 0, first - second)
-        weights[given] = weights.sum() / np.count_nonzero(given) if weights.any() else 1.0
-        codes = u.argmax(axis=1)
-        counts = np.bincount(labels.codes[labels.rows], minlength=labels.n_classes)
-        even = weights * np.bincount(codes, weights)[codes] ** -chance_of_sizes(counts)
+        weights[given] = weights.sum() / np.count_nonzero(given)
+        power = evening_power(np.bincount(labels.codes[labels.rows], minlength=labels.n_classes))
+        even = weights * np.bincount(codes, weights)[codes] ** -power
         return cls(rows, codes, even * weights.sum() / even.sum(), tested)
 
     def of(self, part):

@@ -156,4 +156,6 @@ class WNLLHead(BaseEstimator):
         params = self.get_params(deep=False)
         del params["linear_weight"]  # the graph takes it with the distributions
         params |= {"n_neighbors": n_neighbors, "scale_neighbor": scale_neighbor, "metric": metric}
+        if self.linear_weight > 0 and self.label_weight == "auto":
+            params["label_weight"] = "poisson"  # masses are not evened out beside the linear head
         return WNLLClassifier(**params)

@@ -46,6 +46,11 @@ def fit(wnll, **params):
     return DeepWNLLClassifier(**{**fixed, **training, "wnll": wnll, **params}).fit(X, Y)
 
 
+@pytest.mark.parametrize(("linear_weight", "made"), [(0.0, "auto"), (0.5, "poisson")])
+def test_the_default_label_weight_beside_the_linear_head_is_poisson(linear_weight, made):
+    assert head(linear_weight, label_weight="auto")._make(True).label_weight == made
+
+
 def by_linear_head(model, X):
     return copied(model).set_params(head="linear").predict_proba(X)
 

@@ -1,4 +1,4 @@
-"""Random changes of training images that leave their class as it is."""
+"""Random changes of training images that keep their class."""
 
 import torch
 from torch import Tensor
@@ -39,7 +39,7 @@ def crop_and_flip(images: Tensor, padding: int | None = None, *, flip: bool = Tr
     n, _, height, width = images.shape
     padding = min(height, width) // 8 if padding is None else padding
     device = images.device
-    # Drawn on the CPU, so that they are the same on every device.
+    # Drawn on the CPU, to be the same on every device.
     top, left = torch.randint(2 * padding + 1, (2, n)).to(device)
     mirrored = (torch.rand(n) < 0.5 * flip).to(device)
     rows = top[:, None] + torch.arange(height, device=device)

@@ -1,4 +1,4 @@
-"""Containers of samples: brought to one array, or refused with the cure."""
+"""Containers of samples: converted to one array, or refused with the cure."""
 
 import os
 from collections.abc import Iterator, Mapping, Set
@@ -22,9 +22,9 @@ _PALETTES = "P", "PA"
 
 
 def listed(X):
-    """The samples that a sequence holds one by one: a list; all else stays as it is.
+    """List the samples that a sequence holds one by one; return other objects unchanged.
 
-    Raises ValueError for what holds no samples, or not one by one.
+    Raises ValueError for objects without samples, or without single samples.
     """
     _refuse_other_kinds(X)
     if isinstance(X, torch.Tensor) or hasattr(X, "columns"):
@@ -32,7 +32,7 @@ def listed(X):
     try:
         shape = getattr(X, "shape", None)
         n_dimensions = getattr(X, "ndim", None if shape is None else len(shape))
-    except Exception as error:  # such as of a file that is closed
+    except Exception as error:  # for example from a closed file
         raise ValueError(f"X ({_kind(X)}) cannot be read: {error}.") from error
     if n_dimensions is None and hasattr(X, "__array__"):
         return X
@@ -48,15 +48,15 @@ def listed(X):
         raise ValueError(f"X ({_kind(X)}) holds no samples. Pass at least one.")
     single = all(isinstance(item, tuple) and len(item) == 1 for item in items)
     if single and hasattr(items[0][0], "shape"):
-        items = [item[0] for item in items]  # as a TensorDataset has them
+        items = [item[0] for item in items]  # as in a TensorDataset
     _check_items(items, _kind(X))
     return items
 
 
 def gather(X):
-    """Bring what :func:`listed` returns to one array; frames of numbers stay as they are.
+    """Convert the result of :func:`listed` to one array; frames of numbers are unchanged.
 
-    Raises ValueError if samples differ in shape, or are no numbers.
+    Raises ValueError if samples differ in shape, or are not numbers.
     """
     if isinstance(X, torch.Tensor):
         return tensor_as_array(X, "X")
@@ -69,14 +69,14 @@ def gather(X):
         return X
     try:
         return np.asarray(X)
-    except Exception as error:  # as the container likes
+    except Exception as error:  # containers may raise anything
         raise ValueError(
             f"X ({_kind(X)}) cannot be read as an array: {error} Pass a numpy array."
         ) from error
 
 
 def tensor_as_array(tensor, name):
-    """The numbers of a tensor on the CPU; types that numpy lacks become float32."""
+    """Convert a tensor to an array; types that numpy lacks become float32."""
     cure = None
     if tensor.is_nested:
         cure = "is nested: its samples may differ in shape. Resize them to one, and pass a tensor"
@@ -96,12 +96,12 @@ def tensor_as_array(tensor, name):
 
 
 def is_list_of_pil(X):
-    """Whether the first of some samples is an image of Pillow's."""
+    """Return whether the first of some samples is a Pillow image."""
     return isinstance(X, list) and _is_pil(X[0])
 
 
 def pil_images(images):
-    """The numbers of Pillow's images (n, c, h, w), which have one size and one mode."""
+    """Convert Pillow images of one size and one mode to an array (n, c, h, w)."""
     others = {type(image).__name__ for image in images if not _is_pil(image)}
     if others:
         raise ValueError(
@@ -122,7 +122,7 @@ def pil_images(images):
 
 
 def _refuse_other_kinds(X):
-    """Refuse what holds no samples, or none that could be looked at twice."""
+    """Refuse objects without samples, or whose samples can be read only once."""
     cure = None
     if _is_pil(X):
         cure = "is a single image. Pass a list of images: [X]"
@@ -145,7 +145,7 @@ def _refuse_other_kinds(X):
 
 
 def _check_items(items, kind):
-    """Refuse names of files, pairs and gaps; ``kind`` is what holds the items."""
+    """Refuse names of files, pairs and gaps; ``kind`` names the container."""
     for i, item in enumerate(items):
         is_nan = isinstance(item, float) and item != item
         if item is None or is_nan or type(item).__name__ == "NAType":
@@ -177,7 +177,7 @@ def _check_items(items, kind):
 
 
 def _is_pair(item):
-    """Whether an item is a sample and more, such as its label."""
+    """Return whether an item is a sample with something else, such as its label."""
     if not isinstance(item, list | tuple):
         return False
     dimensions = [_n_dimensions(part) for part in item]
@@ -189,14 +189,14 @@ def _is_pair(item):
 
 
 def _n_dimensions(item):
-    """Number of axes of an array, an image, or nested lists whose first entries go deepest."""
+    """Count the axes of an array, an image, or nested lists, following first entries."""
     if isinstance(item, list | tuple):
         return 1 + (_n_dimensions(item[0]) if item else 0)
     return np.ndim(item)
 
 
 def _stacked(items):
-    """One array of samples, which must have one shape."""
+    """Stack samples, which must have one shape."""
     if any(isinstance(item, torch.Tensor) for item in items):
         items = [
             tensor_as_array(item, f"X[{i}]") if isinstance(item, torch.Tensor) else item
@@ -225,7 +225,7 @@ def _stacked_arrays(arrays):
 
 
 def _refuse_columns_of_images(X):
-    """Refuse a frame of which a column holds images or other arrays."""
+    """Refuse a frame with a column of images or other arrays."""
     for name in X.columns:
         column = X[name]
         first = column.iloc[0] if hasattr(column, "iloc") and len(column) else None
@@ -237,16 +237,16 @@ def _refuse_columns_of_images(X):
 
 
 def _holds_numbers(X):
-    """Whether one axis holds numbers; then they are no samples, and scikit-learn says so."""
+    """Return whether X holds numbers; on one axis, scikit-learn refuses them as samples."""
     return getattr(getattr(X, "dtype", None), "kind", "O") in "biufc"
 
 
 def _is_pil(item):
-    """Whether an object is an image of Pillow's, which need not be installed."""
+    """Return whether an object is a Pillow image; Pillow need not be installed."""
     return hasattr(item, "getbands") and hasattr(item, "mode")
 
 
 def _kind(X):
-    """The name of a type with its package, as a person calls it: ``torch Subset``."""
+    """Return a readable name of a type with its package: ``torch Subset``."""
     package = type(X).__module__.partition(".")[0]
     return " ".join([*({package} - {"builtins", "__main__"}), type(X).__name__])

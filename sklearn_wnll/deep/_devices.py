@@ -1,4 +1,4 @@
-"""Where a network computes, and at what precision."""
+"""Device and precision of a network's computations."""
 
 import platform
 
@@ -11,7 +11,7 @@ __all__ = ["find_device", "warn_of_slow_precision"]
 
 
 def find_device(name):
-    """The torch device of a name; ``"auto"`` is CUDA where there is a device, else the CPU."""
+    """Return the torch device of a name; ``"auto"`` is CUDA if available, otherwise the CPU."""
     if name == "auto":
         return torch.device("cuda" if torch.cuda.is_available() else "cpu")
     try:
@@ -26,7 +26,7 @@ def find_device(name):
 
 
 def warn_of_slow_precision(device):
-    """Warn where mixed precision is far slower than single precision: x86 without AVX-512."""
+    """Warn if mixed precision is far slower than single precision: on x86 without AVX-512."""
     capability = torch.backends.cpu.get_cpu_capability()
     x86 = platform.machine().lower() in ("x86_64", "amd64")
     if device.type == "cpu" and x86 and not capability.startswith("AVX512"):

@@ -1,4 +1,4 @@
-"""The estimator: checks its input, trains the network, asks the WNLL on its features."""
+"""The estimator: checks its input, trains the network, and runs the WNLL on its features."""
 
 import os
 from collections.abc import Callable
@@ -316,7 +316,7 @@ class DeepWNLLClassifier(TakesMoreLabels, ComputesFeatures, SavesWeights):
         return self._fit_whole(X, y)
 
     def _distributions(self, X: Rows) -> tuple[Floats, Mask]:
-        """The distribution of each sample, and whether a label reaches it."""
+        """Return the distribution of each sample, and a mask of those that a label reaches."""
         check_is_fitted(self)
         self._validate_params()
         X = validate_samples(self, X, reset=False)

@@ -1,4 +1,4 @@
-"""Files of tensors and plain values: written whole or not at all, checked when they are read."""
+"""Files of tensors and plain values, written completely or not at all, and checked when read."""
 
 import hashlib
 import io
@@ -19,9 +19,9 @@ _PLAIN = bool, int, float, str, type(None)
 def write_state(path, state, kind, partial=None):
     """Write a dict of tensors, numbers, strings and None, in dicts and lists, with a digest.
 
-    ``kind`` names what it is of, and its version. The file is written as ``partial``, by default a
-    name of this thread alone, and renamed once it is whole: a process that dies, or a full disk,
-    leaves what was at ``path``. Raises ValueError for anything that a safe loader would refuse.
+    ``kind`` names the content and its version. The file is written as ``partial``, by default a
+    name unique to this thread, and renamed once complete: if the process dies or the disk is full,
+    the old file at ``path`` remains. Raises ValueError for objects that a safe loader would refuse.
     """
     path = Path(path)
     for name, value in state.items():
@@ -41,9 +41,9 @@ def write_state(path, state, kind, partial=None):
 
 
 def read_state(path, kind):
-    """Read what :func:`write_state` has written, bit for bit; no code in the file is run.
+    """Read a file of :func:`write_state`, bit for bit; no code in the file is run.
 
-    Raises ValueError for a file that is damaged, of another kind, or that something else wrote.
+    Raises ValueError for a file that is damaged, of another kind, or not from :func:`write_state`.
     """
     content, head = memoryview(Path(path).read_bytes()), _head(kind)
     start = len(head) + _DIGEST().digest_size
@@ -55,8 +55,8 @@ def read_state(path, kind):
         raise ValueError(f"{path} is damaged: its contents are not what was written.")
     try:
         return torch.load(io.BytesIO(content[start:]), map_location="cpu", weights_only=True)
-    except Exception as error:  # such as of a file that was made to run code
-        raise ValueError(f"{path} holds what is not safe to load, and was not loaded.") from error
+    except Exception as error:  # for example from a file made to run code
+        raise ValueError(f"{path} is not safe to load, and was not loaded.") from error
 
 
 def _head(kind):
@@ -64,7 +64,7 @@ def _head(kind):
 
 
 def _check_plain(value, name):
-    """Refuse what a safe loader would refuse; ``name`` is where it stands."""
+    """Refuse objects that a safe loader would refuse; ``name`` is their place."""
     parts = {}
     if isinstance(value, dict):
         parts = {f"{name}[{key!r}]": part for key, part in value.items()}

@@ -1,4 +1,4 @@
-"""The course of a training, from nothing or from a network that has been trained before."""
+"""The course of a training, from scratch or from a trained network."""
 
 from collections.abc import Callable
 from functools import partial
@@ -41,7 +41,7 @@ __all__ = ["FitsNetwork"]
 
 
 class _Task(NamedTuple):
-    """What is to be trained, checked: nothing is made yet."""
+    """The checked inputs of a training, before anything is made."""
 
     samples: LabeledSamples
     classes: NDArray[Any]
@@ -57,7 +57,7 @@ class _Task(NamedTuple):
 
 
 class _Trained(NamedTuple):
-    """A trained network, and what its graph sees of the samples."""
+    """A trained network, and the samples' features for its graph."""
 
     features: NetworkFeatures
     Z: Floats
@@ -87,7 +87,7 @@ class FitsNetwork(PartlyLabeledClassifierMixin, NestedParameters):
     _held_out_rows: Indices
 
     def _fit(self, X: Any, y: Labels, goes_on: bool = False) -> None:
-        """Set the fitted attributes, by a training from nothing, or by one that ``goes_on``."""
+        """Set the fitted attributes, by a training from scratch, or one that ``goes_on``."""
         X = self._fitted_samples(X) if goes_on else validate_samples(self, X, reset=True)
         classes, codes = self._encode(X.shape[0], y)
         steps = {name: self._step(name) for name in STEPS}
@@ -99,7 +99,7 @@ class FitsNetwork(PartlyLabeledClassifierMixin, NestedParameters):
         self._set_fitted(task, away, trained)
 
     def _fitted_samples(self, X: Any) -> NDArray[Any]:
-        """The fitted samples: those given, or those in memory; ValueError if they are others."""
+        """Return the fitted samples, passed or in memory; raise ValueError if they differ."""
         if X is not None:
             X = validate_samples(self, X, reset=False)
             if not self._predictor.knows(X):
@@ -124,7 +124,7 @@ class FitsNetwork(PartlyLabeledClassifierMixin, NestedParameters):
     def _make_task(
         self, samples: LabeledSamples, classes: NDArray[Any], steps: dict[str, TrainingStep]
     ) -> _Task:
-        """What the parameters ask for, all of them checked."""
+        """Make the task set by the parameters, and check all of them."""
         codes = samples.codes
         stages, learns_from_unlabeled = self._stages(steps, codes)
         wnll, linear_weight = self._fresh_wnll(learns_from_unlabeled), self._linear_weight()
@@ -153,7 +153,7 @@ class FitsNetwork(PartlyLabeledClassifierMixin, NestedParameters):
         )
 
     def _train_anew(self, task: _Task) -> tuple[Indices, _Trained]:
-        """Train a new network by all stages; also the rows that were held out."""
+        """Train a new network by all stages; return it with the held-out rows."""
         plan = make_plan(task.stages)
         with self._make_checkpoint(task) as checkpoint:
             kept = checkpoint.load(partial(passes, plan, task.steps))
@@ -177,9 +177,9 @@ class FitsNetwork(PartlyLabeledClassifierMixin, NestedParameters):
             return away, self._train(task, plan, away, seed, begin, run, checkpoint)
 
     def _train_on(self, task: _Task) -> tuple[Indices, _Trained]:
-        """Train a copy of the network by all stages; also the rows that were held out.
+        """Train a copy of the network by all stages; return it with the held-out rows.
 
-        An interrupt is not caught: the estimator stays as it was.
+        An interrupt is not caught: the estimator does not change.
         """
         last = max((row["stage"] for row in self.history_), default=self.n_stages)
         away = self._held_out_rows
@@ -210,7 +210,7 @@ class FitsNetwork(PartlyLabeledClassifierMixin, NestedParameters):
         run: Callable[[Trainer], None],
         checkpoint: Checkpoint,
     ) -> _Trained:
-        """Train by a plan from where it is to ``begin``, without the samples that are away."""
+        """Train by a plan from the start that ``begin`` makes, without the ``away`` samples."""
         wnll = task.wnll.set_params(unlabeled=-1, **self._execution(task.wnll))
         if wnll.random_state is None:
             wnll.set_params(random_state=seed)
@@ -265,7 +265,7 @@ class FitsNetwork(PartlyLabeledClassifierMixin, NestedParameters):
     def _find_prior(
         self, classes: NDArray[Any], codes: Indices, learns_from_unlabeled: bool
     ) -> Floats | None:
-        """The class frequencies to correct by; None where there is nothing to correct."""
+        """Return the class frequencies for corrections; None if there is nothing to correct."""
         fair = isinstance(self.class_prior, str) and not learns_from_unlabeled
         if self.class_prior is None or fair:
             return None
@@ -273,7 +273,7 @@ class FitsNetwork(PartlyLabeledClassifierMixin, NestedParameters):
         return class_prior_values(self.class_prior, classes, frequencies)
 
     def _make_checkpoint(self, task: _Task) -> Checkpoint:
-        """Make the checkpoint, which knows the training by its parameters and data."""
+        """Make the checkpoint, which identifies the training by its parameters and data."""
         if self.checkpoint_dir is None:
             return Checkpoint()
         params = self.get_params(deep=False)

@@ -12,7 +12,7 @@ from .._typing import LabelWeight, Metric, NeighborsTransformer, PredictMode
 
 __all__ = ["WNLLHead"]
 
-_SCALE = 8  # neighbour whose distance is the scale, if there are so many
+_SCALE = 8  # neighbour whose distance is the scale, if there are that many
 _COUNT = Interval(Integral, 1, None, closed="left")
 
 
@@ -143,7 +143,7 @@ class WNLLHead(BaseEstimator):
         self.max_iter = max_iter
 
     def _make(self, learns_from_unlabeled: bool) -> WNLLClassifier:
-        """Make the classifier, with numbers for what is ``"auto"``."""
+        """Make the classifier, with values for ``"auto"``."""
         n_neighbors: Any = self.n_neighbors
         metric: Any = self.metric
         scale_neighbor: Any = self.scale_neighbor
@@ -154,7 +154,7 @@ class WNLLHead(BaseEstimator):
         if scale_neighbor == "auto":
             scale_neighbor = min(_SCALE, n_neighbors)
         params = self.get_params(deep=False)
-        del params["linear_weight"]  # the graph takes it with the distributions
+        del params["linear_weight"]  # passed to the graph with the distributions
         params |= {"n_neighbors": n_neighbors, "scale_neighbor": scale_neighbor, "metric": metric}
         if self.linear_weight > 0 and self.label_weight == "auto":
             params["label_weight"] = "poisson"  # masses are not evened out beside the linear head

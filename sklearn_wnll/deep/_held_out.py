@@ -1,4 +1,4 @@
-"""The labelled samples of a training, and those of ``validation``, which it does not see."""
+"""The labelled samples of a training, and those of ``validation``, held out from it."""
 
 from collections.abc import Callable
 from typing import Any, NamedTuple, Self
@@ -17,8 +17,8 @@ from ._training.validation import held_out
 __all__ = ["LabeledSamples", "check_enough_labels", "check_validation", "rows_to_hold_out",
            "still_held_out", "warn_if_memorized"]  # fmt: skip
 
-# A linear head that has learned such a part of the labels, and a graph that agrees with such a part
-# of them when they are held out, may know them by heart.
+# The network may have memorized its labels if the linear head has learned the first fraction of
+# them, and the graph agrees with the second fraction when they are held out.
 _LEARNED, _AGREED = 0.99, 0.9
 
 
@@ -29,7 +29,7 @@ class LabeledSamples(NamedTuple):
     codes: Indices
 
     def split(self, rows: Indices) -> tuple[Self, Self | None]:
-        """The samples without some rows, and those rows; None if there are none."""
+        """Split off some rows: the other samples, and these, or None if there are none."""
         if not len(rows):
             return self, None
         others = np.delete(np.arange(len(self.codes)), rows)
@@ -38,7 +38,7 @@ class LabeledSamples(NamedTuple):
 
 
 def check_enough_labels(codes: Indices) -> None:
-    """Refuse fewer than the two labelled samples of which a training is made."""
+    """Refuse fewer than the two labelled samples that a training needs."""
     n_labeled = np.count_nonzero(codes >= 0)
     if n_labeled < 2:
         raise ValueError(
@@ -49,7 +49,7 @@ def check_enough_labels(codes: Indices) -> None:
 
 
 def warn_if_memorized(learned: Mask, score: float) -> None:
-    """Warn if the score of held-out labels may only say that the network has ``learned`` them."""
+    """Warn if the score of held-out labels may only show that the network ``learned`` them."""
     part = float(np.mean(learned))
     if part >= _LEARNED and score >= _AGREED:
         warn_user(
@@ -67,7 +67,7 @@ def check_validation(
     unlabeled: object,
     validate_X: Callable[[Any], NDArray[Any]],
 ) -> LabeledSamples | None:
-    """The samples of ``validation=(X, y)``, checked; None if it is no tuple."""
+    """Check and return the samples of ``validation=(X, y)``; None if it is not a tuple."""
     if not isinstance(validation, tuple):
         return None
     if len(validation) != 2:
@@ -98,16 +98,16 @@ def check_validation(
 
 
 def rows_to_hold_out(codes: Indices, validation: object, seed: int) -> Indices:
-    """Rows of a fraction of the labelled samples; none without, or with samples for validation."""
+    """Draw rows to hold out, if ``validation`` is a fraction; otherwise none."""
     if validation is None or isinstance(validation, tuple):
         return np.empty(0, dtype=np.intp)
     return held_out(codes, validation, seed)
 
 
 def still_held_out(codes: Indices, rows: Indices) -> Indices:
-    """Those of some held-out rows that can stay so with the labels that there are now.
+    """Select the held-out rows that can stay held out with the current labels.
 
-    They have a label, and leave the training one of their class, and two labels at least.
+    They have a label, and leave the training one label of their class, and at least two in all.
     """
     training = codes.copy()
     training[rows] = -1

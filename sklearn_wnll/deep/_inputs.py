@@ -1,4 +1,4 @@
-"""Arrays as an estimator takes them, and as a network does."""
+"""Conversion of samples to arrays for the estimator and tensors for the network."""
 
 import warnings
 
@@ -21,15 +21,15 @@ __all__ = [
     "validate_samples",
 ]
 
-_CHANNELS = 1, 3, 4  # numbers of channels by which the last axis is known for them
-_MANY, _MOST_RATIO = 10, 10  # images, and spreads, from which a range is surely another
+_CHANNELS = 1, 3, 4  # sizes of a last axis that is recognized as channels
+_MANY, _MOST_RATIO = 10, 10  # images, and ratio of spreads, at which the range surely differs
 
 
 def validate_samples(estimator, X, *, reset):
-    """Check X as scikit-learn's ``validate_data`` does, and images too: those are (n, c, h, w).
+    """Check X like scikit-learn's ``validate_data``, also images: those are (n, c, h, w).
 
-    Numbers become float32, but for uint8. With ``reset``, the estimator learns the shape and the
-    spread; otherwise a shape must be the same, and another spread of images is warned of.
+    Numbers other than uint8 become float32. With ``reset``, the estimator learns the shape and the
+    spread; otherwise the shape must be the same, and another spread of images causes a warning.
     """
     check_not_masked(X)
     X = as_samples(X)
@@ -42,7 +42,7 @@ def validate_samples(estimator, X, *, reset):
             f"{_shape_name(estimator._image_shape)}. Pass samples of that shape."
         )
     rows = X if shape is None else X.reshape(len(X), -1)
-    with np.errstate(over="ignore"):  # what is too large for float32 is refused
+    with np.errstate(over="ignore"):  # numbers too large for float32 are refused
         rows = validate_data(estimator, rows, reset=reset, dtype=[np.float32, np.uint8])
     X = np.ascontiguousarray(rows).reshape(len(rows), *(shape or rows.shape[1:]))
     if reset:
@@ -59,10 +59,10 @@ def _shape_name(shape):
 
 
 def as_samples(X):
-    """Bring images to an ndarray (n, c, h, w) of uint8 or float32; rows stay as they are.
+    """Convert images to an ndarray (n, c, h, w) of uint8 or float32; rows are unchanged.
 
     The last axis holds the channels if it has 1, 3 or 4 entries, fewer than the two before it.
-    Raises ValueError for what is neither rows of numbers nor images of one shape.
+    Raises ValueError for anything but rows of numbers or images of one shape.
 
     >>> as_samples(np.zeros((10, 32, 32, 3))).shape
     (10, 3, 32, 32)
@@ -80,8 +80,8 @@ def as_samples(X):
         )
         raise ValueError(
             f"X has shape {np.shape(X)}. Pass rows of features, (n, n_features), or images, "
-            "(n, channels, height, width) or (n, height, width, channels). Of an array, "
-            f"{cure}; of a list, np.stack(X) makes an array."
+            "(n, channels, height, width) or (n, height, width, channels). For an array, "
+            f"{cure}; for a list, np.stack(X) makes an array."
         )
     X = _as_numbers(X)
     if n_dimensions != 4:
@@ -91,7 +91,7 @@ def as_samples(X):
 
 
 def _as_numbers(X):
-    """Refuse arrays of what is no number; scikit-learn says so of frames."""
+    """Convert arrays to numbers, or refuse them; scikit-learn refuses frames."""
     kind = getattr(getattr(X, "dtype", None), "kind", None)
     cures = {
         "c": "Complex data not supported: {}. Pass real numbers, such as np.abs(X), or real and "
@@ -105,18 +105,18 @@ def _as_numbers(X):
     if kind not in ("O", "S", "U") or sparse.issparse(X):
         return X
     try:
-        with np.errstate(over="ignore"):  # infinity is refused with its place
+        with np.errstate(over="ignore"):  # infinity is refused later, with its place
             return X.astype(np.float32)
     except (TypeError, ValueError, OverflowError) as error:
         kind = TypeError if isinstance(error, TypeError) else ValueError
         raise kind(
-            f"X has dtype {X.dtype} and holds what is no number: {error}. Pass numbers, and leave "
-            "out samples that lack some."
+            f"X has dtype {X.dtype} and holds non-numbers: {error}. Pass numbers, and "
+            "leave out samples that lack some."
         ) from error
 
 
 def _checked_images(X):
-    """Images as uint8 or float32, refused if there are none or some numbers are not finite."""
+    """Return images as uint8 or float32; refuse empty or non-finite ones."""
     if not X.size:
         raise ValueError(f"X has shape {X.shape}: it holds no images, or images without pixels.")
     if X.dtype == np.uint8:
@@ -130,20 +130,20 @@ def _checked_images(X):
         bad = np.flatnonzero(wrong.reshape(len(X), -1).any(axis=1))
         raise ValueError(
             f"X contains {what} in {len(bad)} of {len(X)} images, such as X[{bad[0]}]. Leave them "
-            "out, scale X, or replace what is not finite by np.nan_to_num(X)."
+            "out, scale X, or replace non-finite numbers by np.nan_to_num(X)."
         )
     return images
 
 
 def _spread(X):
-    """Standard deviation of all numbers of some samples, at most about 1,000."""
+    """Compute the standard deviation of all numbers in at most about 1,000 samples."""
     return float(X[:: max(1, len(X) // 1000)].std(dtype=np.float64))
 
 
 def _warn_of_range(X, fitted):
     """Warn if new images cannot have the range of the fitted ones, such as 0 to 255.
 
-    ``fitted`` is the :func:`_spread` of those. Fewer than ten images may well be similar.
+    ``fitted`` is the fitted images' :func:`_spread`. Fewer than ten images may well be similar.
     """
     if len(X) < _MANY or not fitted:
         return
@@ -157,18 +157,18 @@ def _warn_of_range(X, fitted):
 
 
 def as_tensor(array):
-    """A tensor that shares the memory of an array, for reading; the array may be read-only."""
+    """Make a tensor for reading that shares an array's memory; the array may be read-only."""
     if array.flags.writeable:
         return torch.from_numpy(array)
-    with warnings.catch_warnings():  # which is not for threads
+    with warnings.catch_warnings():  # not thread-safe
         warnings.filterwarnings("ignore", message="The given NumPy array is not writable")
         return torch.from_numpy(array)
 
 
 class KeptSamples:
-    """Samples ``X`` that an estimator and its copies have in memory, but not in files: None there.
+    """Samples ``X`` that an estimator and its copies keep in memory, but not in files (None there).
 
-    The array may be the user's own, who may write to it.
+    The array may be the user's own, and the user may write to it.
     """
 
     def __init__(self, X):
@@ -185,10 +185,10 @@ class KeptSamples:
 
 
 class Standardizer:
-    """Shift and scale samples to mean 0 and variance 1, each channel or feature of its own.
+    """Shift and scale samples to mean 0 and variance 1, separately by channel or feature.
 
     Mean and scale are those of ``X`` (n, n_features) or (n, c, h, w). If not ``enabled``, uint8 is
-    divided by 255, and all else stays as it is.
+    divided by 255, and other types are unchanged.
     """
 
     def __init__(self, X, enabled=True):
@@ -197,7 +197,7 @@ class Standardizer:
         if enabled:
             mean = X.mean(axis=axes, dtype=np.float64)
             scale = X.std(axis=axes, dtype=np.float64)
-            # What is left of a constant feature is rounding.
+            # A constant feature leaves only rounding errors.
             scale[scale <= 1e-6 * np.abs(mean)] = 1.0
             scale[scale == 0] = 1.0
         elif X.dtype == np.uint8:
@@ -207,20 +207,20 @@ class Standardizer:
         self.scale = torch.tensor(scale, dtype=torch.float32).reshape(shape)
 
     def state(self):
-        """The tensors of which :meth:`from_state` makes the same."""
+        """Return the tensors from which :meth:`from_state` restores the standardizer."""
         return {"mean": self.mean, "scale": self.scale}
 
     @classmethod
     def from_state(cls, state):
-        """The standardizer whose state is given."""
+        """Restore a standardizer from its state."""
         standardizer = cls.__new__(cls)
         standardizer.mean, standardizer.scale = state["mean"], state["scale"]
         return standardizer
 
     def __call__(self, samples):
-        """What a network takes of samples (n, ...): float32, in units of their spread.
+        """Prepare samples (n, ...) for a network: float32, in units of their spread.
 
-        In memory, the channels of a pixel lie side by side, which convolutions prefer.
+        The channels of a pixel are contiguous in memory, which convolutions prefer.
         """
         device = samples.device
         scaled = (samples.to(torch.float32) - self.mean.to(device)) / self.scale.to(device)
@@ -228,5 +228,5 @@ class Standardizer:
 
 
 def memory_format(n_dimensions):
-    """The order in which numbers lie in memory: channels last for images."""
+    """Return the memory format: channels last for images."""
     return torch.channels_last if n_dimensions == 4 else torch.contiguous_format

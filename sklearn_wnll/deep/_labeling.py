@@ -1,4 +1,4 @@
-"""A labelling session: which samples to label next, and a training that goes on with the labels."""
+"""Labelling sessions: suggest samples to label, and continue the training with new labels."""
 
 from typing import Self
 
@@ -15,7 +15,7 @@ __all__ = ["TakesMoreLabels"]
 
 
 class TakesMoreLabels(SuspectsLabels, FitsNetwork):
-    """An estimator whose samples are labelled little by little."""
+    """An estimator whose samples are labelled gradually."""
 
     def suggest_labels(self, n: int = 10) -> Indices:
         """Suggest the unlabelled fitted samples to label next (active learning).

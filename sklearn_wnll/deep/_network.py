@@ -27,20 +27,20 @@ BLOCK = 500  # samples that go through a network at a time
 class WNLLNetwork(nn.Module):
     """Backbone, buffer block and linear head.
 
-    The other head, the weighted nonlocal Laplacian, has no weights: it interpolates on what
-    :meth:`features` gives.
+    The other head, the weighted nonlocal Laplacian, has no weights: it interpolates on the output
+    of :meth:`features`.
 
     Parameters
     ----------
     backbone : torch.nn.Module
-        Gives features of shape ``(n, n_features)``.
+        Returns features of shape ``(n, n_features)``.
     sample : tensor of shape (n, ...)
-        A few inputs, from which the widths of the layers are found.
+        A few inputs, to find the widths of the layers.
     n_classes : int
         Number of classes.
     buffer : callable or torch.nn.Module, default=None
-        Called with the width of the features, gives the buffer block; or that block, which is
-        copied. None is a fully connected layer of that width and ReLU.
+        Called with the width of the features, returns the buffer block; or the block itself, which
+        is copied. If None, a fully connected layer of that width, and ReLU.
     mixed_precision : bool, default=False
         Whether backbone and buffer block compute in bfloat16 in training mode.
     """
@@ -54,24 +54,24 @@ class WNLLNetwork(nn.Module):
         self.buffer = deepcopy(make) if isinstance(make, nn.Module) else make(n_features)
         n_features = count_features(nn.Sequential(backbone, self.buffer), sample)
         self.linear = nn.Linear(n_features, n_classes)
-        self.train()  # in whatever mode the backbone has come
+        self.train()  # whatever the backbone's mode was
 
     def features(self, x, *, mixed=None):
-        """The buffer block's output, which both heads see (n, n_features), in float32.
+        """Compute the buffer block's output, which both heads see (n, n_features), in float32.
 
-        ``mixed`` says whether to compute in bfloat16 if the network has mixed precision; None is
-        in training mode.
+        ``mixed``: whether to compute in bfloat16 if the network has mixed precision; None means
+        in training mode only.
         """
         with self._precision(x, mixed):
             return self.buffer(self.backbone(x)).float()
 
     def through_backbone(self, x):
-        """The backbone's output, which the buffer block sees (n, n_backbone_features)."""
+        """Compute the backbone's output, the buffer block's input (n, n_backbone_features)."""
         with self._precision(x):
             return self.backbone(x)
 
     def through_buffer(self, h):
-        """The buffer block's output for what :meth:`through_backbone` returns (n, n_features)."""
+        """Compute the buffer block's output from that of the backbone (n, n_features)."""
         with self._precision(h):
             return self.buffer(h).float()
 
@@ -80,11 +80,11 @@ class WNLLNetwork(nn.Module):
         return torch.autocast(x.device.type, torch.bfloat16, enabled=enabled)
 
     def forward(self, x):
-        """The linear head's logits (n, n_classes)."""
+        """Compute the linear head's logits (n, n_classes)."""
         return self.linear(self.features(x))
 
     def train_buffer_only(self):
-        """Put all but the buffer block in evaluation mode, and all batch normalization."""
+        """Set all but the buffer block, and all batch normalization, to evaluation mode."""
         self.eval()
         self.buffer.train()
         for layer in self.buffer.modules():
@@ -92,7 +92,7 @@ class WNLLNetwork(nn.Module):
                 layer.eval()
 
     def learning(self, *, buffer_only):
-        """A context in which all layers learn, or all but the buffer block are frozen."""
+        """Make a context in which all layers learn, or only the buffer block does."""
         return self._only_buffer_learns() if buffer_only else nullcontext()
 
     @contextmanager
@@ -109,12 +109,12 @@ class WNLLNetwork(nn.Module):
 
 
 def _fully_connected(n_features):
-    """The paper's buffer block."""
+    """Make the paper's buffer block."""
     return nn.Sequential(nn.Linear(n_features, n_features), nn.ReLU())
 
 
 def count_features(backbone, sample):
-    """The width of a backbone's features, by one forward pass; a ValueError if it has none."""
+    """Find the width of a backbone's features by a forward pass; ValueError if there is none."""
     backbone.eval()
     try:
         with torch.no_grad():
@@ -138,7 +138,7 @@ def make_backbone(module, module_params, X):
     """Make a backbone for samples ``X`` by ``module(**module_params)``, or copy a module.
 
     None is an MLP for rows and a ResNet-20 for images. ``in_features`` or ``in_channels`` is
-    added where the callable takes it.
+    added if the callable takes it.
     """
     kind, name = ("rows of features", "in_features") if X.ndim == 2 else ("images", "in_channels")
     params = dict(module_params or {})
@@ -158,7 +158,7 @@ def make_backbone(module, module_params, X):
     except TypeError as error:
         raise ValueError(
             f"module cannot be made for X, which holds {kind}: {error}. Pass a module for {kind}, "
-            "or what it needs in module_params."
+            "or its arguments in module_params."
         ) from error
     if not isinstance(backbone, nn.Module):
         raise ValueError(f"module must return a torch.nn.Module, got {type(backbone).__name__}.")
@@ -166,7 +166,7 @@ def make_backbone(module, module_params, X):
 
 
 def with_classes(network, places):
-    """A copy of a network for other classes, whose linear head keeps the weights of old ones.
+    """Copy a network for other classes; the linear head keeps the weights of old ones.
 
     ``places`` (n_classes,) are the classes among those of the network, -1 for a new one.
     """
@@ -180,7 +180,7 @@ def with_classes(network, places):
 
 
 def inference_network(network, device):
-    """The network itself, if it is ready to predict on a device; else a copy that is."""
+    """Return the network, if it is ready to predict on a device, or else a copy that is."""
     tensors = *network.parameters(), *network.buffers()
     here = all(tensor.device.type == device.type for tensor in tensors)
     if here and not any(module.training for module in network.modules()):
@@ -190,16 +190,16 @@ def inference_network(network, device):
 
 @torch.no_grad()
 def in_blocks(forward, X, prepare, device):
-    """What ``forward`` computes for samples that go through it block by block, on the CPU.
+    """Apply ``forward`` to samples block by block; return the result on the CPU.
 
-    Raises ValueError if it is not finite.
+    Raises ValueError if the result is not finite.
     """
     X = as_tensor(np.asarray(X))
     blocks = (prepare(block.to(device)) for block in X.split(BLOCK))
     found = torch.cat([forward(block).cpu() for block in blocks])
     if not found.isfinite().all():
         raise ValueError(
-            "The network gives NaN or infinity: its training has diverged. Lower the lr of its "
+            "The network returns NaN or infinity: its training has diverged. Lower the lr of its "
             "steps (linear_step__lr, pseudo_step__lr, wnll_step__lr), or keep standardize=True."
         )
     return found

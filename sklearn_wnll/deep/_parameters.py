@@ -1,4 +1,4 @@
-"""The parameters of the estimator: what they may be, and how double underscores reach inside."""
+"""The parameters of the estimator: their checks, and access inside by double underscores."""
 
 import os
 from numbers import Integral, Real
@@ -42,26 +42,26 @@ CONSTRAINTS: dict[str, Any] = {
     "verbose": ["verbose"],
 }
 
-# Classes that scikit-learn's message would call by the files that they are in.
+# scikit-learn's message would name these classes by their private modules.
 _OBJECTS: dict[str, tuple[tuple[type, ...], str]] = {
     **dict.fromkeys(STEPS, ((TrainingStep,), "a TrainingStep, such as LinearStep()")),
     "wnll": ((WNLLHead, WNLLClassifier), "a WNLLHead or a WNLLClassifier"),
 }
 
-# Owned by the estimator around it, which would have to ignore them.
+# Set on the estimator around the graph, which would have to ignore these.
 _RESERVED = {"class_prior": None, "unlabeled": "auto"}
-# Of the graph alone: what a network's graph has instead.
+# Parameters that a network's graph does not take, and their replacements.
 _REFUSED = {
-    "estimator": "Beside it stands the network's linear head, as WNLLHead(linear_weight=...) says.",
+    "estimator": "Use the network's linear head instead: WNLLHead(linear_weight=...).",
     "volume_constraint": "Pass class_prior to correct distributions by the sizes of the classes.",
 }
 
 
 class NestedParameters(BaseEstimator):
-    """Parameters that are objects, of which None stands for a default object.
+    """Parameters that are objects, where None stands for a default object.
 
-    Double underscores reach inside, also where the parameter is None: setting a parameter of the
-    default object puts that object in its place. ``module__width`` is ``module_params["width"]``.
+    Double underscores reach inside, even if the parameter is None: setting a parameter of the
+    default object replaces None by that object. ``module__width`` is ``module_params["width"]``.
     """
 
     _DEFAULTS: ClassVar[dict[str, Any]] = {
@@ -100,7 +100,7 @@ class NestedParameters(BaseEstimator):
         return params
 
     def set_params(self, **params: Any) -> Self:
-        """Set parameters of this estimator, or, by double underscores, of what it is made of.
+        """Set parameters of this estimator or, by double underscores, of its parts.
 
         Parameters
         ----------
@@ -150,18 +150,18 @@ class NestedParameters(BaseEstimator):
                 )
 
     def _module_params(self) -> dict[str, Any]:
-        """The arguments of the module; what is no dict will be refused by fit."""
+        """Return the arguments of the module; fit will refuse anything but a dict."""
         return self.module_params if isinstance(self.module_params, dict) else {}
 
     def _step(self, name: str) -> TrainingStep:
-        """A copy of the step of a name, its parameters checked."""
+        """Copy the step of a name, and check its parameters."""
         given = getattr(self, name)
         step: TrainingStep = self._DEFAULTS[name]() if given is None else clone(given)
         for attribute in ("name", "epochs", "lr"):
             if not hasattr(step, attribute):
                 raise ValueError(
-                    f"{name}={step!r} has no {attribute}. A step needs an attribute name, by which "
-                    "history_ calls it, and parameters epochs and lr, which its __init__ sets."
+                    f"{name}={step!r} has no {attribute}. A step needs an attribute name, for "
+                    "history_, and parameters epochs and lr, which its __init__ sets."
                 )
         step._validate_params()
         if isinstance(step, WNLLStep):
@@ -171,7 +171,7 @@ class NestedParameters(BaseEstimator):
     def _stages(
         self, steps: dict[str, TrainingStep], codes: Indices
     ) -> tuple[list[tuple[TrainingStep, TrainingStep]], bool]:
-        """The steps of each stage, and whether later ones learn from unlabelled samples."""
+        """Return the steps of each stage, and whether later ones use unlabelled samples."""
         linear, pseudo, wnll = (steps[name] for name in STEPS)
         learns_from_unlabeled = self.n_stages > 1 and pseudo.epochs > 0 and bool((codes < 0).any())
         _check_slots({"linear_step": linear, "wnll_step": wnll}, learns_from_unlabeled)
@@ -179,7 +179,7 @@ class NestedParameters(BaseEstimator):
         return [(linear, wnll)] + (self.n_stages - 1) * [later], learns_from_unlabeled
 
     def _given_wnll(self) -> WNLLHead | WNLLClassifier:
-        """The graph, its parameters checked; a ValueError if it has what is the estimator's."""
+        """Return the graph, checked; raise ValueError for parameters that it may not set."""
         wnll: WNLLHead | WNLLClassifier = WNLLHead() if self.wnll is None else self.wnll
         for name, default in _RESERVED.items():
             value = getattr(wnll, name, default)
@@ -203,18 +203,18 @@ class NestedParameters(BaseEstimator):
         return wnll
 
     def _fresh_wnll(self, learns_from_unlabeled: bool) -> WNLLClassifier:
-        """The classifier that the graph stands for, not fitted."""
+        """Make the graph's classifier, not fitted."""
         given = self._given_wnll()
         made = given._make(learns_from_unlabeled) if isinstance(given, WNLLHead) else given
         _check_scale_neighbor("wnll", made)
         return clone(made)
 
     def _linear_weight(self) -> float:
-        """The strength with which the linear head pulls on the graph; 0 if nothing is said."""
+        """Return the strength of the linear head's pull on the graph; 0 by default."""
         return float(getattr(self._given_wnll(), "linear_weight", 0.0))
 
     def _execution(self, wnll: WNLLHead | WNLLClassifier) -> dict[str, Any]:
-        """Jobs and progress of a graph: its own, or those of the estimator around it."""
+        """Return jobs and verbosity of a graph: its own, or those of this estimator."""
         n_jobs = getattr(wnll, "n_jobs", None)
         return {
             "n_jobs": self.n_jobs if n_jobs is None else n_jobs,
@@ -223,7 +223,7 @@ class NestedParameters(BaseEstimator):
 
 
 def _check_scale_neighbor(name: str, graph: WNLLStep | WNLLClassifier) -> None:
-    """Refuse at once what the first graph would refuse, maybe after hours of training."""
+    """Refuse a ``scale_neighbor`` now that a graph would refuse after hours of training."""
     try:
         scale_neighbor_value(graph.scale_neighbor, graph.n_neighbors)
     except ValueError as error:
@@ -231,7 +231,7 @@ def _check_scale_neighbor(name: str, graph: WNLLStep | WNLLClassifier) -> None:
 
 
 def _check_slots(steps: dict[str, TrainingStep], learns_from_unlabeled: bool) -> None:
-    """Refuse a step that needs unlabelled samples in the place of one that has none."""
+    """Refuse a step that needs unlabelled samples in a slot without any."""
     for name, step in steps.items():
         if step.needs_unlabeled and step.epochs and not learns_from_unlabeled:
             raise ValueError(

@@ -1,4 +1,4 @@
-"""A trained network and the WNLL on its features: what predicts (Algorithm 2 of the paper)."""
+"""Prediction by a trained network and the WNLL on its features (Algorithm 2 of the paper)."""
 
 from copy import copy
 from dataclasses import dataclass
@@ -22,24 +22,24 @@ from ._network import WNLLNetwork, in_blocks, inference_network
 
 __all__ = ["NetworkFeatures", "Predictor"]
 
-_AS_IS = FeatureSpace(None).rows  # samples are compared by all their numbers
+_AS_IS = FeatureSpace(None).rows  # compares samples by all their numbers
 
 
 @dataclass(frozen=True)
 class NetworkFeatures:
-    """Features of samples by a trained network, and beside it by :class:`InputFeatures`, if any."""
+    """Features of samples by a trained network and, if any, by :class:`InputFeatures`."""
 
     network: WNLLNetwork
     prepare: Standardizer
     input_features: InputFeatures | None
 
     def logits(self, X, device):
-        """The linear head's logits (n, n_classes)."""
+        """Compute the linear head's logits (n, n_classes)."""
         network = inference_network(self.network, device)
         return in_blocks(network, X, self.prepare, device)
 
     def __call__(self, X, device, known=None):
-        """Features on whose graph the WNLL predicts; ``known`` are input features, if computed."""
+        """Compute the features of the WNLL's graph; ``known`` are input features, if computed."""
         network = inference_network(self.network, device)
         if self.input_features is None:
             return in_blocks(network.features, X, self.prepare, device).numpy()
@@ -48,7 +48,7 @@ class NetworkFeatures:
         return GraphFeatures(network, self.prepare, device, known)(X)
 
     def with_distributions(self, X, device, known=None):
-        """The same features, and the linear head's softmax (n, n_classes), in one pass."""
+        """Compute these features and the linear head's softmax (n, n_classes) in one pass."""
         network = inference_network(self.network, device)
         if self.input_features is None:
 
@@ -62,7 +62,7 @@ class NetworkFeatures:
         return GraphFeatures(network, self.prepare, device, known).with_distributions(X)
 
     def beside_linear_head(self, X, device, strength, known=None):
-        """The features, and the linear head's :class:`Known` distributions; None of strength 0."""
+        """Compute features and the linear head's :class:`Known` softmax; None if strength is 0."""
         if strength == 0:
             return self(X, device, known), None
         Z, p = self.with_distributions(X, device, known)
@@ -74,8 +74,8 @@ class Predictor:
     """The WNLL, fitted to the features ``Z`` (n_points, n_features) of the training samples.
 
     A query that is a training sample, by its bytes as float32, keeps that sample's value, and
-    does not go through the network. The linear head's distributions of the points may be ``known``,
-    and pull beside the graph.
+    does not go through the network. If ``known`` holds the linear head's distributions of the
+    points, they pull beside the graph.
     """
 
     features: NetworkFeatures
@@ -98,14 +98,14 @@ class Predictor:
 
     @classmethod
     def restore(cls, features, keys, index, Z, codes, wnll, known):
-        """Fit again to features of points (n_points, ...), by the keys and index of its samples."""
+        """Fit again to features of points (n_points, ...), by the keys and index of samples."""
         samples = FeaturePoints.from_keys(keys, index, _AS_IS)
         return cls.of_points(features, samples, Z, codes, wnll, known)
 
     @classmethod
     def of_points(cls, features, samples, Z, codes, wnll, known):
         """Fit the WNLL to the features ``Z`` (n_points, n_features) of distinct samples."""
-        if not isinstance(wnll.random_state, Integral):  # so that another fit draws the same
+        if not isinstance(wnll.random_state, Integral):  # another fit draws the same
             drawn = check_random_state(wnll.random_state).randint(2**31 - 1)
             wnll.set_params(random_state=int(drawn))
         first = samples.first_rows
@@ -117,23 +117,23 @@ class Predictor:
     def _fit_wnll(wnll, samples, Z, codes, known):
         """Fit the WNLL to all samples: equal ones have equal features, bit for bit."""
         rows = None if known is None else known._replace(p=known.p[samples.index])
-        with silenced(AmbiguousLabelsWarning, FewLabelsWarning):  # has been said of the samples
+        with silenced(AmbiguousLabelsWarning, FewLabelsWarning):  # already issued for the samples
             return wnll._fit_beside(Z[samples.index], codes, rows)
 
     def knows(self, X):
-        """Whether samples are the training samples, in their order."""
+        """Return whether samples are the training samples, in their order."""
         mine = self.samples.keys[self.samples.index]
         return np.array_equal(row_keys(_flat(X), np.dtype(np.float32)), mine)
 
     def known_input_features(self, away):
-        """Input features of all training samples but some rows (n, n_features); None without."""
+        """Return input features of the training samples without some rows; None if not used."""
         if self.features.input_features is None:
             return None
         n_buffer = self.features.network.linear.in_features
         return self.Z[np.delete(self.samples.index, away), :-n_buffer]
 
     def on_one_graph(self, **options):
-        """The WNLL on one graph of all samples, fitted anew if it has several templates."""
+        """Return the WNLL on one graph of all samples, refitted if it has several templates."""
         if len(self.wnll.templates_) == 1:
             return copy(self.wnll).set_params(**options)
         wnll = clone(self.wnll).set_params(**options)
@@ -142,20 +142,20 @@ class Predictor:
 
     @property
     def linear_weight(self):
-        """Strength with which the linear head's distributions pull."""
+        """Strength of the pull of the linear head's distributions."""
         return 0.0 if self.known is None else self.known.strength
 
     def fitted(self):
-        """Distributions of the training samples (n, n_classes), and whether a label reaches."""
+        """Return distributions of the training samples (n, n_classes), and the reached mask."""
         return self.label_distributions[self.samples.index], self.reached[self.samples.index]
 
     def held_out(self):
-        """The fitted attributes that held-out labels tell of: a dict, empty if none were."""
+        """Return the fitted attributes on held-out labels: a dict, empty if there are none."""
         names = "held_out_distributions_", "held_out_score_", "temperature_", "label_noise_"
         return {name: getattr(self.wnll, name) for name in names if hasattr(self.wnll, name)}
 
     def transform(self, X, device):
-        """Features of samples (n, n_features); those of training samples are the graph's."""
+        """Compute features (n, n_features); those of training samples are taken from the graph."""
         point, new, rank = self._match(X)
         Z = self.Z[point.clip(max=self.samples.n_points - 1)]
         if len(new):
@@ -163,9 +163,9 @@ class Predictor:
         return Z
 
     def predict(self, X, device, **options):
-        """Distributions of samples (n, n_classes), and whether a label reaches each (n,).
+        """Predict distributions of samples (n, n_classes), and mark those reached (n,).
 
-        ``options`` are parameters of the :class:`WNLLClassifier` that may differ from the fitted.
+        ``options`` are parameters of the :class:`WNLLClassifier` that may change after fitting.
         """
         point, new, rank = self._match(X)
         fitted = point.clip(max=self.samples.n_points - 1)
@@ -179,10 +179,10 @@ class Predictor:
         return u, reached
 
     def _match(self, X):
-        """The points of samples (n,), and which samples are ``new``: one of each kind (n_new,).
+        """Match samples to points (n,), and find the distinct ``new`` ones (n_new,).
 
-        They come in an order that depends on the samples, not on theirs. ``rank`` (n_others,) is
-        the place there of each sample that is not fitted.
+        The order of the new ones depends on their values, not on the order of samples. ``rank``
+        (n_others,) is the place among them of each sample that is not fitted.
         """
         rows = _flat(X)
         keys = row_keys(rows, np.dtype(np.float32))

@@ -32,21 +32,21 @@ from ._predictor import NetworkFeatures, Predictor
 __all__ = ["SavesWeights"]
 
 _KIND = "weights of DeepWNLLClassifier 1"
-# Parameters of the graph that a fit uses, and those that a prediction does.
+# Parameters of the graph used by a fit, and those used by a prediction.
 _FITTED = ("n_neighbors", "scale_neighbor", "metric", "label_weight", "label_noise", "neighbors",
            "held_out", "calibrate", "template_size")  # fmt: skip
 _PREDICTING = "predict_mode", "query_size", "tol", "max_iter"
-_OUTPUT = ("_sklearn_output_config",)  # what set_output has asked for
+_OUTPUT = ("_sklearn_output_config",)  # set by set_output
 # Absent from files of older versions.
 _LINEAR, _HELD_OUT = "wnll__linear_weight", "held_out_rows"
 _SAID = (CollapsedClassesWarning, ConvergenceWarning, FewLabelsWarning, ShortNeighborListsWarning,
          SingleLabelWarning, UnreachedPointsWarning)  # fmt: skip
 _RTOL = 1e-3  # between the features of one network on different processors
-_MOST_CHANGE = 0.01  # of the distributions on average: other neighbours among equally near ones
+_MOST_CHANGE = 0.01  # of the distributions on average, from ties between equally near neighbours
 
 
 class SavesWeights(NestedParameters):
-    """An estimator that writes what it has learned to a file, and reads it again."""
+    """An estimator that saves its fitted state to a file, and loads it."""
 
     _predictor: Predictor
     classes_: NDArray[Any]
@@ -161,7 +161,7 @@ class SavesWeights(NestedParameters):
 
 
 def _state(estimator: Any) -> dict[str, Any]:
-    """All that was fitted, as tensors and plain values."""
+    """Return the fitted state as tensors and plain values."""
     predictor, names = estimator._predictor, getattr(estimator, "feature_names_in_", None)
     features, wnll = predictor.features, predictor.wnll
     network, from_inputs = features.network, features.input_features
@@ -198,7 +198,7 @@ def _state(estimator: Any) -> dict[str, Any]:
 
 
 def _fitted_attributes(estimator: Any, state: dict[str, Any]) -> dict[str, Any]:
-    """The fitted attributes that a state is of; ValueError if the parameters are of another."""
+    """Restore the fitted attributes; raise ValueError if the parameters do not match the state."""
     classes = _classes_from_state(state["classes"])
     wnll = _wnll(estimator, state)
     network = _network(estimator, state, len(classes))
@@ -218,8 +218,8 @@ def _fitted_attributes(estimator: Any, state: dict[str, Any]) -> dict[str, Any]:
         predictor = Predictor.restore(features, wnll=wnll, known=known, **arrays)
     if np.abs(predictor.label_distributions - u).mean() > _MOST_CHANGE:
         raise ValueError(
-            "fitted again, the WNLL gives other distributions. Load it with the version that saved "
-            f"it, sklearn-wnll {state['version']}."
+            "fitted again, the WNLL yields other distributions. Load it with the version that "
+            f"saved it, sklearn-wnll {state['version']}."
         )
     predictor = replace(predictor, label_distributions=u, reached=reached)
     distributions, reached = predictor.fitted()
@@ -245,7 +245,7 @@ def _fitted_attributes(estimator: Any, state: dict[str, Any]) -> dict[str, Any]:
 
 
 def _wnll(estimator: Any, state: dict[str, Any]) -> Any:
-    """The graph that the parameters ask for, to be fitted as the one that was saved."""
+    """Make the graph by the parameters, to be fitted like the saved one."""
     wnll = estimator._fresh_wnll(state["input_features"] is not None)
     ours = _compared(estimator, wnll, estimator._linear_weight())
     theirs = {_LINEAR: "0.0", **state["parameters"]}
@@ -255,7 +255,7 @@ def _wnll(estimator: Any, state: dict[str, Any]) -> Any:
             ", ".join(f"{name}={given.get(name)}" for name in others) for given in (theirs, ours)
         )
         raise ValueError(
-            f"it was saved with {was}, but this estimator has {here}. Pass what it was saved with; "
+            f"it was saved with {was}, but this estimator has {here}. Pass the saved values; "
             f"head, unlabeled, and {', '.join(_PREDICTING)} of wnll may be set after loading."
         )
     prior = state["class_prior"]
@@ -268,7 +268,7 @@ def _wnll(estimator: Any, state: dict[str, Any]) -> Any:
 
 
 def _network(estimator: Any, state: dict[str, Any], n_classes: int) -> WNLLNetwork:
-    """The network that the parameters make, with the weights of a state."""
+    """Make the network by the parameters, with the weights of a state."""
     zeros = np.zeros((2, *state["shape"]), dtype=np.float32)
     layout = memory_format(zeros.ndim)
     with torch.random.fork_rng(devices=[]):
@@ -306,7 +306,7 @@ def _network(estimator: Any, state: dict[str, Any], n_classes: int) -> WNLLNetwo
 
 @torch.no_grad()
 def _probe(network: WNLLNetwork, shape: Any) -> torch.Tensor | None:
-    """Features of a few random inputs; None if a network computes others each time."""
+    """Compute features of a few random inputs; None if they differ from call to call."""
     network = inference_network(network, torch.device("cpu"))
     x = torch.randn(4, *shape, generator=torch.Generator().manual_seed(0))
     x = x.contiguous(memory_format=memory_format(x.ndim))
@@ -316,7 +316,7 @@ def _probe(network: WNLLNetwork, shape: Any) -> torch.Tensor | None:
 
 
 def _compared(estimator: Any, wnll: Any, linear_weight: float) -> dict[str, str]:
-    """Parameters on which predictions depend, as strings; a graph that is fitted has its own."""
+    """Collect the parameters that affect predictions, as strings; a fitted graph has its own."""
     given = estimator._given_wnll()
     params = {name: getattr(estimator, name) for name in ("head", "unlabeled")}
     params |= {f"wnll__{name}": getattr(wnll, name) for name in _FITTED}
@@ -332,7 +332,7 @@ def _as_text(value: Any) -> str:
 
 
 def _classes_to_state(classes: NDArray[Any]) -> dict[str, Any]:
-    """Labels and their type; ValueError if a safe file cannot hold them."""
+    """Return labels and their type; raise ValueError if a safe file cannot hold them."""
     dtype = classes.dtype
     values = (classes.astype(np.int64) if dtype.kind in "mM" else classes).tolist()
     values = [value.item() if isinstance(value, np.generic) else value for value in values]

@@ -1,4 +1,4 @@
-"""What a training needs, made once from parameters and data: its context."""
+"""The context of a training, made once from parameters and data."""
 
 from dataclasses import dataclass
 from typing import NamedTuple
@@ -18,10 +18,10 @@ __all__ = ["Start", "TrainingSetup"]
 
 
 class Start(NamedTuple):
-    """Where a training begins: a network, which it changes, and how samples become its inputs.
+    """Start of a training: a network, changed in place, and the preparation of its inputs.
 
-    Features of the samples for the graph, as they were computed before, may be ``known``
-    (n_samples, n_features), by ``input_features``.
+    Features of the samples by ``input_features``, if already computed, are ``known``
+    (n_samples, n_features).
     """
 
     network: WNLLNetwork
@@ -33,7 +33,7 @@ class Start(NamedTuple):
     def from_nothing(
         cls, X, n_classes, *, module, module_params, buffer, standardize, mixed_precision
     ):
-        """Make a network for samples, by the names of the estimator's parameters."""
+        """Make a network for samples; arguments are named as the estimator's parameters."""
         prepare = Standardizer(X, standardize)
         network = WNLLNetwork(
             make_backbone(module, module_params, X),
@@ -45,7 +45,7 @@ class Start(NamedTuple):
         return cls(network, prepare)
 
     def graph_features(self, X, device, **options):
-        """Input features, learned from samples if need be, and those of the samples."""
+        """Return the input features, learned from samples if new, and their values for these."""
         old = self.input_features
         if old is not None and old.mirrored == options["mirrored"]:
             return old, self.known
@@ -55,14 +55,14 @@ class Start(NamedTuple):
 
 @dataclass(frozen=True)
 class TrainingSetup:
-    """The context of a training, the features that a graph sees of samples, what is held out."""
+    """The context of a training, the input features of the graph, and held-out samples."""
 
     context: TrainingContext
     input_features: InputFeatures | None
     validation: Validation | None
 
     def network_features(self):
-        """The features that the network, as it is trained now, computes."""
+        """Features computed by the network in its current state."""
         network = self.context.network.eval()
         return NetworkFeatures(network, self.context.prepare, self.input_features)
 
@@ -84,9 +84,9 @@ class TrainingSetup:
         seed,
         verbose,
     ):
-        """Make features and augmentation, by the names of the estimator's parameters.
+        """Make features and augmentation; arguments are named as the estimator's parameters.
 
-        ``validation`` are samples and codes that are held out, or None.
+        ``validation`` are held-out samples and codes, or None.
         """
         start.network.to(device, memory_format=memory_format(X.ndim))
         weak = strong = augment

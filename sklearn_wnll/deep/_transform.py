@@ -1,4 +1,4 @@
-"""The features of a network's graph, as scikit-learn's transformers give theirs."""
+"""The features of a network's graph, by the interface of scikit-learn's transformers."""
 
 from copy import copy
 
@@ -16,7 +16,7 @@ __all__ = ["ComputesFeatures"]
 
 
 class ComputesFeatures(ClassNamePrefixFeaturesOutMixin, TransformerMixin):
-    """An estimator that transforms samples to the features on which its graph stands."""
+    """An estimator that transforms samples to the features of its graph."""
 
     device: str
     verbose: int

@@ -158,7 +158,7 @@ def test_a_full_disk_ends_a_training_that_goes_on_when_there_is_room(tmp_path):
     X, y = data()
     with pytest.MonkeyPatch.context() as patch:
         cut = model(checkpoint_dir=tmp_path, callbacks=[FillDisk(patch, 3)])
-        with pytest.raises(OSError, match=r"No space left.* goes on from there") as caught:
+        with pytest.raises(OSError, match=r"No space left.* continues from there") as caught:
             cut.fit(X, y)
     assert caught.value.errno == errno.ENOSPC
     assert not list(tmp_path.glob("*.partial"))
@@ -169,7 +169,7 @@ def test_a_full_disk_ends_a_training_that_goes_on_when_there_is_room(tmp_path):
 
 def test_a_folder_in_the_place_of_a_file_of_a_training_is_named(tmp_path):
     (tmp_path / "training.partial").mkdir()
-    with pytest.raises(OSError, match=r"cannot be written .*training\.partial.* See to the disk"):
+    with pytest.raises(OSError, match=r"cannot be written .*training\.partial.* Check the disk"):
         model(checkpoint_dir=tmp_path).fit(*data())
 
 

@@ -229,9 +229,9 @@ REFUSED = {
     "dates": (FLOATS.astype("datetime64[s]"), r"X has dtype datetime64\[s\]\. Pass numbers"),
     "durations": (FLOATS.astype("timedelta64[s]"), r"X has dtype timedelta64\[s\]\. Pass numbers"),
     "records": (np.zeros(3, dtype=[("a", "f4"), ("b", "f4")]), "structured_to_unstructured"),
-    "words": (np.array([["a", "b"]] * 3), r"X has dtype <U1 and holds what is no number"),
+    "words": (np.array([["a", "b"]] * 3), r"X has dtype <U1 and holds non-numbers"),
     "grey images": (FLOATS[:, 0], r"X has shape \(24, 6, 5\).*X\[:, None\] makes grey images"),
-    "list of grey images": (list(FLOATS[:, 0]), r"of a list, np\.stack\(X\) makes an array"),
+    "list of grey images": (list(FLOATS[:, 0]), r"for a list, np\.stack\(X\) makes an array"),
     "one image": (FLOATS[0], r"X has shape \(3, 6, 5\).*X\[None\] a batch of one image"),
     "video": (FLOATS[:, None], r"X has shape \(24, 1, 3, 6, 5\).*X\.reshape\(len\(X\), -1"),
     "sparse tensor": (TENSOR.to_sparse(), r"X is a tensor that is sparse\. Pass X\.to_dense\(\)"),
@@ -278,10 +278,10 @@ def test_arrays_of_objects_hold_numbers():
     with pytest.raises(ValueError, match="Input X contains NaN"):
         DeepWNLLClassifier().fit(X, [0, 1, 0])
     X[1, 1] = []
-    with pytest.raises(ValueError, match=r"X has dtype object and holds what is no number"):
+    with pytest.raises(ValueError, match=r"X has dtype object and holds non-numbers"):
         as_samples(X)
     X[1, 1] = {}
-    with pytest.raises(TypeError, match=r"X has dtype object and holds what is no number.*dict"):
+    with pytest.raises(TypeError, match=r"X has dtype object and holds non-numbers.*dict"):
         as_samples(X)
 
 

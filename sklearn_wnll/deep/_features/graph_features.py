@@ -1,4 +1,4 @@
-"""Features for a graph that labels unlabelled samples: of the samples, and of the buffer."""
+"""Features of the samples and of the buffer, for a graph that labels unlabelled samples."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -16,12 +16,12 @@ __all__ = ["GraphFeatures", "beside", "both_heads", "split_heads"]
 class GraphFeatures:
     """Features of samples for a nearest-neighbour graph, and the linear head's distributions.
 
-    The buffer's features have learned to tell the classes apart, and know no more than the linear
-    head. ``input_features`` (n, n_input_features), those of the samples themselves, know of shapes
-    and colours that it has forgotten. Both have unit length, and stand side by side.
+    The buffer's features have learned to separate the classes, and know no more than the linear
+    head. ``input_features`` (n, n_input_features), those of the samples themselves, still hold
+    shapes and colours that it has forgotten. Both have unit length, and are concatenated.
 
-    The network is on the device, in evaluation mode. If ``mirrored``, it sees an image and its
-    mirror image, and the mean is taken; if ``mixed``, it computes in bfloat16 where it has mixed
+    The network is on the device, in evaluation mode. If ``mirrored``, its features are the mean
+    over an image and its mirror image; if ``mixed``, it computes in bfloat16, if it has mixed
     precision.
     """
 
@@ -33,17 +33,17 @@ class GraphFeatures:
     mixed: bool = False
 
     def __call__(self, X):
-        """The features of samples, side by side (n, n_features), as float32."""
+        """Compute the concatenated features of samples (n, n_features), as float32."""
         return beside(self.input_features, self._of_network(X, self._late))
 
     def with_distributions(self, X):
-        """The features, and the linear head's softmax (n, n_classes), in one pass."""
+        """Compute the features, and the linear head's softmax (n, n_classes), in one pass."""
         found = self._of_network(X, lambda x: both_heads(self.network, self._late(x)))
         buffer, p = split_heads(self.network, found)
         return beside(self.input_features, buffer), p
 
     def distributions(self, X):
-        """The linear head's softmax (n, n_classes)."""
+        """Compute the linear head's softmax (n, n_classes)."""
         found = self._of_network(X, lambda x: self.network.linear(self._late(x)).softmax(dim=1))
         return found.double().numpy()
 
@@ -51,7 +51,7 @@ class GraphFeatures:
         return self.network.features(x, mixed=self.mixed)
 
     def _of_network(self, X, forward):
-        """What the network computes for samples, as a mean over their views, on the CPU."""
+        """Apply the network to samples, averaging over their views; the result is on the CPU."""
 
         def mean(x):
             return (forward(x) + forward(x.flip(-1))) / 2 if self.mirrored else forward(x)
@@ -60,16 +60,16 @@ class GraphFeatures:
 
 
 def both_heads(network, buffer):
-    """What both heads of a network see, and the linear one's softmax, side by side."""
+    """Concatenate the buffer's features and the linear head's softmax."""
     return torch.cat([buffer, network.linear(buffer).softmax(dim=1)], dim=1)
 
 
 def split_heads(network, found):
-    """The buffer's features (n, n_buffer), and the distributions (n, n_classes), of both."""
+    """Split the result of :func:`both_heads`: features (n, n_buffer), softmax (n, n_classes)."""
     n_classes = network.linear.out_features
     return found[:, :-n_classes], found[:, -n_classes:].double().numpy()
 
 
 def beside(input_features, buffer):
-    """Features of the samples, and the buffer's (n, n_buffer) at unit length, side by side."""
+    """Concatenate features of the samples and the buffer's (n, n_buffer) at unit length."""
     return np.concatenate([input_features, normalize(buffer).numpy()], axis=1)

@@ -1,4 +1,4 @@
-"""Features of the samples themselves, whatever the network, for a graph."""
+"""Features of the samples themselves, independent of the network, for a graph."""
 
 import numpy as np
 import torch
@@ -13,23 +13,23 @@ from .patches import N_FILTERS, PatchEncoder
 
 __all__ = ["InputFeatures"]
 
-_LONGEST, _SHORTEST = 32, 8  # sides to which images are reduced; with a shorter one, they are rows
+_LONGEST, _SHORTEST = 32, 8  # sides of reduced images; images with a shorter side are rows
 _MOST_FITTED = 20_000  # images from which principal components are learned
-_N_COMPONENTS, _LEAST_VARIANCE = 256, 1e-3  # the latter as a part of the largest
-_N_IMAGES = 5_000  # from which patches are taken
-_MOST_NUMBERS = 2**28  # of these images
+_N_COMPONENTS, _LEAST_VARIANCE = 256, 1e-3  # the latter relative to the largest
+_N_IMAGES = 5_000  # images from which patches are taken
+_MOST_NUMBERS = 2**28  # numbers in these images
 
-# Fitted attributes that scikit-learn's transformers read.
+# Fitted attributes needed by scikit-learn's transformers.
 _SCALER = "mean_", "scale_", "var_"
 _PCA = "components_", "mean_", "explained_variance_"
 
 
 class InputFeatures:
-    """Features of samples for a graph that no training changes.
+    """Features of samples for a graph, not changed by any training.
 
-    Images: the responses of :class:`PatchEncoder`, of which whitened principal components are
-    taken; if ``mirrored``, the mean over an image and its mirror image. All else, and images
-    whose shorter side has less than 8 pixels: the raw values, each scaled to the same spread if
+    For images, these are whitened principal components of the responses of :class:`PatchEncoder`;
+    if ``mirrored``, the mean over an image and its mirror image. For all other samples, and images
+    with a side of less than 8 pixels, these are the raw values, each scaled to the same spread if
     ``standardize``. Both are then scaled to unit length.
     """
 
@@ -37,7 +37,7 @@ class InputFeatures:
         self.mirrored, self.seed, self.standardize = mirrored, seed, standardize
 
     def fit(self, X, device):
-        """Learn the features from samples (n, ...), of images at most 20,000, on a device."""
+        """Learn the features from samples (n, ...), at most 20,000 if images, on a device."""
         rng = np.random.RandomState(self.seed)
         self._encoder = self._scaler = self._pca = None
         are_images = X.ndim == 4 and min(X.shape[2:]) >= _SHORTEST
@@ -60,12 +60,12 @@ class InputFeatures:
         n, n_answers = answers.shape
         pca = PCA(min(_N_COMPONENTS, *answers.shape), random_state=rng)
         pca.fit(self._scaler.transform(answers))
-        # From few samples, components of small variance are noise, which whitening would raise.
+        # With few samples, components of small variance are noise, and whitening would amplify it.
         least = max(_LEAST_VARIANCE * pca.explained_variance_[0], n_answers / n)
         self._pca, self._spread = pca, np.sqrt(pca.explained_variance_ + least)
 
     def __call__(self, X, device):
-        """Features of samples (n, n_features), at most 256 of images, as float32."""
+        """Compute features of samples (n, n_features) as float32, at most 256 for images."""
         progress = Progress("patches", enabled=self._encoder is not None)
         parts, done = [], 0
         for block in _blocks(X, np.arange(len(X))):
@@ -76,7 +76,7 @@ class InputFeatures:
         return np.concatenate(parts)
 
     def state(self):
-        """The tensors and numbers of which :meth:`from_state` makes the same features."""
+        """Return the tensors and numbers from which :meth:`from_state` restores the features."""
         given = {
             "encoder": self._encoder and self._encoder.state(),
             "scaler": self._scaler and _tensors(self._scaler, _SCALER),
@@ -87,7 +87,7 @@ class InputFeatures:
 
     @classmethod
     def from_state(cls, state):
-        """The fitted features whose state is given."""
+        """Restore fitted features from their state."""
         features = cls(mirrored=state["mirrored"], seed=None)
         features._standardize = Standardizer.from_state(state["standardize"])
         encoder, scaler, pca = (state[name] for name in ("encoder", "scaler", "pca"))
@@ -111,7 +111,7 @@ class InputFeatures:
         return self._encoder(self._images(X, device), self.mirrored)
 
     def _images(self, X, device):
-        """Standardized images, reduced to 32 pixels, or to 8 across, on the device."""
+        """Standardize images, and reduce them to 32 pixels, or to 8 across, on the device."""
         images = self._standardize(as_tensor(X).to(device))
         sides = images.shape[2:]
         part = max(_LONGEST / max(sides), _SHORTEST / min(sides))
@@ -125,7 +125,7 @@ def _tensors(transformer, names):
 
 
 def _with_tensors(transformer, tensors):
-    """The same transformer, fitted."""
+    """Return the transformer, fitted."""
     vars(transformer).update({name: tensor.numpy() for name, tensor in tensors.items()})
     return transformer
 
@@ -135,6 +135,6 @@ def _as_rows(X):
 
 
 def _blocks(X, rows):
-    """Samples of some rows, block by block."""
+    """Yield samples of some rows block by block."""
     for start in range(0, len(rows), BLOCK):
         yield X[rows[start : start + BLOCK]]

@@ -9,19 +9,19 @@ from torch.nn.functional import avg_pool2d, conv2d
 __all__ = ["N_FILTERS", "PatchEncoder"]
 
 _PER_IMAGE = 10  # patches taken from an image
-_PATCHES_ALONG, _MOST_IN_PATCH = 4, 1024  # patches along the shorter side, numbers of one
+_PATCHES_ALONG, _MOST_IN_PATCH = 4, 1024  # patches along the shorter side; numbers in a patch
 N_FILTERS = 128
 _CONTRAST, _WHITENING = 0.05, 0.1
-_THRESHOLD = 1.0  # in standard deviations of a filter's answer
-_CACHED = 20  # images whose answers stay in a processor's cache
+_THRESHOLD = 1.0  # in standard deviations of a filter's response
+_CACHED = 20  # images whose responses stay in a processor's cache
 
 
 class PatchEncoder:
     """Responses of an image's patches to random whitened patches of other images.
 
-    A patch has mean 0 and standard deviation 1, is whitened, and is compared with each of 128
-    patches by the inner product. What is above 1, and what is below -1, is averaged over the four
-    quarters of the image. The patches are those of ``images`` (n, n_channels, height, width) in
+    A patch is scaled to mean 0 and standard deviation 1, whitened, and compared with each of 128
+    patches by the inner product. The parts above 1 and below -1 are averaged over the four
+    quarters of the image. The patches are taken from ``images`` (n, n_channels, height, width) in
     units of their standard deviation.
 
     A. Coates and A. Y. Ng, "The importance of encoding versus training with sparse coding and
@@ -45,19 +45,19 @@ class PatchEncoder:
         chosen = rng.permutation(len(patches))[:N_FILTERS]
         filters = normalize((patches[chosen] - center) @ whitening) @ whitening.T
         self._shift = torch.from_numpy(-filters @ center).float()
-        # Without its mean, a filter does the subtraction of a patch's mean.
+        # A filter of mean 0 ignores a patch's mean, which saves its subtraction.
         filters -= filters.mean(axis=1, keepdims=True)
         filters = torch.from_numpy(filters).float()
         filters = filters.reshape(-1, self.size, self.size, n_channels)
         self._filters = filters.permute(0, 3, 1, 2).contiguous()
 
     def state(self):
-        """The tensors of which :meth:`from_state` makes the same encoder."""
+        """Return the tensors from which :meth:`from_state` restores the encoder."""
         return {"filters": self._filters, "shift": self._shift}
 
     @classmethod
     def from_state(cls, state):
-        """The encoder whose state is given."""
+        """Restore an encoder from its state."""
         encoder = cls.__new__(cls)
         encoder._filters, encoder._shift = state["filters"], state["shift"]
         encoder.size = encoder._filters.shape[-1]
@@ -67,7 +67,7 @@ class PatchEncoder:
     def __call__(self, images, mirrored):
         """Encode images: means over the quarters of each (n, 8 n_filters), as float32.
 
-        If ``mirrored``, the mean over each image and its mirror image.
+        If ``mirrored``, take the mean over each image and its mirror image.
         """
         weights = self._filters.to(images.device), self._shift.to(images.device)[:, None, None]
         views = [images, images.flip(-1)] if mirrored else [images]
@@ -88,7 +88,7 @@ class PatchEncoder:
 
 
 def _quarters(maps):
-    """Means over the quarters of maps, which share a middle row or column."""
+    """Average maps over their quarters, which share a middle row or column."""
     rows, columns = ((slice((side + 1) // 2), slice(side // 2, side)) for side in maps.shape[2:])
     means = [maps[:, :, row, column].mean(dim=(2, 3)) for row in rows for column in columns]
     return torch.stack(means, dim=2).flatten(1)

@@ -12,8 +12,8 @@ def connected_components(row, column, n_points):
     """
     label = torch.arange(n_points, device=row.device)
     while True:
-        # Each point, and the one that it is labelled with, learn the least label beside them; then
-        # labels are followed to where they lead.
+        # Each point, and the point that is its label, take the smallest label next to them; then
+        # labels are followed to their ends.
         least = label.scatter_reduce(0, row, label[column], "amin")
         least = least.scatter_reduce(0, label, least, "amin")
         least = least[least]

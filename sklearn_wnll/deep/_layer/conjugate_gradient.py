@@ -7,7 +7,7 @@ import torch
 
 __all__ = ["SolverResult", "conjugate_gradient"]
 
-_ROUNDING = 16 * torch.finfo(torch.float64).eps  # of what a residual is the sum of
+_ROUNDING = 16 * torch.finfo(torch.float64).eps  # relative to the summands of a residual
 _RESTARTS = 30
 _BETTER, _ASTRAY = 0.1, 1e-4  # parts of a residual: worth keeping, and hopelessly below another
 
@@ -25,12 +25,12 @@ def conjugate_gradient(
 ):
     """Solve ``(diag(d) - W) x = b`` by conjugate gradients with Jacobi's preconditioner.
 
-    ``W`` (n, n) are symmetric :class:`SparseRows` without negative numbers, ``d`` (n,) at least
-    its row sums, ``b`` (n, c), all in float64. Where parts of the system are singular, ``b`` must
-    be zero, and the solution is. A column ends when no row's residual, times its ``importance``
-    (n,), is above ``limit`` (c,). The residual is then computed anew from the solution; where
-    rounding has led the iteration astray, it goes on from the best solution so far. On the groups
-    of a :class:`Deflation` the system is solved at once. Returns a :class:`SolverResult`.
+    ``W`` (n, n) are symmetric nonnegative :class:`SparseRows`, ``d`` (n,) at least its row sums,
+    and ``b`` (n, c), all in float64. On singular parts of the system, ``b`` must be zero, and so
+    is the solution. A column ends when no row's residual, times its ``importance`` (n,), is above
+    ``limit`` (c,). The residual is then recomputed from the solution; if rounding has led the
+    iteration astray, it continues from the best solution so far. On the groups of a
+    :class:`Deflation` the system is solved directly. Returns a :class:`SolverResult`.
     """
     system = _System(off_diagonal, diagonal, right, importance, deflation)
     z, n_iter = torch.zeros_like(right), 0
@@ -56,8 +56,8 @@ def conjugate_gradient(
 class _System:
     """The equations, their preconditioner and groups.
 
-    A solution is a ``z`` plus a function that is constant on groups. This function may be so large
-    that rounding would hide all else, were the residual computed from their sum.
+    A solution is a ``z`` plus a function constant on groups. This function may be so large that
+    rounding would hide ``z`` if the residual were computed from their sum.
     """
 
     def __init__(self, off_diagonal, diagonal, right, importance, deflation):
@@ -66,9 +66,9 @@ class _System:
         self._right, self._importance, self._deflation = right, importance[:, None], deflation
 
     def complete(self, z):
-        """The solution that a ``z`` stands for, its residual, and two sizes (c,).
+        """Return the solution for ``z``, its residual, and two sizes (c,).
 
-        They are the size of the residual, and what may be but rounding.
+        The sizes are those of the residual, and of its possible rounding errors.
         """
         x, residual, terms = z, self._right - self._image(z), self._diagonal * z.abs()
         if self._deflation is not None:
@@ -77,11 +77,11 @@ class _System:
         return x, residual, self.size(residual), _ROUNDING * self.size(terms)
 
     def size(self, residual):
-        """The largest of a residual, times the importance of its row (c,)."""
+        """Return the largest entry of a residual, times the importance of its row (c,)."""
         return torch.linalg.vector_norm(residual * self._importance, math.inf, dim=0)
 
     def image(self, p):
-        """``A p``, without what the groups account for."""
+        """Compute ``A p`` without the part due to the groups."""
         Ap = self._image(p)
         return Ap if self._deflation is None else self._deflation.project(Ap, p)
 
@@ -90,10 +90,10 @@ class _System:
 
 
 def _iterate(system, residual, going, limit, max_iter):
-    """Run the iteration for what a solution lacks; return that and the number of steps.
+    """Iterate for the correction of a solution; return it and the number of steps.
 
-    Far below the largest terms rounding can turn the iteration away from the solution: it then ends
-    where it was best.
+    Far below the largest terms, rounding can lead the iteration away from the solution; it then
+    ends at its best point.
     """
     solution, direction, squares = torch.zeros_like(residual), None, None
     residual, best, best_size = residual.clone(), solution, math.inf
@@ -114,17 +114,17 @@ def _iterate(system, residual, going, limit, max_iter):
         else:
             direction = torch.addcmul(preconditioned, _ratio(squares, before), direction)
         image = system.image(direction)
-        # A column that has ended stays as it is.
+        # A finished column does not change.
         alpha = torch.where(going, _ratio(squares, _dot(direction, image)), 0)
         solution.addcmul_(alpha, direction)
         residual.addcmul_(alpha, image, value=-1)
 
 
 def _dot(a, b):
-    """Inner products of columns."""
+    """Compute inner products of columns."""
     return (a * b).sum(dim=0)
 
 
 def _ratio(a, b):
-    """Quotients; 0 where a column has nothing left to solve."""
+    """Compute quotients, 0 for finished columns."""
     return torch.where(b > 0, a / torch.where(b > 0, b, 1), 0)

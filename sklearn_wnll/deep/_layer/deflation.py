@@ -1,4 +1,4 @@
-"""Groups of points that little ties to the others; as in ``_extension/deflation.py``."""
+"""Groups of points weakly tied to the others; as in ``_extension/deflation.py``."""
 
 import torch
 
@@ -7,19 +7,19 @@ from .sparse import SparseRows
 
 __all__ = ["Deflation", "deflation_by_groups"]
 
-_WEAK = 1e-3  # an edge, or what ties a group, is weak below this part of all edges of its ends
+_WEAK = 1e-3  # an edge, or a group's tie, is weak below this part of all edges of its ends
 _FEW_POINTS = 512  # up to here, each is a group: the system is solved at once
 _MAX_GROUPS = 2048  # bounds the memory and time of the inverse of the system summed over groups
 
 
 class Deflation:
-    """The functions that are constant on groups of points, on which the system is solved at once.
+    """Functions constant on groups of points, for which the system is solved directly.
 
-    ``group`` (n,) numbers the groups from 0, and is ``n_groups`` at other points; ``P``
-    (n, n_groups) are 1 on a group. ``excess`` (n,) are the row sums of the matrix ``A``, and
-    ``among`` (n, n) minus its other entries. ``A P`` and ``P^T A P`` are computed without a
-    difference of larger numbers, of which rounding alone would be left where groups are tied by
-    little. ``is_complete`` tells whether all groups that are tied by little are there.
+    ``group`` (n,) numbers the groups from 0, and is ``n_groups`` at other points; the columns of
+    ``P`` (n, n_groups) are 1 on a group. ``excess`` (n,) are the row sums of the matrix ``A``, and
+    ``among`` (n, n) minus its off-diagonal entries. ``A P`` and ``P^T A P`` are computed without
+    differences of larger numbers, which would leave only rounding errors for weakly tied groups.
+    ``is_complete``: whether all weakly tied groups are included.
     """
 
     def __init__(self, among, excess, group, n_groups, is_complete):
@@ -59,25 +59,25 @@ class Deflation:
         return _inverse(W, (self._sums @ excess[:, None])[:, 0])
 
     def correction(self, right, z):
-        """The function constant on groups that ``z`` (n, c) lacks, and its image under ``A``.
+        """Find the function constant on groups that ``z`` (n, c) lacks, and its image under ``A``.
 
-        Returned are also the sizes of what that image is the sum of.
+        Also returns the sizes of the image's summands.
         """
         y = self._inverse @ (self._sums @ right - self._image_transposed @ z)
         function = torch.cat([y, y.new_zeros((1, y.shape[1]))])[self._group]
         return function, self._image @ y, self._image_sizes @ y.abs()
 
     def project(self, Ap, p):
-        """Take from ``A p`` what functions that are constant on groups account for."""
+        """Remove from ``A p`` the part due to functions constant on groups."""
         return Ap - self._image @ (self._inverse @ (self._image_transposed @ p))
 
 
 def deflation_by_groups(among, excess, used):
-    """A :class:`Deflation` by groups that strong edges connect; None if it is of no use.
+    """Make a :class:`Deflation` by groups that strong edges connect; None if it is of no use.
 
-    It is of use if weak edges alone tie a group to others, or if little ties it to what is known.
-    ``among`` (n, n) are the weights among points, ``excess`` (n,) those to what is known. Points
-    that are not ``used`` (n,) are left out.
+    It is of use if only weak edges tie a group to others, or if a group is weakly tied to known
+    points. ``among`` (n, n) are the weights among points, ``excess`` (n,) those to known points.
+    Points that are not ``used`` (n,) are left out.
     """
     row, column, value = among.row, among.column, among.value
     zeros = torch.zeros_like(excess)
@@ -103,9 +103,9 @@ def deflation_by_groups(among, excess, used):
 
 
 def _inverse(W, excess):
-    """Invert ``diag(W 1 + s) - W`` for symmetric ``W`` (k, k) and ``s`` (k,), not negative.
+    """Invert ``diag(W 1 + s) - W`` for nonnegative symmetric ``W`` (k, k) and ``s`` (k,).
 
-    By halves, without a subtraction, and so with all digits of each entry, however small ``s``.
+    It recurses on halves, without a subtraction, so each entry has all digits, however small ``s``.
     The diagonal of ``W`` is ignored.
     """
     k = len(excess)

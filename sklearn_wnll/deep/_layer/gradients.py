@@ -1,7 +1,7 @@
-"""Rules by which gradients flow back through an interpolation.
+"""Rules for the backward pass of an interpolation.
 
-A rule takes the solved interpolation and the tensors that it came from, and returns its
-values with a way backward. Another one is a function more, and an entry in ``GRADIENTS``.
+A rule takes the solved interpolation and its input tensors, and returns the values with a backward
+pass. To add a rule, write a function and add it to ``GRADIENTS``.
 """
 
 import torch
@@ -22,7 +22,7 @@ class _Adjoint(torch.autograd.Function):
 
     @staticmethod
     def backward(ctx, gradient):
-        # Were it merely not recorded, a second derivative would be wrong in silence.
+        # If it were merely not recorded, a second derivative would be silently wrong.
         if torch.is_grad_enabled():
             raise RuntimeError(
                 "wnll_interpolate has no second derivative: differentiate without "
@@ -38,7 +38,7 @@ class _Adjoint(torch.autograd.Function):
                 by_weights, solved.cloud.squares, solved.weights, solved.scale_position
             )
             by_points = differences_gradient(by_squares, solved.cloud)
-            # Points of tiny numbers may have derivatives beyond the largest number.
+            # For points of tiny numbers, derivatives may exceed the largest number.
             largest = torch.finfo(dtype).max
             by_points = by_points.clamp_(-largest, largest).to(dtype)
             by_template, by_query = by_points.tensor_split([system.n_template])
@@ -57,9 +57,9 @@ def _exact(solved, template, targets, query, surrogate):
 def _surrogate(solved, template, targets, query, surrogate):
     """Differentiate a linear head instead, at the interpolation's values: the paper's rule.
 
-    The values are left as they are. Their derivative is that of a softmax with these values,
-    ``du = u * (dy - u . dy)``, by the head's logits ``y``; so that of the cross entropy
-    ``-log u_j`` is ``u - e_j``, which is bounded as it is for the head itself.
+    The values do not change. Their derivative by the head's logits ``y`` is that of a softmax with
+    these values, ``du = u * (dy - u . dy)``. So the derivative of the cross entropy ``-log u_j``
+    is ``u - e_j``, bounded as for the head itself.
     """
     if surrogate is None or surrogate.shape != solved.u.shape:
         raise ValueError(

@@ -18,13 +18,13 @@ _TOLERANCE = {torch.float64: 1e-12, torch.float32: 1e-10}
 
 
 class Interpolation:
-    """The values of template points, extended to query points, as far as a backward rule needs it.
+    """The values of template points extended to query points, with all that backward rules need.
 
-    Its arguments are those of :func:`wnll_interpolate`, ``targets`` as distributions. ``cloud``
-    holds template and query points, in this order, ``weights`` and ``scale_position`` their edges'
-    weights and scales, ``system`` the linear system, ``values`` (n_points, n_classes) targets and
-    solution in double precision, and ``u`` (n_query, n_classes) the solution as precise as the
-    points are given. No gradient is recorded.
+    The arguments are those of :func:`wnll_interpolate`, with ``targets`` as distributions.
+    ``cloud`` holds template and query points, in this order, ``weights`` and ``scale_position``
+    the weights and scales of their edges, ``system`` the linear system, ``values`` (n_points,
+    n_classes) targets and solution in double precision, and ``u`` (n_query, n_classes) the
+    solution in the precision of the points. No gradient is recorded.
     """
 
     @torch.no_grad()
@@ -175,7 +175,7 @@ def wnll_interpolate(
         raise ValueError(f"gradient must be one of {sorted(GRADIENTS)}, got {gradient!r}.")
     if not len(query):
         return targets[:0]
-    # Half precision would confuse neighbours.
+    # Half precision would mix up neighbours.
     with torch.autocast(query.device.type, enabled=False):
         solved = Interpolation(
             template.detach(),
@@ -193,7 +193,7 @@ def wnll_interpolate(
 def _check_points(
     template: Tensor, targets: Tensor, query: Tensor, n_classes: int | None
 ) -> Tensor:
-    """Check tensors; give the targets as distributions."""
+    """Check tensors; return the targets as distributions."""
     for name, points in (("template", template), ("query", query)):
         if points.ndim != 2 or points.dtype not in _TOLERANCE:
             raise ValueError(

@@ -10,12 +10,12 @@ from .sparse import SparseRows
 
 __all__ = ["PointCloud", "differences_gradient", "nearest_neighbors"]
 
-_ENTRIES = 2**23  # distances, or coordinates of differences, that are held at a time
-_MORE = 2  # candidates beside the neighbours, for what rounding confuses
-_DOUBT = 4  # a rounding error that was not seen may be so many times those that were
-_LOST = 1e-4  # distances below this part of the points' own lose too many digits in a product
-_TIE = 1e-12  # squared distances that agree so far are equal
-_FAR = 1e150  # in units of the scale; beyond it squares overflow, and all distances are alike
+_ENTRIES = 2**23  # distances, or coordinates of differences, held at a time
+_MORE = 2  # candidates in addition to the neighbours, in case rounding mixes up some
+_DOUBT = 4  # an unseen rounding error may exceed the seen ones by this factor
+_LOST = 1e-4  # distances below this part of the points' norms lose too many digits in a product
+_TIE = 1e-12  # squared distances count as equal if they agree to this part
+_FAR = 1e150  # times the scale; beyond it, squares overflow, and all distances are equal
 _WIDE = 1e100  # ratio of two scales in one cloud, beyond which one of them is at risk
 _SINGLE_FAR = 1e15  # the same for products in single precision
 
@@ -24,20 +24,20 @@ class PointCloud:
     """Points (n_points, n_features) and the lists of their nearest other points.
 
     ``points`` are in units of ``scale``, a power of 2 near the robust scale of the sparse backend:
-    the weights do not depend on it, and no digit is lost. All that follows is in double precision:
-    where little joins a group of points to the others, a solution in single precision would be
-    far off. ``neighbors`` and ``squares`` (n_points, k) are the lists and squared distances,
+    the weights do not depend on it, and no digit is lost. All computations from here on are in
+    double precision: for groups weakly tied to other points, a solution in single precision would
+    be far off. ``neighbors`` and ``squares`` (n_points, k) are the lists and squared distances,
     nearest first. No gradient is recorded.
     """
 
     def __init__(self, points, n_neighbors):
         double = points.double()
-        # An eighth, since the median and the radii are differences and sums of two.
+        # An eighth, because median and radii are sums and differences, which might overflow.
         sample = sampled_rows(double).div(8).cpu().numpy()
         shift, scale = robust_shift_and_scale(sample)
         radii = np.abs(sample - shift).max(axis=1)
         smallest = radii[radii > 0].min(initial=scale)
-        if smallest < scale / _WIDE:  # midway, so that neither squares vanish nor overflow
+        if smallest < scale / _WIDE:  # midway, where squares neither vanish nor overflow
             scale = math.sqrt(scale) * math.sqrt(smallest)
         self.scale = 2.0 ** min(1023, max(-1000, math.frexp(scale)[1] + 2))
         self.points = (double / self.scale).clamp_(-_FAR, _FAR)
@@ -51,9 +51,9 @@ def nearest_neighbors(points, n_neighbors, dtype=torch.float64, shift=0):
     """Find the nearest others of each point, by comparing all pairs in blocks.
 
     Returns the lists and the squared distances (n_points, k), computed from differences of
-    coordinates. Pairs are first compared by products, in ``dtype``, of the points less ``shift``
-    (n_features,). Where rounding may have confused the nearest with others, they are compared
-    again: by products in float64, and at last by differences.
+    coordinates. Pairs are first compared by products, in ``dtype``, of the points minus ``shift``
+    (n_features,). Where rounding may have mixed up the nearest with others, they are compared
+    again: by products in float64, and finally by differences.
     """
     n, k = len(points), min(n_neighbors, len(points) - 1)
     neighbors = torch.empty((n, k), dtype=torch.long, device=points.device)
@@ -72,7 +72,7 @@ def nearest_neighbors(points, n_neighbors, dtype=torch.float64, shift=0):
 
 
 def _search(points, rows, neighbors, squares, comparison):
-    """Write the lists of some points; return which of them need a better comparison."""
+    """Write the lists of some points; return the points that need a better comparison."""
     (n, d), k = points.shape, neighbors.shape[1]
     count = min(k + _MORE, n - 1)
     unsure = []
@@ -86,7 +86,7 @@ def _search(points, rows, neighbors, squares, comparison):
         ordered = exact.sort(dim=1, stable=True)
         squares[part] = ordered.values[:, :k]
         neighbors[part] = found.gather(1, ordered.indices[:, :k])
-        # All others are candidates, or a point that was left out may be nearer than the last one.
+        # Unless all others are candidates, one left out may be nearer than the last neighbour.
         doubt = comparison.doubt(part, compared, exact, squares[part, -1])
         unsure.append(doubt if count < n - 1 else torch.zeros_like(doubt))
     return torch.cat(unsure)
@@ -95,7 +95,7 @@ def _search(points, rows, neighbors, squares, comparison):
 class _Products:
     """Compare distances by ``|y|^2 / 2 - x.y``, in one product of matrices.
 
-    Rounding hides what is smaller than a part of ``|x|^2``.
+    Rounding hides numbers smaller than a part of ``|x|^2``.
     """
 
     def __init__(self, points, dtype):
@@ -108,13 +108,13 @@ class _Products:
         return torch.addmm(self._half, self._points[part], self._points.T, alpha=-1)
 
     def doubt(self, part, compared, exact, last):
-        """Whether a point that was left out may be nearer than the last neighbour."""
+        """Return whether a point left out may be nearer than the last neighbour."""
         half = self._half[part].double()
         compared = compared.double() + half[:, None]
-        # Products may be rounded more than their type says, as on tensor cores.
+        # Products may be rounded more than their type implies, for example on tensor cores.
         seen = (compared - exact / 2).abs().amax(dim=1)
         error = _DOUBT * torch.maximum(seen, self._error * half)
-        # A point far off has a larger error, which its distance outweighs.
+        # A distant point has a larger error, which its distance outweighs.
         nearest_left_out = compared.amax(dim=1) * (1 - _DOUBT * self._error) - error
         told_apart = error < _TIE * last
         return (2 * nearest_left_out < last) & ~told_apart & (last > 0)
@@ -132,7 +132,7 @@ class _Differences:
         )
 
     def doubt(self, part, compared, exact, last):
-        """No list is in doubt."""
+        """Return False for all: no list is in doubt."""
         return torch.zeros_like(last, dtype=torch.bool)
 
 
@@ -148,8 +148,8 @@ def differences_gradient(gradient, cloud):
     centered, zeros = points - cloud.shift, points.new_zeros(n)
     total = zeros.index_add(0, row, value)[:, None] * centered
     total -= SparseRows(row, column, value, (n, n)) @ centered
-    # Where neighbours are near one another beside their distance from the origin, the product is
-    # of numbers that agree in most digits.
+    # If neighbours are closer to each other than to the origin by far, the product cancels most
+    # digits.
     size = value.abs()
     distance = cloud.squares.sqrt().reshape(-1).repeat(2)[order]
     needed = zeros.index_add(0, row, size * distance)

@@ -8,10 +8,10 @@ __all__ = ["SparseRows"]
 
 
 class SparseRows:
-    """A sparse matrix of entries that are sorted by row; those of one place are added up.
+    """A sparse matrix of entries sorted by row; entries at the same place are added.
 
-    ``row``, ``column`` and ``value`` are (n_entries,). Products with dense matrices are the same
-    each time, on a GPU if PyTorch is told to use deterministic algorithms.
+    ``row``, ``column`` and ``value`` are (n_entries,). Products with dense matrices are
+    reproducible, on a GPU only if PyTorch is set to use deterministic algorithms.
     """
 
     def __init__(self, row, column, value, shape):
@@ -39,9 +39,9 @@ class SparseRows:
 
 
 def _adds_entries(X):
-    """Whether a product must be a sum that PyTorch can do in one order.
+    """Return whether a product must be a sum of entries, which PyTorch can do in a fixed order.
 
-    On a GPU it multiplies by an algorithm of cuSPARSE that may add in any order, and does not
-    refuse to when told to be deterministic.
+    On a GPU, PyTorch multiplies by an algorithm of cuSPARSE that may add in any order, and does
+    not refuse to when set to be deterministic.
     """
     return X.is_cuda and torch.are_deterministic_algorithms_enabled()

@@ -18,7 +18,7 @@ class HarmonicSystem:
     Template points come first; ``neighbors`` and ``weights`` (n_points, k) are the lists. An edge
     ``w(s, t)`` out of a template point counts ``mu`` times; so for a query ``x``,
     ``sum_y (w(x, y) + w(y, x)) (u(x) - u(y)) + (mu - 1) sum_{y in S} w(y, x) (u(x) - u(y)) = 0``.
-    ``reached`` (n_query,) is whether a path of edges joins a query with a template point.
+    ``reached`` (n_query,) marks queries that a path of edges joins with a template point.
     """
 
     def __init__(self, neighbors, weights, n_template, mu, tol, max_iter):
@@ -47,11 +47,11 @@ class HarmonicSystem:
         self._deflation = deflation_by_groups(self._among, excess, self.reached)
 
     def extend(self, targets):
-        """Values of the queries (n_query, n_classes) for targets (n_template, n_classes).
+        """Find the values of the queries (n_query, n_classes) from targets (n_template, n_classes).
 
-        They are the mean of the targets where no label reaches.
+        Where no label reaches, they are the mean of the targets.
         """
-        # A residual over the diagonal means an error of a value.
+        # A residual divided by the diagonal estimates the error of a value.
         importance = torch.where(self.reached, 1 / self._diagonal, 0)
         u = self._solve(self._to_template @ targets, importance, targets.abs().amax(dim=0))
         return torch.where(self.reached[:, None], u, targets.mean(dim=0))
@@ -61,17 +61,17 @@ class HarmonicSystem:
 
         The solution (n_points, n_classes) is zero on template points and where no label reaches.
         """
-        # Here the residual itself counts: in derivatives by weights a value meets its diagonal.
+        # Here the residual itself counts: derivatives by weights multiply a value by its diagonal.
         right = torch.where(self.reached[:, None], gradient, 0)
         importance = torch.ones_like(self._diagonal)
         solution = self._solve(right, importance, right.abs().amax(dim=0))
         return torch.cat([solution.new_zeros((self.n_template, solution.shape[1])), solution])
 
     def edges_gradient(self, adjoint, values):
-        """Derivatives by the weights (n_points, k), from the adjoint and the values of all points.
+        """Compute derivatives by the weights (n_points, k), from adjoint and values of all points.
 
-        For an edge ``(s, t)`` it is ``(lambda_s - lambda_t) . (u_t - u_s)``, times the factor
-        ``mu`` where ``s`` is a template point: ``dL = lambda . (dB g - dA u)``.
+        For an edge ``(s, t)`` it is ``(lambda_s - lambda_t) . (u_t - u_s)``, times ``mu`` if ``s``
+        is a template point: ``dL = lambda . (dB g - dA u)``.
         """
         change = adjoint[:, None] - adjoint[self._neighbors]
         change *= values[self._neighbors] - values[:, None]
@@ -80,7 +80,7 @@ class HarmonicSystem:
         return by_weights
 
     def targets_gradient(self, adjoint, gradient):
-        """Derivatives by the targets (n_template, n_classes), from the adjoint and ``dL/du``."""
+        """Compute derivatives by targets (n_template, n_classes), from adjoint and ``dL/du``."""
         total = self._to_template.T @ adjoint[self.n_template :]
         missed = torch.where(self.reached[:, None], 0, gradient).sum(dim=0)
         return total + missed / self.n_template

@@ -12,7 +12,7 @@ def edge_weights(squares, scale_neighbor):
 
     ``w(x, y) = exp(-|x - y|^2 / sigma(x)^2)``, where ``sigma(x)`` is the distance of the
     ``scale_neighbor``-th neighbour; if that is 0, the next larger one; if all are 0, all weights
-    are 1. Weights below 1e-12 are 0. Returns also which entry of its list is each point's scale
+    are 1. Weights below 1e-12 are 0. Also returns the place of each point's scale in its list
     (n_points, 1).
     """
     k = squares.shape[1]
@@ -27,7 +27,7 @@ def edge_weights(squares, scale_neighbor):
 def weights_gradient(gradient, squares, weights, scale_position):
     """Turn derivatives by the weights (n_points, k) into those by squared distances.
 
-    ``squares``, ``weights`` and ``scale_position`` are what :func:`edge_weights` takes and returns.
+    ``squares``, ``weights`` and ``scale_position`` are those of :func:`edge_weights`.
     """
     sigma = squares.gather(1, scale_position)
     flat = sigma == 0

@@ -1,4 +1,4 @@
-"""What a step of a stage is, of whatever kind."""
+"""Base class of the steps of a stage."""
 
 from collections.abc import Callable, Iterable
 from numbers import Integral, Real

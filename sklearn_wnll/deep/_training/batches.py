@@ -1,4 +1,4 @@
-"""Training samples, and the batches in which the steps of a stage see them."""
+"""Training samples, and their batches for the steps of a stage."""
 
 import numpy as np
 import torch
@@ -17,7 +17,7 @@ __all__ = [
     "automatic_batch_size",
 ]
 
-# Automatic sizes: the largest of linear steps, for which their rate is meant, and that of
+# Automatic sizes: the largest for linear steps, which their rate is meant for, and the one for
 # pseudo-label steps.
 LARGE_BATCH, PSEUDO_BATCH = 128, 64
 _SMALL_BATCH, _FEWEST_BATCHES = 16, 32
@@ -25,7 +25,7 @@ _MOST_UNLABELED = 0.75  # of a batch with pseudo-labels
 
 
 class Samples(Dataset):
-    """Samples ``X`` (n, ...) and their classes ``codes`` (n,), -1 where unknown, as tensors."""
+    """Samples ``X`` (n, ...) and their classes ``codes`` (n,), -1 if unknown, as tensors."""
 
     def __init__(self, X, codes):
         self.X, self.codes = as_tensor(X), as_tensor(codes)
@@ -38,7 +38,7 @@ class Samples(Dataset):
 
 
 def automatic_batch_size(n_samples):
-    """The size of batches: 128, or less to have 32 of them, but not below 16.
+    """Return the size of batches: 128, or less to make 32 of them, but at least 16.
 
     >>> [automatic_batch_size(n) for n in (100, 1000, 50000)]
     [16, 31, 128]
@@ -47,7 +47,7 @@ def automatic_batch_size(n_samples):
 
 
 class Batches:
-    """Labelled samples in batches of nearly equal size, shuffled anew in each epoch: ``X, codes``.
+    """Labelled samples in batches of nearly equal size, reshuffled each epoch: ``X, codes``.
 
     A last batch of one sample joins the one before.
     """
@@ -57,7 +57,7 @@ class Batches:
 
     def __len__(self):
         n = int((self.samples.codes >= 0).sum())
-        # No batch of one sample, which batch normalization cannot learn from.
+        # No batch has one sample only: batch normalization cannot learn from it.
         return max(1, min(-(-n // self.batch_size), n // 2))
 
     def __iter__(self):
@@ -70,9 +70,9 @@ class Batches:
 class PseudoLabeledBatches:
     """Labelled and pseudo-labelled samples, each at least once in an epoch: ``X, codes, weights``.
 
-    The samples without a label have their part of a batch, but at most three quarters. ``label`` is
-    called before each epoch, and returns the classes and the weights of the unlabelled samples,
-    of which ``mean_weight`` is the mean in the last epoch.
+    Unlabelled samples have their share of a batch, but at most three quarters. ``label`` is called
+    before each epoch, and returns their classes and weights; ``mean_weight`` is the mean of these
+    in the last epoch.
     """
 
     def __init__(self, samples, batch_size, label):
@@ -102,18 +102,18 @@ class PseudoLabeledBatches:
 
 
 def _in_turn(places, count):
-    """Shuffle places again and again, until there are so many."""
+    """Repeat places, shuffled each time, up to a count."""
     turns = range(-(-count // len(places)))
     return torch.cat([places[torch.randperm(len(places))] for _ in turns])[:count]
 
 
 class TemplateQueryBatches:
-    """All pairs of a template batch and a query batch, dealt anew in each epoch.
+    """All pairs of a template batch and a query batch, dealt again in each epoch.
 
-    The classes are dealt in proportion, so no batch lacks one that has enough samples. Samples
-    without a label are dealt to the query batches, each of which has some with one. There are
-    fewer batches than asked for where a query batch would hold no labelled sample, or a template
-    batch fewer than ``min_template``.
+    The classes are dealt in proportion, so no batch lacks a class with enough samples. Unlabelled
+    samples are dealt to the query batches, each of which also has labelled ones. There are fewer
+    batches than requested if a query batch would hold no labelled sample, or a template batch
+    fewer than ``min_template``.
     """
 
     def __init__(self, samples, *, template_fraction, n_template_batches, n_query_batches,
@@ -141,11 +141,11 @@ class TemplateQueryBatches:
                 yield query, template
 
     def _deal(self):
-        """Places of the samples of each query batch and of each template batch."""
+        """Deal the places of samples to query batches and template batches."""
         codes = self.samples.codes.numpy()
         rng = np.random.RandomState(int(torch.randint(2**31 - 1, ())))
         labeled, unlabeled = np.flatnonzero(codes >= 0), np.flatnonzero(codes < 0)
-        # Any piece of this order holds the classes in proportion.
+        # Any part of this order holds the classes in proportion.
         labeled = labeled[interleaved(codes[labeled], rng)]
         templates = np.array_split(labeled[: self.n_template], self.n_template_batches)
         queries = np.array_split(labeled[self.n_template :], self.n_query_batches)

@@ -1,4 +1,4 @@
-"""Callbacks around an epoch: its seed, the average of the weights, its record."""
+"""Callbacks around an epoch: its seed, the average of the weights, and its record."""
 
 import math
 
@@ -11,7 +11,7 @@ __all__ = ["EpochSeed", "FiniteLoss", "KeepRecord", "MovingAverage", "RecordPseu
 
 
 class EpochSeed(Callback):
-    """Seed torch before each epoch, so that an epoch depends on the state before it alone.
+    """Seed torch before each epoch, which then depends only on the state before it.
 
     ``step`` is the number of the step in the plan.
     """
@@ -28,8 +28,8 @@ class EpochSeed(Callback):
 class MovingAverage(Callback):
     """Keep the exponential moving average of a network in training.
 
-    ``average``, a copy of the network, becomes it. ``decay`` is the weight of the past after a
-    batch; it is less in the first ones, so that the start is forgotten.
+    ``average``, a copy of the network, holds it. ``decay`` is the weight of the past after a
+    batch; it is smaller for the first batches, to forget the start.
     """
 
     def __init__(self, average, decay, n_batches):
@@ -45,7 +45,7 @@ class MovingAverage(Callback):
 
     @torch.no_grad()
     def on_batch_end(self, net, **kwargs):
-        """Take the network after a batch into the average."""
+        """Update the average with the network after a batch."""
         step = (len(net.history) - 1) * self.n_batches + len(net.history[-1]["batches"])
         get_ema_multi_avg_fn(min(self.decay, 1 - 1 / (1 + step)))(*self._numbers, step)
         for mean, value in zip(*self._counts, strict=True):
@@ -53,21 +53,21 @@ class MovingAverage(Callback):
 
 
 class RecordPseudoWeight(Callback):
-    """Record how much the unlabelled samples of an epoch weighed, on average."""
+    """Record the mean weight of the unlabelled samples in an epoch."""
 
     def __init__(self, batches):
         self.batches = batches
 
     def on_epoch_end(self, net, **kwargs):
-        """Record the epoch that ends."""
+        """Record the number of the epoch that ends."""
         net.history.record("pseudo_weight", self.batches.mean_weight)
 
 
 class FiniteLoss(Callback):
-    """End a training whose loss is NaN or infinite, which no later epoch would mend."""
+    """End a training whose loss is NaN or infinite, since no later epoch would repair it."""
 
     def on_batch_end(self, net, **kwargs):
-        """Look at the loss of the batch that ends."""
+        """Check the loss of the batch that ends."""
         loss = net.history[-1]["batches"][-1]["train_loss"]
         if not math.isfinite(loss):
             raise ValueError(
@@ -94,12 +94,12 @@ class KeepRecord(Callback):
             self.on_epoch_begin(net)
 
     def on_epoch_end(self, net, **kwargs):
-        """Hand on the epoch that ends."""
+        """Pass on the epoch that ends."""
         row = {key: _plain(value) for key, value in net.history[-1].items()}
         self.keep(net, {key: value for key, value in row.items() if value is not None})
 
 
 def _plain(value):
-    """Give a number as Python's own, None for everything else."""
+    """Convert a number to a Python type; return None for other values."""
     value = value.item() if isinstance(value, np.generic) else value
     return value if isinstance(value, bool | int | float) else None

@@ -1,4 +1,4 @@
-"""Training that goes on where it was cut off."""
+"""Checkpoints, to continue a training after an interruption."""
 
 from pathlib import Path
 
@@ -11,10 +11,10 @@ _KIND = "checkpoint 1"
 
 
 class Checkpoint:
-    """The state of a training after its last whole epoch, in a file of a folder, if there is one.
+    """State of a training after its last whole epoch, in a file in a folder, if one was passed.
 
-    ``fingerprints`` are hashes of the data and of each parameter that a training must share with
-    the one that it goes on from. As a context, it keeps other trainings out of the folder.
+    ``fingerprints`` are hashes of the data and of each parameter that must stay the same when a
+    training continues. As a context, it keeps other trainings out of the folder.
     """
 
     def __init__(self, folder=None, fingerprints=None):
@@ -31,8 +31,8 @@ class Checkpoint:
             free = self._lock.acquire()
         except FileExistsError as error:
             raise ValueError(
-                f"checkpoint_dir={self.folder!r} is not a folder. Pass a folder, or what is to "
-                "become one."
+                f"checkpoint_dir={self.folder!r} is not a folder. Pass a folder, or the name of "
+                "a new one."
             ) from error
         except (OSError, ValueError) as error:
             raise ValueError(
@@ -51,10 +51,10 @@ class Checkpoint:
             self._lock.release()
 
     def load(self, may_differ=lambda state, names: False):
-        """Read the state: a dict, or None; a ValueError if it is of another training, or none.
+        """Read the state: a dict, or None; ValueError for another training's or an invalid one.
 
-        ``may_differ`` says whether a training with other fingerprints of some names would have come
-        to the same state.
+        ``may_differ`` returns whether a training with other fingerprints of some names would have
+        reached the same state.
         """
         if self.path is None or not self.path.exists():
             return None
@@ -65,25 +65,25 @@ class Checkpoint:
         if others and not may_differ(state, others):
             raise ValueError(
                 f"{self.path} is the checkpoint of a training that differs in "
-                f"{', '.join(others)}. Pass what it had, or another checkpoint_dir, or remove the "
+                f"{', '.join(others)}. Pass its values, or another checkpoint_dir, or remove the "
                 f"file.{_advice(others)}"
             )
         return state
 
     def _read(self):
-        """Read the file: a state that has been saved, bit for bit, or a ValueError."""
+        """Read the saved state, bit for bit, or raise ValueError."""
         try:
             return read_state(self.path, _KIND)
         except (OSError, ValueError) as error:
             raise ValueError(
                 f"{self.path} cannot be read as a checkpoint of this version of sklearn-wnll, or "
-                "is damaged. Pass another checkpoint_dir, or remove the file, and train anew."
+                "is damaged. Pass another checkpoint_dir, or remove the file, and train again."
             ) from error
 
     def save(self, **state):
         """Write a state of tensors, numbers and strings, in dicts and lists.
 
-        A process that dies meanwhile, or a disk that is full, leaves the state before.
+        If the process dies meanwhile, or the disk is full, the previous state remains.
         """
         if self.path is None:
             return
@@ -98,18 +98,18 @@ class Checkpoint:
         except OSError as error:
             raise OSError(
                 error.errno,
-                f"The checkpoint of an epoch cannot be written ({error}). If {self.path} is there, "
-                "it holds the epoch before. See to the disk and the folder; then the same call "
-                "goes on from there",
+                f"The checkpoint of an epoch cannot be written ({error}). If {self.path} exists, "
+                "it holds the previous epoch. Check the disk and the folder; then the same call "
+                "continues from there",
             ) from error
 
 
 def _advice(names):
-    """What may differ, if that is what a user has tried."""
+    """Explain which epochs and stages may differ, if a user has changed some."""
     if not any(name.endswith("_step__epochs") or name == "n_stages" for name in names):
         return ""
     return (
-        " More epochs can be given to the last step that has been trained, if its rates do not "
-        "depend on their number, as those of LinearStep and WNLLStep, and no earlier stage has "
-        "trained it too. Steps and stages that have not begun can be added or left out."
+        " The last trained step can have more epochs, if its learning rates do not depend on "
+        "their number, as in LinearStep and WNLLStep, and it was not trained in an earlier stage "
+        "too. Steps and stages that have not begun can be added or left out."
     )

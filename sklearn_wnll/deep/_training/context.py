@@ -1,4 +1,4 @@
-"""What the steps of one training share."""
+"""Objects shared by the steps of a training."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -16,7 +16,7 @@ __all__ = ["TrainingContext"]
 
 @dataclass(frozen=True)
 class TrainingContext:
-    """What a step may use, made once in a fit and handed on.
+    """Objects that a step may use, made once in a fit.
 
     Attributes
     ----------
@@ -26,20 +26,20 @@ class TrainingContext:
         The training samples: ``X`` (n_samples, ...) and ``codes`` (n_samples,), tensors; a code
         is the position of a class in ``classes_``, -1 for an unlabelled sample.
     prepare : callable
-        Turns a batch of samples into what the network takes.
+        Turns a batch of samples into network inputs.
     augment, augment_strongly : callable or None
         Change a batch of network inputs at random.
     wnll : WNLLClassifier
         The graph that labels and predicts, not fitted.
     input_features : ndarray of shape (n_samples, n_features) or None
-        Features of the samples that no training changes, for the graph; None if the plan has no
-        ``pseudo_step``.
+        Features of the samples, not changed by any training, for the graph; None if the plan has
+        no ``pseudo_step``.
     mirrored : bool
         Whether the graph sees the mean of an image and its mirror image.
     class_prior : ndarray of shape (n_classes,) or None
         Frequencies of the classes, towards which pseudo-labels are corrected.
     device : torch.device
-        Where the network is.
+        Device of the network.
     seed : int
         An epoch depends on the state before it and on this number.
     verbose : int

@@ -1,4 +1,4 @@
-"""What the result of a training depends on, so that a checkpoint is not gone on with another's."""
+"""Fingerprints of a training's inputs, so a checkpoint is not continued by another training."""
 
 from functools import partial
 from numbers import Integral, Real
@@ -10,7 +10,7 @@ from torch import nn
 
 __all__ = ["fingerprints", "plain"]
 
-# What may change between a training and its resumption.
+# Parameters that may change between a training and its resumption.
 _FREE = {
     "callbacks",
     "checkpoint_dir",
@@ -40,11 +40,11 @@ _FREE = {
 
 
 def fingerprints(params, parts, X, codes):
-    """Hash what the result of a training depends on, each thing by itself: a dict of strings.
+    """Hash each input that affects the result of a training: a dict of strings.
 
-    ``params`` are the estimator's; ``parts`` its steps and its graph by their names, whose
-    parameters get names with double underscores. A callable goes in by its name, a module by its
-    weights, ``random_state`` if it is a number.
+    ``params`` are the estimator's; ``parts`` its steps and its graph by name, whose parameters get
+    names with double underscores. A callable is represented by its name, a module by its weights;
+    ``random_state`` is only included if it is a number.
     """
     params = dict(params)
     for name, part in parts.items():
@@ -57,7 +57,7 @@ def fingerprints(params, parts, X, codes):
 
 
 def plain(value):
-    """A value that can be hashed, the same for all that trains alike."""
+    """Turn a value into one that can be hashed, equal for values that train in the same way."""
     if isinstance(value, nn.Module):
         return str(value), plain(dict(value.state_dict()))
     if isinstance(value, torch.Tensor):

@@ -1,4 +1,4 @@
-"""Ctrl-C, told apart from callbacks that raise the same exception."""
+"""Detection of Ctrl-C, as opposed to callbacks that raise the same exception."""
 
 import signal
 import threading
@@ -7,10 +7,10 @@ __all__ = ["InterruptWatch"]
 
 
 class InterruptWatch:
-    """Note whether the process gets an interrupt signal while the context lasts, in ``seen``.
+    """Record in ``seen`` whether the process gets an interrupt signal within the context.
 
-    skorch's callbacks end a training with a KeyboardInterrupt, as Ctrl-C does: only the signal
-    tells them apart. The signal's usual handler is called as ever.
+    skorch's callbacks end a training with a KeyboardInterrupt, as Ctrl-C does; only the signal
+    distinguishes the two. The signal's usual handler is still called.
 
     >>> with InterruptWatch() as watch:
     ...     try:
@@ -23,7 +23,7 @@ class InterruptWatch:
     def __enter__(self):
         self.seen, self._usual = False, None
         usual = signal.getsignal(signal.SIGINT)
-        # Signals are for the main thread, which alone may change who handles them.
+        # Only the main thread gets signals, and may change their handlers.
         if callable(usual) and threading.current_thread() is threading.main_thread():
             self._usual = usual
             signal.signal(signal.SIGINT, self._note)

@@ -12,15 +12,15 @@ else:
 __all__ = ["FileLock"]
 
 _HELD = {errno.EACCES, errno.EAGAIN, errno.EDEADLK}
-# File systems without locks, on which trainings have to keep apart by themselves.
+# Errors of file systems without locks, where users must keep trainings apart.
 _NO_LOCKS = {errno.ENOLCK, errno.ENOSYS, errno.EOPNOTSUPP}
 _locks: set["FileLock"] = set()  # those that this process holds
 
 
 class FileLock:
-    """A lock that one holder in all processes and threads can have at a time.
+    """A lock held by at most one holder in all processes and threads.
 
-    The file is made, and stays: a file that is removed could be locked twice.
+    The file is created, and stays: a file that is removed could be locked twice.
 
     >>> import tempfile
     >>> with tempfile.TemporaryDirectory() as folder:
@@ -50,17 +50,17 @@ class FileLock:
         return True
 
     def release(self):
-        """Give the lock back, if it is held by this process."""
+        """Release the lock, if this process holds it."""
         if self in _locks:
             _locks.discard(self)
             if sys.platform != "win32":
-                # Closing is not enough while a process that was forked has the file open.
+                # Closing is not enough while a forked process has the file open.
                 fcntl.flock(self._descriptor, fcntl.LOCK_UN)
             os.close(self._descriptor)
 
 
 def _forget():
-    """Leave the locks to the process from which this one was forked, and to its life."""
+    """Leave the locks to the process that this one was forked from."""
     for lock in _locks:
         os.close(lock._descriptor)
     _locks.clear()

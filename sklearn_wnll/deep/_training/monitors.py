@@ -1,4 +1,4 @@
-"""Numbers of the history that callbacks look for, and a true message where they are not."""
+"""Checks of the numbers that callbacks monitor, with clear messages if they are missing."""
 
 from skorch.callbacks import Checkpoint, EarlyStopping, LRScheduler
 from torch.optim.lr_scheduler import ReduceLROnPlateau
@@ -14,7 +14,7 @@ _CURE = (
 
 
 def check_callbacks(callbacks):
-    """Refuse objects that are not callbacks; one may be bare, or have a name as in skorch."""
+    """Refuse objects that are not callbacks, with or without a name, as in skorch."""
     for callback in callbacks:
         if not hasattr(_bare(callback), "on_epoch_end"):
             raise ValueError(
@@ -25,9 +25,9 @@ def check_callbacks(callbacks):
 
 
 def check_monitors(callbacks):
-    """Refuse, where no samples are held out, a callback that waits for their numbers.
+    """Refuse a callback that monitors held-out samples if there are none.
 
-    Not after a callback that may record them: whether it does, the first epoch shows.
+    Accept it after a callback that may record the number; the first epoch will show if it does.
     """
     for callback in map(_bare, callbacks):
         if callback not in _RECORD_NOTHING and type(callback) not in _RECORD_NOTHING:
@@ -41,7 +41,7 @@ def check_monitors(callbacks):
 
 
 def explain_missing(net, error):
-    """A ValueError in place of the error of a callback that misses a number; else None."""
+    """Make a ValueError to replace a callback's error about a missing number, or None."""
     row = net.history[-1]
     for _, callback in net.callbacks_:
         monitor = _monitor(callback)
@@ -60,7 +60,7 @@ def explain_missing(net, error):
 
 
 def _bare(callback):
-    """A callback without its name."""
+    """Return a callback without its name."""
     return callback[1] if isinstance(callback, tuple) and len(callback) == 2 else callback
 
 
@@ -69,8 +69,8 @@ def _name(callback):
 
 
 def _monitor(callback):
-    """What a callback monitors; None if it does not use that."""
-    if isinstance(callback, type):  # which skorch makes with its defaults
+    """Return the number that a callback monitors; None if it monitors none."""
+    if isinstance(callback, type):  # skorch constructs it with its defaults
         callback = callback()
     if isinstance(callback, LRScheduler) and callback.policy not in (
         "ReduceLROnPlateau",

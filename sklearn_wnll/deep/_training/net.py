@@ -1,4 +1,4 @@
-"""A step of a stage as a skorch net, which callbacks see."""
+"""A step of a stage as a skorch net, for callbacks."""
 
 from functools import partial
 
@@ -18,18 +18,18 @@ class StepEnded(Exception):
 
 
 class StepNet(NeuralNet):
-    """Train a :class:`WNLLNetwork` in place, as a step says.
+    """Train a :class:`WNLLNetwork` in place, by a step.
 
     Parameters
     ----------
     module : WNLLNetwork
         The network.
     step : TrainingStep
-        Its ``loss`` is what a batch is trained by; its ``epoch`` makes the batches of an epoch.
+        Its ``loss`` computes the loss of a batch; its ``epoch`` makes the batches of an epoch.
     batches : iterable
         The step's batches.
     context : TrainingContext
-        What the steps of the training share.
+        Objects that all steps of the training share.
     watch : InterruptWatch
         Knows whether the user has interrupted.
     **kwargs
@@ -48,30 +48,30 @@ class StepNet(NeuralNet):
         )
 
     def get_iterator(self, dataset, training=False):
-        """The batches of an epoch, whose size is their own; or those of a prediction."""
+        """Return the batches of an epoch, with their own sizes, or those of a prediction."""
         return self.batches if training else super().get_iterator(dataset)
 
     def run_single_epoch(self, iterator, **kwargs):
-        """Run an epoch on the batches that the step makes; None is an epoch without any."""
+        """Run an epoch on the step's batches; None is an epoch without any."""
         if iterator is not None:
             super().run_single_epoch(self.step.epoch(self, iterator), **kwargs)
 
     def train_step_single(self, batch, **fit_params):
-        """Go forward and backward with a batch."""
+        """Run a batch forward and backward."""
         loss, prediction = self.step.loss(self, batch)
         loss.backward()
         return {"loss": loss, "y_pred": prediction}
 
     def infer(self, x, **fit_params):
-        """The linear head's logits (n, n_classes), for callbacks that predict."""
+        """Compute the linear head's logits (n, n_classes), for callbacks that predict."""
         return self.module_(self.prepare(x))
 
     def prepare(self, samples):
-        """What the network takes of samples: on the device, in units of their spread."""
+        """Prepare samples for the network: on the device, in units of their spread."""
         return self.context.prepare(to_device(samples, self.device))
 
     def inputs(self, samples):
-        """Prepared samples, augmented at random."""
+        """Prepare samples, and augment them at random."""
         batch = self.prepare(samples)
         augment = self.step.augment(self.context)
         return batch if augment is None else augment(batch)
@@ -88,7 +88,7 @@ class StepNet(NeuralNet):
     def notify(self, method_name, **kwargs):
         """Call the callbacks; one that stops after an epoch, as skorch's do, ends the step.
 
-        One that misses a number in the history gets a message that says where it may come from.
+        If one misses a number in the history, the error explains where the number may come from.
         """
         try:
             super().notify(method_name, **kwargs)

@@ -13,7 +13,7 @@ _EPOCHS = {"linear_step__epochs": "linear_step", "wnll_step__epochs": "wnll_step
 
 
 class PlannedStep(NamedTuple):
-    """A step in its stage, which has been planned ``repeat`` times before."""
+    """A step in its stage; ``repeat`` counts its earlier occurrences in the plan."""
 
     stage: int
     step: TrainingStep
@@ -21,7 +21,7 @@ class PlannedStep(NamedTuple):
 
 
 def make_plan(stages: Iterable[tuple[TrainingStep, ...]], first: int = 1) -> list[PlannedStep]:
-    """Put the steps of stages in their order; ``first`` is the number of the first stage."""
+    """List the steps of stages in order; ``first`` is the number of the first stage."""
     plan: list[PlannedStep] = []
     for stage, steps in enumerate(stages, first):
         for step in steps:
@@ -31,7 +31,7 @@ def make_plan(stages: Iterable[tuple[TrainingStep, ...]], first: int = 1) -> lis
 
 
 def shorten(step: TrainingStep) -> None:
-    """Leave a step a part of its epochs, which do where its network has been trained before."""
+    """Reduce a step's epochs to the part that suffices for a network trained before."""
     step.set_params(epochs=math.ceil(_SHORT * step.epochs))
 
 
@@ -41,10 +41,10 @@ def passes(
     state: dict[str, Any],
     names: Sequence[str],
 ) -> bool:
-    """Whether a training by a plan passes a state whose plan differs in some parameters.
+    """Return whether a training by a plan passes a state whose plan differs in some parameters.
 
-    These may be the number of stages, and the epochs of steps: of a step that is past, no other
-    than it has had; of the last one that has begun, more, if it does not depend on them before.
+    These may be the number of stages, and the epochs of steps: for a past step the same number,
+    for the last one begun also more, if its earlier epochs do not depend on the number.
     """
     last, done, ended = state["step"], state["n_epochs"], state["ended"]
     if not {*_EPOCHS, "n_stages"}.issuperset(names) or last >= len(plan):

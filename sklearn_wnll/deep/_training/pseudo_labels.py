@@ -1,4 +1,4 @@
-"""Labels for the samples that have none, by the graph or by the network itself."""
+"""Labels for unlabelled samples, from the graph or the network itself."""
 
 from dataclasses import dataclass
 from typing import Literal
@@ -20,12 +20,12 @@ __all__ = ["PseudoLabels", "extended_labels"]
 _MAX_CLASS_WEIGHT = 3.0
 _SMALLEST = 1e-12
 _EXPECTED = CollapsedClassesWarning, ConvergenceWarning, FewLabelsWarning, UnreachedPointsWarning
-_TOLERANCE = 1e-4  # of the solver: tighter than labels need of which half are wrong
+_TOLERANCE = 1e-4  # of the solver; tighter than labels need when half of them are wrong
 
 
 @dataclass(frozen=True)
 class PseudoLabels:
-    """Labels for unlabelled samples, and how much each is to weigh.
+    """Labels for unlabelled samples, and their weights.
 
     ``source`` is ``"wnll"``, which extends the labels over the context's graph, beside the linear
     head if that has a weight, or ``"linear"``, that head's distributions; both see ``features``.
@@ -39,8 +39,8 @@ class PseudoLabels:
         """Label the unlabelled samples: the class (n_unlabeled,) and the weight of each.
 
         The weight is the certainty of the class, relative to the most certain sample. With a
-        prior, it is more in classes of which less is certain than the prior says, up to 3 times,
-        and less in others.
+        prior, it is raised, up to 3 times, in classes with less certainty than their share in the
+        prior, and lowered in others.
         """
         samples, prior = self.context.samples, self.context.class_prior
         codes = samples.codes.numpy()
@@ -68,11 +68,11 @@ class PseudoLabels:
 def extended_labels(wnll, features, codes, known=None):
     """Extend labels over one graph of all samples: distributions (n_samples, n_classes).
 
-    :class:`Known` distributions may pull at those without a label.
+    :class:`Known` distributions may pull at unlabelled ones.
     """
     graph = clone(wnll)
     graph.set_params(template_size=None, class_prior=None, verbose=0)
-    graph.set_params(held_out=None, calibrate=False)  # ranks need neither
+    graph.set_params(held_out=None, calibrate=False)  # neither is needed here
     graph.set_params(tol=max(graph.tol, _TOLERANCE))
     with silenced(*_EXPECTED):
         return graph._fit_beside(features, codes, known).label_distributions_

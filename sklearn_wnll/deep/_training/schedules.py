@@ -1,4 +1,4 @@
-"""Schedules of the learning rate: a step's own, and those of the user, to which it gives way."""
+"""Schedules of the learning rate: a step's own, which give way to the user's."""
 
 import math
 
@@ -13,27 +13,27 @@ __all__ = ["CosineDecay", "ResumeRates", "Schedule", "StepHalving", "rates_state
 
 
 class Schedule(Callback):
-    """A step's own schedule, which steps back for the rest of the step once anybody sets a rate.
+    """A step's own schedule, which stops for the rest of the step once another sets a rate.
 
-    It is called before the user's callbacks, so that theirs have the last word.
+    It is called before the user's callbacks, so those have the last word.
     """
 
     stepped_back = False
     _own = None
 
     def on_train_begin(self, net, **kwargs):
-        """Step back at once before a scheduler, which may change nothing for some epochs."""
+        """Stop at once if there is a scheduler, which may change nothing for some epochs."""
         self.stepped_back = any(isinstance(callback, LRScheduler) for _, callback in net.callbacks_)
         self.note_rates(net)
 
     def note_rates(self, net):
-        """Take the rates as they are now for those that nobody else has set."""
+        """Remember the current rates, to notice later if another sets them."""
         self._own = [group["lr"] for group in net.optimizer_.param_groups]
 
     def set_rate(self, net, factor):
-        """Set the learning rate to a part of the first one."""
+        """Set the learning rate to a fraction of the first one."""
         groups = net.optimizer_.param_groups
-        # The same objects, not equal numbers: somebody may set what the rate is already.
+        # Compare objects, not numbers: another may set the rate to its present value.
         if self._own is not None and list(map(id, self._own)) != [id(g["lr"]) for g in groups]:
             self.stepped_back = True
         if not self.stepped_back:
@@ -43,7 +43,7 @@ class Schedule(Callback):
 
 
 class StepHalving(Schedule):
-    """Halve the learning rate after every so many epochs."""
+    """Halve the learning rate after every ``every`` epochs."""
 
     def __init__(self, every):
         self.every = every
@@ -65,7 +65,7 @@ class CosineDecay(Schedule):
 
     def on_batch_begin(self, net, **kwargs):
         """Set the learning rate of the batch that begins."""
-        self._set(net, len(net.history[-1]["batches"]) - 1)  # it is among them
+        self._set(net, len(net.history[-1]["batches"]) - 1)  # which include this one
 
     def _set(self, net, batches):
         done = (len(net.history) - 1 + batches / self.n_batches) / self.n_epochs
@@ -73,16 +73,16 @@ class CosineDecay(Schedule):
 
 
 class ResumeRates(Callback):
-    """Take up optimizer and rates where a checkpoint has left them; the last of the callbacks.
+    """Restore optimizer and rates from a checkpoint; the last of the callbacks.
 
-    Schedulers other than those of the checkpoint begin anew, from the step's first rate.
+    Schedulers other than those of the checkpoint start again, from the step's first rate.
     """
 
     def __init__(self, optimizer, rates):
         self.optimizer, self.rates = optimizer, rates
 
     def on_train_begin(self, net, **kwargs):
-        """Load the states, which schedulers have just set to those of a step's beginning."""
+        """Load the states, which schedulers have just reset to the start of a step."""
         schedulers, kept = _schedulers(net), self.rates["schedulers"]
         same = schedulers.keys() == kept.keys()
         state = self.optimizer
@@ -98,7 +98,7 @@ class ResumeRates(Callback):
 
 
 def rates_state(net):
-    """What a checkpoint needs to know of the schedules of a net: numbers in dicts and lists."""
+    """Return the state of a net's schedules for a checkpoint: numbers in dicts and lists."""
     return {
         "stepped_back": any(schedule.stepped_back for schedule in _own_schedules(net)),
         "schedulers": {
@@ -109,10 +109,10 @@ def rates_state(net):
 
 
 def start_anew(net):
-    """Let schedulers begin at a step's first rate; the place to go on from is a checkpoint's."""
+    """Let schedulers start at a step's first rate; only a checkpoint sets another start."""
     for _, callback in net.callbacks_:
         if isinstance(callback, LRScheduler) and callback.policy_ is not ReduceLROnPlateau:
-            # An argument of torch's schedulers, which skorch would take from the history.
+            # An argument of torch's schedulers; skorch would otherwise take it from the history.
             vars(callback).setdefault("last_epoch", -1)
 
 
@@ -121,7 +121,7 @@ def _own_schedules(net):
 
 
 def _schedulers(net):
-    """Schedulers of torch by a hash of what the user has asked for."""
+    """Map hashes of the user's settings to torch's schedulers."""
     return {
         joblib.hash([name, _settings(callback)]): callback.lr_scheduler_
         for name, callback in net.callbacks_
@@ -134,7 +134,7 @@ def _settings(callback):
 
 
 def _is_plain(value):
-    """Whether a value is made of numbers and strings; all else, a scheduler has from its maker."""
+    """Return whether a value is made of numbers and strings, and so is state to be saved."""
     if type(value) is dict:
         return all(map(_is_plain, value.values()))
     if type(value) in (list, tuple):

@@ -1,4 +1,4 @@
-"""The steps of the package: what each trains, on which batches, by which loss, how long."""
+"""The steps of the package, each with its batches, loss and schedule."""
 
 from collections.abc import Callable, Iterable
 from numbers import Integral, Real
@@ -32,8 +32,8 @@ from .schedules import CosineDecay, StepHalving
 __all__ = ["LinearStep", "PseudoLabelStep", "WNLLStep"]
 
 _DECAY = 0.99  # of the average of the network in a pseudo-label step
-# Part of the uniform distribution that is mixed to WNLL's before the logarithm: a query
-# whose class no template near it has would have an infinite loss.
+# Weight of the uniform distribution, mixed into the WNLL's before the logarithm. Without it, a
+# query would have an infinite loss if no template near it has its class.
 _UNIFORM = 0.01
 
 _COUNT = Interval(Integral, 1, None, closed="left")
@@ -202,8 +202,8 @@ class PseudoLabelStep(TrainingStep):
         if context.average is None or context.input_features is None:
             raise ValueError(
                 f"{type(self).__name__} needs the features of unlabelled samples that a fit "
-                "computes for its pseudo_step, and averages_weights and needs_unlabeled as "
-                "PseudoLabelStep has them."
+                "computes for its pseudo_step, and the averages_weights and needs_unlabeled of "
+                "PseudoLabelStep."
             )
         features = GraphFeatures(
             context.average,
@@ -361,7 +361,7 @@ class WNLLStep(TrainingStep):
         """Compute the cross entropy of the interpolation from templates to queries."""
         (query, query_codes), (template, template_codes) = batch
         net.module_.train_buffer_only()
-        # Copies, since a buffer block may work in place, and the batches meet others.
+        # Copies, because a buffer block may work in place, and each batch is used again.
         z_template = net.module_.through_buffer(template.clone())
         z_query = net.module_.through_buffer(query.clone())
         linear = net.module_.linear
@@ -383,7 +383,7 @@ class WNLLStep(TrainingStep):
 
 
 def _linear_loss(net: StepNet, X: Tensor, codes: Tensor, reduction: str) -> tuple[Tensor, Tensor]:
-    """The linear head's cross entropy, and its logits (n, n_classes)."""
+    """Compute the linear head's cross entropy, and its logits (n, n_classes)."""
     if not net.module_.training:  # the first batch, or one after a callback's prediction
         net.module_.train()
     logits = net.module_(net.inputs(X))

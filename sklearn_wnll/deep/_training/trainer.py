@@ -1,4 +1,4 @@
-"""The training: the steps of a plan, one after the other, each begun where the last one ended."""
+"""The training: the steps of a plan, each starting where the last one ended."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -30,8 +30,8 @@ class Trainer:
     """Train ``context.network`` in place by the steps of a plan.
 
     ``callbacks`` are the user's skorch callbacks, copied for each step. ``history`` holds the
-    numbers of every epoch; ``n_epochs`` how many epochs each step has had; ``ended`` the steps
-    that a callback has ended early. ``validation`` are samples on which each epoch is tried.
+    numbers of every epoch, ``n_epochs`` the epochs done in each step, and ``ended`` the steps that
+    a callback has ended early. ``validation`` are samples to score after each epoch.
     """
 
     plan: list[PlannedStep]
@@ -44,7 +44,7 @@ class Trainer:
     ended: list = field(default_factory=list)
 
     def run(self, state=None):
-        """Train, from the state of a checkpoint on if there is one."""
+        """Train, starting from the state of a checkpoint if there is one."""
         begun, resume, self._average = 0, None, None
         self.n_epochs = [0] * len(self.plan)
         network = self.context.network
@@ -62,7 +62,7 @@ class Trainer:
                     self._run_step(number, resume if number == begun else None)
 
     def _run_step(self, number, resume):
-        """Run the rest of a step, of which some epochs may be past."""
+        """Run the remaining epochs of a step."""
         stage, step, _ = self.plan[number]
         network, done = self.context.network, self.n_epochs[number]
         left = step.epochs - done
@@ -79,7 +79,7 @@ class Trainer:
         start_anew(net)
         past = self._past(number)
         net.history = History({**row, "batches": []} for row in past)
-        losses = dict(net.callbacks_)["train_loss"]  # skorch's, which does not look back itself
+        losses = dict(net.callbacks_)["train_loss"]  # skorch's does not look back itself
         losses.best_score_ = min(
             (row.get("train_loss", torch.inf) for row in past), default=torch.inf
         )
@@ -88,18 +88,18 @@ class Trainer:
                 net.run(left)
             except StepEnded:
                 self.ended.append(number)
-                record.on_epoch_end(net)  # which did not have its turn
+                record.on_epoch_end(net)  # it was not called in this epoch
             finally:
                 self._take_average()
         self._save(number, net, None)  # callbacks may have loaded other weights at the end
 
     def _past(self, number):
-        """The history of a step's past epochs."""
+        """Return the history of a step's past epochs."""
         first = sum(self.n_epochs[:number])
         return self.history[first : first + self.n_epochs[number]]
 
     def _take_average(self):
-        """Make the network what its average is, if there is one, whatever callbacks made it."""
+        """Replace the network by its average, if there is one, even if callbacks changed it."""
         if self._average is not None:
             self.context.network.load_state_dict(self._average.state_dict())
             self._average = None
@@ -130,14 +130,14 @@ class Trainer:
         )
 
     def _make_net(self, number, last_callbacks):
-        """The net of a step, with its batches and callbacks."""
+        """Make the net of a step, with its batches and callbacks."""
         _, step, repeat = self.plan[number]
         context = replace(self.context, average=self._average)
         batches = step.batches(context)
         if isinstance(batches, Iterator):
             raise ValueError(
                 f"{type(step).__name__}.batches returned an iterator, which is empty after one "
-                "epoch. Return what can be iterated over again, such as a list or a DataLoader."
+                "epoch. Return a reusable iterable, such as a list or a DataLoader."
             )
         callbacks = [EpochSeed(context.seed, number), *step.callbacks(context, batches)]
         if self.validation is not None:
@@ -177,7 +177,7 @@ def train(trainer, state):
 
 @contextmanager
 def forked_random_numbers(device, seed):
-    """Seed torch's random numbers for a while; afterwards they go on as before."""
+    """Seed torch's random numbers within the context; afterwards they continue as before."""
     with torch.random.fork_rng([device] if device.type == "cuda" else []):
         torch.manual_seed(seed)
         yield

@@ -1,4 +1,4 @@
-"""Samples that are held out of a training, and how both heads fare on them."""
+"""Held-out samples, and the scores of both heads on them."""
 
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -17,11 +17,11 @@ from .pseudo_labels import extended_labels
 
 __all__ = ["RecordValidation", "Validation", "held_out"]
 
-_MOST_TEMPLATES = 5000  # labelled samples from which the WNLL interpolates to those held out
+_MOST_TEMPLATES = 5000  # labelled samples for the WNLL's interpolation to held-out ones
 
 
 def held_out(codes, fraction, seed):
-    """Choose a fraction of the labelled samples (n,), the classes in proportion: their places.
+    """Draw places of a fraction of the labelled samples (n,), the classes in proportion.
 
     Each class keeps one sample for the training.
     """
@@ -34,7 +34,7 @@ def held_out(codes, fraction, seed):
         raise ValueError(
             f"validation={fraction} would hold out {n} of {len(order)} labelled samples, but at "
             f"most {max(most, 0)} can be spared: each of {len(kept)} classes keeps one for the "
-            "training, which needs two at least. Pass a smaller fraction, or samples "
+            "training, which needs at least two. Pass a smaller fraction, or samples "
             "validation=(X, y), or label more."
         )
     return np.sort(np.delete(order, kept)[:n])
@@ -42,7 +42,7 @@ def held_out(codes, fraction, seed):
 
 @dataclass(frozen=True)
 class Validation:
-    """The samples ``X`` (n, ...): those held out, and after them labelled ones of the training.
+    """The held-out samples, followed by labelled ones of the training: ``X`` (n, ...).
 
     ``codes`` (n_held_out,) are the classes of the first, ``template_codes`` those of the others.
     """
@@ -55,7 +55,7 @@ class Validation:
 
     @classmethod
     def make(cls, X, codes, context, input_features):
-        """Hold out samples; ``input_features`` computes those of samples, if a graph sees any."""
+        """Hold out samples; ``input_features``, if any, computes their features for the graph."""
         known = context.samples.codes.numpy()
         places = np.flatnonzero(known >= 0)
         order = interleaved(known[places], np.random.RandomState(context.seed))
@@ -65,7 +65,7 @@ class Validation:
         return cls(X, torch.as_tensor(codes), known[places], features, context)
 
     def __call__(self, network):
-        """Try a network: the linear head's loss, and the accuracy of each head."""
+        """Score a network: the linear head's loss, and the accuracy of each head."""
         n, device = len(self.codes), self.context.device
         with _evaluation(network), torch.no_grad():
             Z = in_blocks(network.features, self.X, self.context.prepare, device)
@@ -74,7 +74,7 @@ class Validation:
         known = np.concatenate([np.full(n, -1), self.template_codes])
         classes = np.unique(self.template_codes)
         linear, strength = None, self.context.linear_weight
-        if strength > 0:  # which pulls at samples without a label
+        if strength > 0:  # pulls at unlabelled samples
             p = np.zeros((len(known), len(classes)))
             p[:n] = logits.softmax(dim=1).double().numpy()[:, classes]
             linear = Known(p, strength)
@@ -88,16 +88,16 @@ class Validation:
 
 
 class RecordValidation(Callback):
-    """Record after each epoch how a network fares on held-out samples.
+    """Record a network's scores on held-out samples after each epoch.
 
-    ``average`` is the network that the step keeps, if it is not the one in training.
+    ``average`` is the network that the step keeps, if it differs from the one in training.
     """
 
     def __init__(self, validation, average=None):
         self.validation, self.average = validation, average
 
     def on_epoch_end(self, net, **kwargs):
-        """Try the network; record also whether a number is the best of the step so far."""
+        """Score the network; also record whether a number is the best of the step so far."""
         network = net.module_ if self.average is None else self.average
         past = net.history.to_list()[:-1]
         for name, value in self.validation(network).items():
@@ -109,7 +109,7 @@ class RecordValidation(Callback):
 
 @contextmanager
 def _evaluation(network):
-    """Put a network in evaluation mode for a while, and each layer back in its own."""
+    """Set evaluation mode within the context, and restore each layer's own mode."""
     training = [module for module in network.modules() if module.training]
     network.eval()
     try:

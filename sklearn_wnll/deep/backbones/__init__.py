@@ -1,6 +1,6 @@
-"""Networks without their last layer: functions that return a module giving features.
+"""Networks without their last layer: functions that return a module for features.
 
-A module of one's own serves as well: it takes a batch and returns a tensor of shape
+Your own module works too, if it takes a batch and returns a tensor of shape
 ``(batch, n_features)``.
 """
 

@@ -1,4 +1,4 @@
-"""What residual networks are made of."""
+"""Building blocks of residual networks."""
 
 from collections.abc import Callable, Sequence
 from typing import TypeAlias, TypeVar
@@ -41,9 +41,9 @@ class Residual(nn.Module):
     shortcut : torch.nn.Module
         The shortcut.
     first : torch.nn.Module, default=None
-        What comes before both, if any; an identity for the shortcut, which takes ``x`` then.
+        Layer before both, if any. A shortcut that is an identity takes ``x`` itself.
     last : torch.nn.Module, default=None
-        What comes after the sum, if any.
+        Layer after the sum, if any.
     """
 
     def __init__(
@@ -60,7 +60,7 @@ class Residual(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         """Compute the block."""
         ready = self.first(x)
-        # A plain shortcut carries x itself, a projection what has been normalized.
+        # A plain shortcut carries x itself, a projection the normalized x.
         plain = isinstance(self.shortcut, nn.Identity)
         return self.last(self.branch(ready) + self.shortcut(x if plain else ready))
 
@@ -92,7 +92,7 @@ def bottleneck(n_in: int, width: int, stride: int) -> nn.Sequential:
     Parameters
     ----------
     n_in, width : int
-        Numbers of channels that go in, and of those in between; four times as many go out.
+        Numbers of input channels and inner channels; there are four times as many outputs.
     stride : int
         Step of the second.
 
@@ -118,10 +118,10 @@ def four_groups(
     counts : sequence of int
         Blocks in each group.
     expansion : int
-        Channels that go out of a block, over its width.
+        Ratio of a block's output channels to its width.
     block : callable
-        Called with the channels that go in, the width, the channels that go out and the stride;
-        gives a block.
+        Called with the input channels, the width, the output channels and the stride; returns a
+        block.
 
     Returns
     -------
@@ -140,7 +140,7 @@ def four_groups(
 
 
 def pooled(*layers: nn.Module) -> nn.Sequential:
-    """Put layers one after the other, and the mean over all places at the end.
+    """Chain layers, and average over all places at the end.
 
     Parameters
     ----------
@@ -161,7 +161,7 @@ def initialize(module: _Module) -> _Module:
     Parameters
     ----------
     module : torch.nn.Module
-        What to initialize, in place.
+        Module to initialize in place.
 
     Returns
     -------

@@ -90,7 +90,7 @@ def preact_resnet50(in_channels: int = 3) -> nn.Sequential:
 def _preact(
     counts: Sequence[int], branch: Branch, expansion: int, in_channels: int
 ) -> nn.Sequential:
-    """Four groups of blocks, with a last normalization."""
+    """Make four groups of blocks with a final normalization."""
 
     def block(n_in: int, width: int, n_out: int, stride: int) -> nn.Module:
         shortcut: nn.Module = nn.Identity()

@@ -223,7 +223,7 @@ def resnet50(in_channels: int = 3) -> nn.Sequential:
 
 
 def _thin(depth: int, in_channels: int) -> nn.Sequential:
-    """The networks of section 4.2: three groups of 16, 32 and 64 channels."""
+    """Make a network of section 4.2: three groups of 16, 32 and 64 channels."""
     layers: list[nn.Module] = [conv(in_channels, 16, 3), nn.BatchNorm2d(16), nn.ReLU()]
     for n_in, n_out in pairwise((16, 16, 32, 64)):
         for number in range((depth - 2) // 6):
@@ -235,7 +235,7 @@ def _thin(depth: int, in_channels: int) -> nn.Sequential:
 
 
 def _wide(counts: Sequence[int], branch: Branch, expansion: int, in_channels: int) -> nn.Sequential:
-    """The networks for ImageNet: four groups of 64 to 512 channels."""
+    """Make a network for ImageNet: four groups of 64 to 512 channels."""
 
     def block(n_in: int, width: int, n_out: int, stride: int) -> nn.Module:
         shortcut: nn.Module = nn.Identity()
@@ -248,7 +248,7 @@ def _wide(counts: Sequence[int], branch: Branch, expansion: int, in_channels: in
 
 
 class _Padding(nn.Module):
-    """The shortcut without parameters: every other place, and channels of zeros."""
+    """Shortcut without parameters: every other place, and added channels of zeros."""
 
     def __init__(self, n_channels: int) -> None:
         super().__init__()

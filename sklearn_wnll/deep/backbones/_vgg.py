@@ -13,7 +13,7 @@ from ._blocks import initialize, pooled
 __all__ = ["vgg11", "vgg13", "vgg16", "vgg19"]
 
 _WIDTHS = 64, 128, 256, 512, 512
-# Convolutions in each group; a halving of the image follows a group.
+# Convolutions in each group; the image is halved after each group.
 _GROUPS = {
     11: (1, 1, 2, 2, 2),
     13: (2, 2, 2, 2, 2),
@@ -123,7 +123,7 @@ def vgg19(in_channels: int = 3) -> nn.Sequential:
 
 
 def _vgg(groups: Sequence[int], in_channels: int) -> nn.Sequential:
-    """Groups of convolutions of width 3, whose channels double."""
+    """Make groups of convolutions of width 3, with doubling channels."""
     layers: list[nn.Module] = []
     for count, width in zip(groups, _WIDTHS, strict=True):
         for _ in range(count):

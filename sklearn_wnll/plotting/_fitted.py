@@ -1,4 +1,4 @@
-"""What displays read of a fitted estimator and its labels."""
+"""Data of displays from a fitted estimator and its labels."""
 
 from typing import Any
 
@@ -12,13 +12,14 @@ __all__ = ["find_labeled", "fitted_distributions"]
 
 
 def fitted_distributions(estimator: Any) -> NDArray[Any]:
-    """Distributions of the fitted rows (n_samples, n_classes)."""
+    """Return the distributions of the fitted rows (n_samples, n_classes)."""
     check_whole(estimator, "A display")
     u = getattr(estimator, "label_distributions_", None)
     if u is None:
         raise ValueError(
             f"estimator {type(estimator).__name__} has no label_distributions_. Pass a fitted "
-            "WNLLClassifier or DeepWNLLClassifier, or what predict_proba gives to from_predictions."
+            "WNLLClassifier or DeepWNLLClassifier, or the result of predict_proba to "
+            "from_predictions."
         )
     return u
 
@@ -26,7 +27,7 @@ def fitted_distributions(estimator: Any) -> NDArray[Any]:
 def find_labeled(
     y: Labels | None, unlabeled: object, classes: ArrayLike | None, n: int
 ) -> Mask | None:
-    """Tell which points have a label, None if that is not known."""
+    """Mark the points that have a label; None if that is unknown."""
     if y is None:
         return None
     labeled = ~is_unlabeled(y, unlabeled, classes)

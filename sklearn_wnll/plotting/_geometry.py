@@ -1,4 +1,4 @@
-"""Where points are in the plane, and which of them are joined."""
+"""Places of points in the plane, and their edges."""
 
 from typing import Any
 
@@ -43,7 +43,7 @@ def check_embedding(embedding: ArrayLike, n: int) -> NDArray[Any]:
 
 
 def embed(X: Rows) -> tuple[NDArray[Any], list[str]]:
-    """Give places in the plane to rows or images, and names to the axes.
+    """Compute places of rows or images in the plane, and names of the axes.
 
     Parameters
     ----------
@@ -53,9 +53,9 @@ def embed(X: Rows) -> tuple[NDArray[Any], list[str]]:
     Returns
     -------
     embedding : ndarray of shape (n_samples, 2)
-        ``X`` itself if it has two features, else its first two principal components.
+        ``X`` itself if it has two features, otherwise its first two principal components.
     names : list of two str
-        What the coordinates are.
+        Names of the coordinates.
 
     Raises
     ------
@@ -75,13 +75,13 @@ def embed(X: Rows) -> tuple[NDArray[Any], list[str]]:
             f"embedding must be given for X of shape {rows.shape}, which has no two principal "
             "components. Pass coordinates of shape (n_samples, 2)."
         )
-    # Above some size the components are found with random numbers: always the same ones.
+    # For large X, the components are found with random numbers, so these are seeded.
     embedding = PCA(2, random_state=0).fit_transform(rows)
     return embedding, ["principal component 1", "principal component 2"]
 
 
 def graph_edges(estimator: Any) -> Indices:
-    """Give the edges of a fitted graph, each pair of points once.
+    """Return the edges of a fitted graph, each pair of points once.
 
     Parameters
     ----------
@@ -91,7 +91,7 @@ def graph_edges(estimator: Any) -> Indices:
     Returns
     -------
     ndarray of int of shape (n_edges, 2)
-        Pairs of rows. Of equal rows, the first stands for all.
+        Pairs of rows. The first of several equal rows stands for all.
 
     Raises
     ------
@@ -111,7 +111,7 @@ def graph_edges(estimator: Any) -> Indices:
     graph = sparse.coo_array(estimator.graph_)
     a, b = graph.row.astype(np.int64), graph.col.astype(np.int64)
     low, high = np.minimum(a, b), np.maximum(a, b)
-    keys = np.unique(low * graph.shape[0] + high)  # no point is joined with itself
+    keys = np.unique(low * graph.shape[0] + high)  # no point has an edge to itself
     pairs = np.column_stack(np.divmod(keys, graph.shape[0]))
     _, first = np.unique(estimator.point_index_, return_index=True)
     return first[pairs]

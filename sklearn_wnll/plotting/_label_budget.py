@@ -272,7 +272,7 @@ class LabelBudgetDisplay:
 
 
 def _is_count(n: object) -> bool:
-    """Whether a value is an integer of at least 1."""
+    """Return whether a value is an integer of at least 1."""
     return isinstance(n, numbers.Integral) and int(n) >= 1
 
 
@@ -300,11 +300,11 @@ def _check_budgets(
 
 
 def _check_estimators(estimators: dict[str, Any], supervised: Collection[str]) -> dict[str, Any]:
-    """Refuse what does not give each estimator a name."""
+    """Refuse anything but a dict with a name for each estimator."""
     if not isinstance(estimators, dict) or not estimators:
         raise ValueError(
             "estimators must be a dict of one or more estimators by name, got "
-            f"{type(estimators).__name__}. For a single one there is from_estimator."
+            f"{type(estimators).__name__}. For a single one, call from_estimator."
         )
     unknown = set(supervised) - set(estimators)
     if isinstance(supervised, str) or unknown:
@@ -324,7 +324,7 @@ def _hidden_accuracy(
     name: str,
     supervised: bool,
 ) -> np.floating:
-    """Fit a clone of an estimator to a draw of labels; give its accuracy on the hidden ones."""
+    """Fit a clone of an estimator to a draw of labels; return its accuracy on the hidden ones."""
     model = clone(estimator)
     with silenced(FewLabelsWarning, AmbiguousLabelsWarning):
         if supervised:
@@ -348,7 +348,7 @@ def _check_knows_marker(model: Any, marker: Any, name: str) -> None:
 
 
 def _predicted(model: Any, X: Any, rows: Indices) -> NDArray[Any]:
-    """Labels of some of the fitted rows."""
-    # scikit-learn's LabelSpreading divides by 0 where no label reaches a row.
+    """Predict labels of some of the fitted rows."""
+    # scikit-learn's LabelSpreading divides by 0 for rows that no label reaches.
     with np.errstate(invalid="ignore"):
         return model.predict(_safe_indexing(X, rows))

@@ -1,4 +1,4 @@
-"""A labelling session: how good the model is after each round, and what to label next."""
+"""Display of a labelling session: the score after each round, and the rows to label next."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Self, TypeAlias
@@ -241,7 +241,7 @@ class LabelingDisplay:
         n = len(u)
         unlabeled, classes = getattr(estimator, "unlabeled", "auto"), estimator.classes_
         labeled = find_labeled(y, unlabeled, classes if len(classes) else None, n)
-        assert labeled is not None  # since there is y
+        assert labeled is not None  # because y was passed
         following = _check_rows("next_rows", next_rows, n)
         scored = np.flatnonzero(labeled)
         if scored_rows is not None:
@@ -326,7 +326,7 @@ class LabelingDisplay:
         return self
 
     def _known_parts(self) -> list[str]:
-        """Name what there is to draw."""
+        """List the parts that can be drawn."""
         if not self.history:
             raise ValueError(
                 "history is empty: there is no round to draw. Call add(estimator, y) after a fit."
@@ -341,7 +341,7 @@ class LabelingDisplay:
         return parts
 
     def _column(self, name: str) -> tuple[Floats, Floats]:
-        """The number of labels, and some figure, of each round."""
+        """Return the number of labels, and a recorded number, of each round."""
         n_labels, values = (
             np.array([row.get(key, np.nan) for row in self.history], dtype=float)
             for key in ("n_labels", name)
@@ -366,7 +366,7 @@ class LabelingDisplay:
         ax.grid(alpha=0.3)
 
     def _draw_gain(self, ax: "Axes") -> None:
-        """Draw the gain, and where a label settles only its own row."""
+        """Draw the gain, and the line where a label settles only its own row."""
         n_labels, gain = self._column("gain")
         ax.axhline(1, color="0.4", linewidth=1, linestyle=LINES[3])
         (self.gain_line_,) = ax.plot(
@@ -382,7 +382,7 @@ class LabelingDisplay:
 
     def _draw_rows(self, ax: "Axes") -> None:
         """Draw the rows, and mark the next ones."""
-        assert self.transduction_ is not None  # or they are not known
+        assert self.transduction_ is not None  # otherwise the rows are not drawn
         self.transduction_.plot(ax)
         x, y = self.transduction_.embedding[self.next_rows].T
         self.next_points_ = ax.scatter(
@@ -396,12 +396,12 @@ class LabelingDisplay:
 
 
 def _check_rows(name: str, rows: ArrayLike | None, n: int) -> Indices:
-    """Refuse what are no positions of fitted rows."""
+    """Refuse values that are not positions of fitted rows."""
     found = np.zeros(0, dtype=np.intp) if rows is None else np.asarray(rows)
     if found.ndim != 1 or (len(found) and found.dtype.kind not in "iu"):
         raise ValueError(
             f"{name} must be positions of rows, got shape {found.shape} of {found.dtype}. Pass "
-            "what suggest_labels returns."
+            "the result of suggest_labels."
         )
     if len(found) and not 0 <= found.min() <= found.max() < n:
         raise ValueError(
@@ -411,7 +411,7 @@ def _check_rows(name: str, rows: ArrayLike | None, n: int) -> Indices:
 
 
 def _score(estimator: Any, y: Labels, rows: Indices) -> tuple[float, int]:
-    """Accuracy on labels of rows that were held out, and their number; NaN if none were."""
+    """Return the accuracy on held-out labels of rows, and their number; NaN if there are none."""
     u = getattr(estimator, "held_out_distributions_", None)
     if u is None or not len(rows):
         return np.nan, 0
@@ -420,7 +420,7 @@ def _score(estimator: Any, y: Labels, rows: Indices) -> tuple[float, int]:
 
 
 def _gain(estimator: Any, u: Floats, reached: Mask, labeled: Mask) -> float:
-    """Rows that the next label is expected to settle; NaN if there is no graph."""
+    """Estimate how many rows the next label will settle; NaN if there is no graph."""
     W = getattr(estimator, "graph_", None)
     if W is None:
         return np.nan
@@ -432,6 +432,6 @@ def _gain(estimator: Any, u: Floats, reached: Mask, labeled: Mask) -> float:
 
 
 def _wilson(score: Floats, n: Floats) -> tuple[Floats, Floats]:
-    """One standard error around fractions of ``n``: never empty, and within 0 and 1."""
+    """Compute an interval of one standard error around fractions of ``n``, inside [0, 1]."""
     middle, spread = score + 1 / (2 * n), np.sqrt(score * (1 - score) / n + 1 / (4 * n**2))
     return (middle - spread) / (1 + 1 / n), (middle + spread) / (1 + 1 / n)

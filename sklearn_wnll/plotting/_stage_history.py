@@ -205,12 +205,12 @@ class StageHistoryDisplay:
         return names
 
     def _step_looks(self) -> dict[str, int]:
-        """Number of the colour and marker of each kind of step, those of one's own last."""
+        """Number the colours and markers of the kinds of step, with the user's own kinds last."""
         kinds = dict.fromkeys([*_STEPS, *(row["step"] for row in self.history)])
         return {kind: number % len(COLORS) for number, kind in enumerate(kinds)}
 
     def _parts(self) -> Iterator[tuple[int, str, list[int]]]:
-        """Give the stage, the kind of step and the epochs, from 1 on, of each step."""
+        """Yield the stage, the kind and the epochs, counted from 1, of each step."""
         numbered = enumerate(self.history, 1)
         for (stage, step), rows in groupby(
             numbered, key=lambda pair: (pair[1]["stage"], pair[1]["step"])
@@ -247,7 +247,7 @@ class StageHistoryDisplay:
         self._name_stages(stages)
 
     def _name_stages(self, stages: dict[int, tuple[int, int]]) -> None:
-        """Write the stages above the axes, and draw a line where one begins."""
+        """Write the stages above the axes, and draw a line at the start of each."""
         middles = [np.mean(ends) for ends in stages.values()]
         top = self.ax_.secondary_xaxis("top")
         top.set_ticks(middles, [f"stage {stage}" for stage in stages])
@@ -261,7 +261,7 @@ class StageHistoryDisplay:
         lines, epochs = {}, np.arange(1, len(self.history) + 1)
         for place, name in enumerate(names):
             values = np.array([row.get(name, np.nan) for row in self.history], dtype=float)
-            look = place + len(self._step_looks())  # other colours than those of the steps
+            look = place + len(self._step_looks())  # colours differ from those of the steps
             (lines[name],) = ax.plot(
                 epochs,
                 values,

@@ -1,12 +1,12 @@
-"""What the displays have in common: matplotlib on demand, colours and shapes."""
+"""Common parts of the displays: matplotlib on demand, colours and markers."""
 
 from types import ModuleType
 
 __all__ = ["COLORS", "LINES", "MARKERS", "import_pyplot", "in_percent"]
 
-# The colours of M. Okabe and K. Ito, which colour-blind people can tell apart, with grey in the
-# place of black, and two of P. Tol's, so that ten classes differ in colour. There is one shape
-# less, so that 90 pairs of colour and shape come before any is repeated.
+# The colours of M. Okabe and K. Ito, which colour-blind people can distinguish, with grey instead
+# of black, and two of P. Tol's: ten colours for ten classes. With nine markers, 90 pairs of colour
+# and marker come before any is repeated.
 COLORS = (
     "#0072B2",
     "#D55E00",
@@ -24,12 +24,12 @@ LINES = ("-", "--", "-.", ":")
 
 
 def import_pyplot(caller: str) -> ModuleType:
-    """Import matplotlib's pyplot: not before something is drawn.
+    """Import matplotlib's pyplot, only when something is drawn.
 
     Parameters
     ----------
     caller : str
-        What needs it.
+        Name of the caller, for the error.
 
     Returns
     -------
@@ -51,14 +51,14 @@ def import_pyplot(caller: str) -> ModuleType:
 
 
 def in_percent(value: float, position: float | None = None) -> str:
-    """Write a fraction in percent, as matplotlib's axes ask for it.
+    """Write a fraction in percent, as a formatter of matplotlib's axes.
 
     Parameters
     ----------
     value : float
         The fraction.
     position : float, default=None
-        Of the tick; not used.
+        Position of the tick; not used.
 
     Returns
     -------

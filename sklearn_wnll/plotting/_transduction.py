@@ -122,7 +122,7 @@ class TransductionDisplay:
                 f"classes has shape {self.classes.shape}, but distributions has {u.shape[1]} "
                 "columns. Pass a name for each column, in their order."
             )
-        # LabelSpreading gives zeros where no label reaches a point.
+        # LabelSpreading returns zeros for points that no label reaches.
         some = u.any(axis=1) if reached is None else reached
         self.reached = _mask("reached", some, len(u))
         self.labeled = None if labeled is None else _mask("labeled", labeled, len(u))
@@ -296,7 +296,7 @@ class TransductionDisplay:
     def _embedded(
         cls, X: Rows, distributions: ArrayLike, embedding: ArrayLike | None, **kwargs: Any
     ) -> Self:
-        """Make a display of rows, whose places are found if they are not given."""
+        """Make a display of rows; find their places if there is no embedding."""
         names = None
         if embedding is None:
             embedding, names = embed(X)
@@ -361,7 +361,7 @@ class TransductionDisplay:
         return self
 
     def _scatter(self, rows: Indices, rgba: Floats, **kwargs: Any) -> "PathCollection":
-        """Draw some points in one collection, in which each has the shape of its class."""
+        """Draw some points as one collection, each with the marker of its class."""
         from matplotlib.markers import MarkerStyle
 
         x, y = self.embedding[rows].T
@@ -381,7 +381,7 @@ class TransductionDisplay:
             segments,
             colors="0.5",
             linewidths=0.5,
-            alpha=float(np.clip(2000 / max(1, len(edges)), 0.05, 0.5)),  # many let see through
+            alpha=float(np.clip(2000 / max(1, len(edges)), 0.05, 0.5)),  # many are transparent
             zorder=1,
             rasterized=True,
         )
@@ -389,7 +389,7 @@ class TransductionDisplay:
         return lines
 
     def _name_classes(self) -> "Legend":
-        """Make the legend: a point of each class, and what a mark means."""
+        """Make the legend: a point of each class, and the meaning of the marks."""
         from matplotlib.lines import Line2D
 
         handles = [
@@ -410,7 +410,7 @@ class TransductionDisplay:
 
 
 def _mask(name: str, values: ArrayLike, n: int) -> Mask:
-    """Check what tells for each point whether something is so."""
+    """Check a boolean mask over the points."""
     mask = np.asarray(values)
     if mask.shape != (n,) or mask.dtype != bool:
         raise ValueError(
@@ -429,7 +429,7 @@ def _marker(code: int) -> str:
 
 
 def _rgba(codes: Indices) -> Floats:
-    """Colours of points by their class, of shape (n, 4)."""
+    """Return the colours of points by class (n, 4)."""
     from matplotlib.colors import to_rgba_array
 
     return to_rgba_array(COLORS)[codes % len(COLORS)]

@@ -8,7 +8,7 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from scipy import sparse
 
-# What a few labels of random points are warned of.
+# Warnings that are issued for a few labels of random points.
 IGNORES_FEW_LABELS = [
     pytest.mark.filterwarnings(f"ignore::sklearn_wnll.exceptions.{name}Warning")
     for name in ("CollapsedClasses", "FewLabels", "SingleLabel", "UnreachedPoints")
@@ -16,13 +16,13 @@ IGNORES_FEW_LABELS = [
 
 
 def examples(n):
-    """Settings of a test that draws ``n`` cases with the profile "many", fewer with the others."""
+    """Settings of a test: ``n`` cases with the profile "many", fewer with the others."""
     share = settings.default.max_examples / settings.get_profile("many").max_examples
     return settings(max_examples=max(2, round(n * share)))
 
 
 def normal_classes(n, *, n_classes, n_features):
-    """Random rows of classes that lie around a center each, and their codes."""
+    """Random rows of classes, each around a center, and their codes."""
     rng = np.random.default_rng(0)
     centers = rng.normal(size=(n_classes, n_features))
     code = rng.integers(n_classes, size=n)
@@ -36,7 +36,7 @@ def sparse_rows(n, d, density, seed=0):
 
 
 class Cloud(NamedTuple):
-    """Points, their labels (-1 where there is none) and parameters of a classifier."""
+    """Points, their labels (-1 if unlabelled) and parameters of a classifier."""
 
     X: np.ndarray
     y: np.ndarray
@@ -83,7 +83,7 @@ def assert_distributions(u):
 
 
 def assert_consistent(model, cloud):
-    """Check that a model gives distributions, and that rows of its cloud keep value and label."""
+    """Check that a model returns distributions, and rows of its cloud keep value and label."""
     new = np.vstack([cloud.X[:4], cloud.X[:4] + 0.3])
     for mode in ("transductive", "inductive"):
         model.set_params(predict_mode=mode)

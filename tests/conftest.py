@@ -3,8 +3,8 @@ import sys
 from importlib.util import find_spec
 from pathlib import Path
 
-# The tests run in two processes, which would slow each other down with threads. Set before numpy
-# and torch are imported.
+# The tests run in two processes, whose threads would slow each other down. Set before numpy and
+# torch are imported.
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 import numpy as np
@@ -18,7 +18,7 @@ from sklearn_wnll.datasets import hide_labels
 collect_ignore = [] if find_spec("torch") and find_spec("skorch") else ["deep"]
 
 os.environ.setdefault("MPLBACKEND", "Agg")  # draw without a screen
-# Each run draws other cases, so that many runs see what one with the profile "many" does.
+# Each run draws different cases, so many runs cover as much as one with the profile "many".
 for name, n_cases in (("few", 20), ("default", 100), ("many", 200)):
     settings.register_profile(name, max_examples=n_cases, deadline=None)
 settings.load_profile("default")
@@ -26,7 +26,7 @@ settings.load_profile("default")
 
 @pytest.fixture(autouse=True)
 def _close_figures():
-    """Close the figures of a test that draws, which pyplot would keep."""
+    """Close the figures of a test, which pyplot would keep."""
     yield
     if "matplotlib.pyplot" in sys.modules:
         sys.modules["matplotlib.pyplot"].close("all")
@@ -34,28 +34,28 @@ def _close_figures():
 
 @pytest.fixture(scope="session")
 def digits():
-    """The 1,797 digits, their labels, and the labels of which 5 per class are left."""
+    """The 1,797 digits, their labels, and a copy of the labels with 5 kept per class."""
     X, y = load_digits(return_X_y=True)
     return X, y, hide_labels(y, 5, random_state=0)
 
 
 @pytest.fixture(scope="session")
 def few_digits(digits):
-    """600 digits, and their labels of which 10 per class are left."""
+    """600 digits, and their labels with 10 kept per class."""
     X, y, _ = digits
     return X[:600], hide_labels(y[:600], 10, random_state=0)
 
 
 @pytest.fixture(scope="session")
 def moons():
-    """200 points of two moons, and their labels of which 3 per class are left."""
+    """200 points of two moons, and their labels with 3 kept per class."""
     X, y = make_moons(200, noise=0.1, random_state=0)
     return X, y, hide_labels(y, 3, random_state=0)
 
 
 @pytest.fixture(scope="session")
 def jittered(digits):
-    """Digits, of which no two distances are equal."""
+    """Digits without any equal distances."""
     X, y, few = digits
     return X + 0.1 * np.random.default_rng(0).normal(size=X.shape), y, few
 

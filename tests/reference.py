@@ -1,4 +1,4 @@
-"""The method in a few dense lines, to hold the package to."""
+"""The method in a few dense lines, as a reference for the package."""
 
 import numpy as np
 from scipy import sparse
@@ -43,7 +43,7 @@ def weights_of_nearest(D, k, scale_neighbor):
 
 
 def dense_values(W, labeled, g, label_weight):
-    """Extend labels with one of the weights; return what the edges to each point count, too."""
+    """Extend labels with one of the weights; also return the factor on edges to each point."""
     if label_weight == "poisson":
         gamma = dense_poisson_weights(W, labeled)
         return dense_extension(gamma[:, None] * W * gamma, labeled, g, 1.0), gamma
@@ -64,9 +64,9 @@ def dense_extension(W, labeled, g, mu):
 def eliminate(T, excess, b):
     """Solve ``(diag(T 1 + excess) - T) x = b`` by an elimination that never subtracts.
 
-    Points are taken out of a random walk one by one, the walks through them kept; so the matrix
-    loses no digit, however little joins points. Where a part of it is singular, ``x`` is 0 at a
-    point of it. W. K. Grassmann, M. I. Taksar and D. P. Heyman, Operations Research 33 (1985).
+    Points are removed from a random walk one by one, keeping the walks through them; so the matrix
+    loses no digit, however weak the edges. On a singular part of it, ``x`` is 0 at one point.
+    W. K. Grassmann, M. I. Taksar and D. P. Heyman, Operations Research 33 (1985).
     """
     T, excess, x = T.copy(), excess.astype(float), b.astype(float)
     np.fill_diagonal(T, 0)
@@ -87,7 +87,7 @@ def eliminate(T, excess, b):
 def dense_poisson_weights(W, labeled):
     """Solve the Poisson equation in each component."""
     T = W + W.T
-    _, component = connected_components(sparse.csr_array(T))  # of a dense one, weak edges are lost
+    _, component = connected_components(sparse.csr_array(T))  # a dense one would lose weak edges
     gamma = np.ones(len(W))
     for number in np.unique(component):
         part = np.flatnonzero(component == number)

@@ -1,4 +1,4 @@
-"""The solver at its default tolerance: an entry is right to 1e-3, or a warning says that not."""
+"""The solver at its default tolerance: entries are right to 1e-3, or a warning is issued."""
 
 import tracemalloc
 import warnings
@@ -51,7 +51,7 @@ def test_predictions_keep_to_the_tolerance_too(label_weight):
 
 
 def path(n, first=1.0):
-    """A path, labelled at both ends; the first edge has a weight of its own."""
+    """A path, labelled at both ends; the weight of the first edge may differ."""
     W = sparse.diags_array(np.ones(n - 1), offsets=1, shape=(n, n)).tolil()
     W[0, 1] = first
     labeled = np.zeros(n, dtype=bool)
@@ -61,7 +61,7 @@ def path(n, first=1.0):
 
 @pytest.mark.parametrize("n", [50, 500, 3000, 9000])
 def test_a_long_way_to_the_labels_costs_iterations_and_no_accuracy(n):
-    # A residual of 1e-6 at each of n points may be an error of n^2 / 8 times as much.
+    # A residual of 1e-6 at each of n points may mean an error n^2 / 8 times as large.
     W, labeled = path(n)
     found = harmonic_extension(W, labeled, np.eye(2), np.full(2, 0.5), mu=1.0, max_iter=20_000)
     assert found.converged
@@ -79,7 +79,7 @@ def test_too_few_iterations_for_a_long_way_are_warned_of():
 @pytest.mark.parametrize("tie", [1e-12, 1e-9, 1e-6])
 @pytest.mark.parametrize("tol", [1e-6, 1e-9, 1e-12])
 def test_a_class_behind_weak_edges_spoils_no_other(tie, tol):
-    # A class whose right-hand side is tiny: its labels touch the others by one weak edge.
+    # A class with a tiny right-hand side: one weak edge ties its labels to the others.
     rng = np.random.default_rng(0)
     W = np.kron(np.eye(3), rng.uniform(0.1, 1, (20, 20)))
     W[19, 20] = W[39, 40] = tie
@@ -95,7 +95,7 @@ def test_a_class_behind_weak_edges_spoils_no_other(tie, tol):
 
 
 def test_beyond_the_rounding_the_best_iterate_is_kept():
-    # Asked for more than there is, an iteration ends up with residuals of any size.
+    # With an unreachable tolerance, an iteration may end with residuals of any size.
     rng = np.random.default_rng(0)
     T = sparse_rows(60, 60, 0.2)
     T.data = 10.0 ** rng.uniform(-8, 0, T.nnz)

@@ -39,7 +39,7 @@ def dense_gains(W, labeled, uncertainty, end=0.03):
 
 
 def covered(W, labeled, uncertainty, end=0.03):
-    """The uncertainty, weighted by degree, from which walks end at a labelled point."""
+    """The uncertainty, weighted by degree, of walks that end at a labelled point."""
     T = W + W.T
     step = T / T.sum(axis=1)[:, None] / (1 + end)
     step[labeled] = 0

@@ -51,7 +51,7 @@ def stop_at_step(function, number, error):
     """Call a function, and raise an error at one of its steps; return how many there were.
 
     A step is a call of a function of the package, or a line of the estimator. Generators are left
-    out: an error that a trace function raises when they go on passes by their ``finally``.
+    out: an error raised by a trace function when they resume skips their ``finally``.
     """
     count = 0
 
@@ -75,7 +75,7 @@ def stop_at_step(function, number, error):
 
 
 def answers(model):
-    """What the public methods of a fitted estimator say."""
+    """Results of the public methods of a fitted estimator."""
     one_graph = model.graph_ is not None
     return [ask(model) for name, ask in PUBLIC_METHODS.items() if one_graph or name[:2] != "su"]
 
@@ -93,7 +93,7 @@ def assert_not_fitted(model):
 
 
 def steps_of_a_fit(model):
-    """Some of the steps of a fit, and the last ones, in which the attributes are set."""
+    """Some of the steps of a fit, and the last ones, which set the attributes."""
     n_steps = stop_at_step(lambda: model.fit(*OTHER), None, None)
     assert n_steps > 200
     return [*random.Random(0).sample(range(1, n_steps - 15), 25), *range(n_steps - 15, n_steps)]
@@ -115,7 +115,7 @@ def test_a_refit_that_ends_at_any_step_leaves_the_estimator_as_it_was(params):
 @pytest.mark.parametrize("params", CONFIGURATIONS.values(), ids=CONFIGURATIONS)
 def test_a_first_fit_that_ends_at_any_step_leaves_the_estimator_unfitted(params):
     model = WNLLClassifier(**params)
-    clone(model).fit(*OTHER)  # what is made once is not counted
+    clone(model).fit(*OTHER)  # computations done only once are not counted
     for step in steps_of_a_fit(clone(model)):
         error = [KeyboardInterrupt, ValueError][step % 2]
         with pytest.raises(error, match="stopped"):
@@ -129,7 +129,7 @@ def test_a_refit_keeps_nothing_that_only_the_earlier_fit_set():
 
 
 class Interrupts(KNeighborsTransformer):
-    """Neighbours during whose search the user presses Ctrl-C."""
+    """A neighbour search during which the user presses Ctrl-C."""
 
     def fit_transform(self, X, y=None):
         signal.raise_signal(signal.SIGINT)

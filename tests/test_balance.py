@@ -68,7 +68,7 @@ def test_without_masses_the_weight_falls_from_the_papers_as_labels_become_many(e
 
 @st.composite
 def label_masses(draw):
-    """Draw masses of labelled points, their classes, and how many rows are not labelled."""
+    """Draw masses of labelled points, their classes, and the number of unlabelled rows."""
     rng = np.random.default_rng(draw(st.integers(0, 2**32 - 1)))
     counts = rng.integers(1, draw(st.sampled_from([2, 4, 30])), draw(st.integers(2, 6)))
     codes = np.repeat(np.arange(len(counts)), counts)
@@ -111,7 +111,7 @@ def test_no_mass_at_all_is_no_fault(n_rows):
 
 @st.composite
 def problems(draw):
-    """Draw the weights of a graph, and labelled points of one of up to two components."""
+    """Draw the weights of a graph of one or two components, and labelled points of one of them."""
     rng = np.random.default_rng(draw(st.integers(0, 2**32 - 1)))
     X = rng.normal(size=(draw(st.integers(12, 50)), 2))
     X[::2] += draw(st.sampled_from([0.0, 1e3]))
@@ -177,7 +177,7 @@ def test_the_order_of_rows_and_the_scale_of_features_change_nothing(cloud, seed,
 @quick
 @given(adaptive, st.sampled_from([None, 12]))
 def test_it_is_the_weight_that_it_stands_for_times_class_factors(cloud, size):
-    # New points that join would change the weight.
+    # New points joining the graph would change the weight.
     options = {"template_size": size, "random_state": 0, "predict_mode": "inductive"}
     model = fitted(cloud, **options)
     new = np.vstack([cloud.X[:5], cloud.X[:5] + 0.3])
@@ -186,7 +186,7 @@ def test_it_is_the_weight_that_it_stands_for_times_class_factors(cloud, size):
         weight = adaptive_weight(counts[counts > 0], len(cloud.X), (cloud.y < 0).sum())
         plain = fitted(cloud, label_weight=weight, predict_mode="inductive")
         expected = plain.predict_proba(new)
-        if model._answer.class_factors is not None:  # there are rows without a label
+        if model._answer.class_factors is not None:  # if there are unlabelled rows
             expected = apply_class_factors(expected, model._answer.class_factors)
         reached = plain._distributions(new)[1]
         expected[~reached] = plain.predict_proba(new)[~reached]

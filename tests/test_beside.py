@@ -1,4 +1,4 @@
-"""A classifier beside the graph: what it may change, and what it must not."""
+"""A classifier beside the graph: its allowed and forbidden effects."""
 
 import pickle
 
@@ -124,7 +124,7 @@ def test_the_fitted_classifier_can_be_served_alone(digits, estimator):
 
 
 class Recorder(GaussianNB):
-    """Keep what was learned from: the weight of each class."""
+    """Record the weight of each class in training."""
 
     def fit(self, X, y, sample_weight=None):
         self.totals_ = np.bincount(y, sample_weight)

@@ -1,4 +1,4 @@
-"""What a user may import, and that nothing else is used where users look."""
+"""The names a user may import: nothing else is used where users look."""
 
 import ast
 import pkgutil
@@ -40,13 +40,13 @@ def module_names():
 
 
 def documented_names():
-    """Names in the reference, in full."""
+    """Full names in the reference."""
     page = (ROOT / "docs" / "api" / "index.md").read_text()
     return {f"sklearn_wnll.{name}" for name in re.findall(r"^   ([\w.]+)$", page, re.MULTILINE)}
 
 
 def imported_names(path):
-    """What a script imports from the package: modules, and names in them."""
+    """A script's imports from the package: modules, and names in them."""
     for node in ast.walk(ast.parse(path.read_text())):
         if isinstance(node, ast.Import):
             yield from (alias.name for alias in node.names)
@@ -101,7 +101,7 @@ def test_no_example_imports_what_is_not_public(path):
 
 def test_no_page_imports_what_is_not_public():
     for page in [ROOT / "README.md", *(ROOT / "docs").rglob("*.md")]:
-        # Notes say how parts of the method were measured, one by one.
+        # Notes describe measurements of single parts of the method.
         if {"_build", "generated", "notes"} & {*page.parts}:
             continue
         modules = re.findall(r"(?:from|import) (sklearn_wnll[\w.]*)", page.read_text())

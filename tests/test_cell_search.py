@@ -45,7 +45,7 @@ def test_all_cells_together_hold_the_nearest_points(n, d, k, seed):
     assert ((found < 0).sum(axis=1) == max(0, k - n)).all()
     found = found[:, max(0, k - n) :]
     assert (np.diff(found, axis=1) > 0).all()
-    # Single precision may take one of two points for the other that are nearly as near.
+    # Single precision may swap two points at nearly equal distances.
     distances = np.sort(np.linalg.norm(queries[:, None] - points[found], axis=2), axis=1)
     exact = ExactSearch("euclidean").fit(points).query(queries, min(k, n)).distances
     np.testing.assert_allclose(distances**2, exact**2, atol=1e-5)
@@ -62,7 +62,7 @@ def test_all_cells_together_hold_the_points_whose_radius_reaches_a_query(n, d, s
     reached[query, point] = True
     margin = radius**2 - ((queries[:, None] - points) ** 2).sum(axis=2)
     assert len(query) == reached.sum()
-    assert (margin[reached] > -1e-5).all()  # what single precision may confuse
+    assert (margin[reached] > -1e-5).all()  # up to single precision
     assert (margin[~reached] < 1e-5).all()
 
 
@@ -146,7 +146,7 @@ def test_new_points_may_be_few_or_many_or_searched_in_cells(monkeypatch):
 
 
 def test_cells_with_too_few_points_are_made_up_for():
-    # Each cluster is a cell of its own, the only one that is searched. The last holds too few.
+    # Each cluster is one cell, the only one searched for its points. The last holds too few.
     rng = np.random.default_rng(0)
     cluster = np.repeat([0, 1, 2], [500, 450, 50])
     X = np.array([[0.0], [1e2], [1e4]])[cluster] + rng.normal(size=(1000, 3))

@@ -22,7 +22,7 @@ pytestmark = [
     pytest.mark.filterwarnings("ignore::sklearn_wnll.exceptions.UnreachedPointsWarning"),
 ]
 quick, moderate = examples(12), examples(60)
-# The part of each class that is left of the digits.
+# The fraction of each class of the digits that is kept.
 PARTS = np.array([0.08, 0.15, 0.25, 0.4, 0.6, 0.8, 1, 1, 1, 1])
 
 
@@ -33,7 +33,7 @@ def test_scikit_learn_checks(estimator, check):
 
 @st.composite
 def counts_of_classes(draw):
-    """Draw how often classes are walked to, predicted, and predicted of held-out labels."""
+    """Draw counts of classes: walked to, predicted, and predicted for held-out labels."""
     rng = np.random.default_rng(draw(st.integers(0, 2**32 - 1)))
     n_classes = draw(st.integers(2, 8))
     counts = np.full(n_classes, float(draw(st.integers(3, 20))))
@@ -144,7 +144,7 @@ def test_balanced_classes_stay_balanced(digits, seed):
 
 
 def uneven(digits, seed):
-    """A part of the digits with classes of 1 to 16 %, and ten labels of each."""
+    """A subset of the digits with classes of 1 to 16 %, and ten labels per class."""
     X, y, _ = digits
     rng = np.random.default_rng(seed)
     keep = rng.random(len(y)) < PARTS[rng.permutation(10)][y]

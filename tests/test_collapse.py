@@ -1,4 +1,4 @@
-"""One class that swallows the others is not passed over in silence, and frequent ones are."""
+"""A warning is issued if one class swallows the others, but not for frequent classes."""
 
 import warnings
 

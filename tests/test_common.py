@@ -17,12 +17,12 @@ VARIANTS = [
     WNLLClassifier(metric="canberra"),
     WNLLClassifier(metric="precomputed"),
 ]
-# Of sparse rows, these search with pynndescent, which compiles.
+# For sparse rows, these search with pynndescent, which compiles.
 APPROXIMATE = [
     WNLLClassifier(neighbors="approximate"),
     WNLLClassifier(neighbors="approximate", predict_mode="inductive"),
 ]
-# The checks fit a few rows, in parts that no label reaches, with labels -1 and 1.
+# The checks fit a few rows, some of them not reached by labels, and use the labels -1 and 1.
 pytestmark = [
     pytest.mark.filterwarnings("ignore::sklearn_wnll.exceptions.FewLabelsWarning"),
     pytest.mark.filterwarnings("ignore::sklearn_wnll.exceptions.UnreachedPointsWarning"),

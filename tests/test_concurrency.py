@@ -1,4 +1,4 @@
-"""What is fitted is only read: by predictions, by threads and by jobs, with one result for all."""
+"""Predictions, threads and jobs only read the fitted state, and all find the same result."""
 
 import os
 import pickle
@@ -39,7 +39,7 @@ CONFIGURATIONS = {
 
 
 def fitted_and_queries(name, digits):
-    """A fitted estimator, and rows of which some are fitted and others are not."""
+    """A fitted estimator, and rows, some of them fitted."""
     n = 700 if "cells" in name else 300
     X, y = digits[0][: n + 40], hide_labels(digits[1][:n], 5, random_state=0)
     if name == "precomputed":
@@ -51,7 +51,7 @@ def fitted_and_queries(name, digits):
 
 
 def ask(model, X):
-    """Ask all the public methods."""
+    """Call all public methods."""
     answers = [model.predict(X), model.predict_proba(X), model.certainty(X)]
     answers.append(model.score(X, np.arange(X.shape[0]) % 10))
     if model.graph_ is not None:
@@ -83,7 +83,7 @@ def test_eight_threads_that_ask_one_estimator_get_what_one_gets(digits, name, mo
     model, X = fitted_and_queries(name, digits)
     parts = [X[start::8] for start in range(8)]
     alone = [model.set_params(predict_mode=mode).predict_proba(part) for part in parts]
-    shared, start = pickle.loads(pickle.dumps(model)), threading.Barrier(8)  # nothing is made yet
+    shared, start = pickle.loads(pickle.dumps(model)), threading.Barrier(8)  # no lazy values yet
 
     def together(part):
         start.wait()
@@ -126,7 +126,7 @@ def test_parameters_of_prediction_take_effect_after_fit(digits, params):
 
 
 class NotesThreads(KNeighborsTransformer):
-    """Notes in which threads it searches."""
+    """Records the threads that it searches in."""
 
     seen: set = set()  # noqa: RUF012
 
@@ -161,7 +161,7 @@ def results(model, X, y):
 
 @pytest.fixture
 def templates(digits):
-    """Rows, labels, an estimator that deals them to templates and batches, and its results."""
+    """Rows, labels, an estimator with templates and batches, and its results."""
     X, y = digits[0][:400], hide_labels(digits[1][:400], 5, random_state=0)
     model = WNLLClassifier(template_size=150, query_size=15, random_state=0)
     return X, y, model, results(model, X, y)
@@ -182,7 +182,7 @@ def test_results_are_the_same_on_every_backend_of_joblib(templates, backend):
 
 
 def blobs(n):
-    """So many rows that search and solver spread them over threads."""
+    """Enough rows for search and solver to use several threads."""
     X, y = make_blobs(n, centers=4, cluster_std=3, random_state=0)
     return X, hide_labels(y, 20, random_state=0)
 

@@ -1,4 +1,4 @@
-"""Every search, metric, weight and solver, and the torch layer, against the dense reference."""
+"""Every search, metric, weight and solver, and the torch layer, match the dense reference."""
 
 from contextlib import contextmanager, nullcontext
 from itertools import product
@@ -41,7 +41,7 @@ WEIGHTS = "wnll", "laplace", "poisson", 0.01, 7.0, 1e4
 
 @contextmanager
 def as_if_many_points():
-    """Let the solver grow clusters and work in blocks, as it does from thousands of points on."""
+    """Let the solver grow clusters and work in blocks, as it does with thousands of points."""
     with (
         mock.patch.multiple(deflation, _FEW_POINTS=10, _CLUSTER_SIZE=5),
         mock.patch.object(conjugate_gradient, "_BLOCK_ROWS", 7),
@@ -65,9 +65,9 @@ CASES = [
 
 
 def rows_and_labels(search, metric):
-    """Random rows, some of them equal with different labels, and new ones."""
+    """Random rows, some of them equal but with different labels, and new rows."""
     rng = np.random.default_rng(0)
-    # Of groups far apart, cells lose no neighbours.
+    # If groups are far apart, cells lose no neighbours.
     n_groups, size = (3, 60) if search == "cells" else (1, 50)
     d = {"haversine": 2, **dict.fromkeys(OF_TRUTH_VALUES, 40)}.get(metric, 9)
     X = np.abs(rng.normal(size=(n_groups * size, d)))
@@ -103,7 +103,7 @@ def test_every_search_metric_weight_and_solver_agrees_with_the_dense_reference(
     search, metric, label_weight, solver
 ):
     X, y, new = rows_and_labels(search, metric)
-    # Where many distances are equal, all points are neighbours: it is clear which are nearest.
+    # If many distances are equal, let all points be neighbours, so the nearest are unambiguous.
     k = 500 if metric in ("hamming", *OF_TRUTH_VALUES) else 9
     values, *predicted = expected(X, y, new, label_weight, k, (k + 1) // 2, metric)
     params = {
@@ -148,7 +148,7 @@ def test_any_cloud_agrees_with_the_dense_reference(cloud, solver):
 
 @st.composite
 def graphs(draw):
-    """Draw two clouds, which are two components where they are far apart, and soft labels."""
+    """Draw two clouds, which are two components if far apart, and soft labels."""
     rng = np.random.default_rng(draw(st.integers(0, 2**32 - 1)))
     X = rng.normal(size=(draw(st.integers(12, 60)), 2))
     X[::2] += draw(st.sampled_from([1.0, 1e3]))

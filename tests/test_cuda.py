@@ -9,7 +9,7 @@ torch = pytest.importorskip("torch", reason="needs the extra [deep]")
 if not torch.cuda.is_available():
     pytest.skip("needs a CUDA device", allow_module_level=True)
 
-# cuBLAS repeats its sums only with this; it is read when it first starts.
+# cuBLAS is deterministic only with this, which is read when it first starts.
 os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
 
 from sklearn_wnll.deep import wnll_interpolate  # noqa: E402
@@ -23,7 +23,7 @@ def _deterministic():
 
 
 def cloud(seed, n_template=30, n_query=60, gap=0.0, device="cuda"):
-    """Random points of which two groups lie a gap apart, and soft targets."""
+    """Random points in two groups, a gap apart, and soft targets."""
     rng = np.random.default_rng(seed)
     X = rng.normal(size=(n_template + n_query, 3))
     X[n_template + n_query // 2 :, 0] += gap

@@ -1,4 +1,4 @@
-"""scikit-learn's meta-estimators, which take the marker for a class, and the pool that cures it."""
+"""scikit-learn's meta-estimators take the marker for a class; a pool avoids that."""
 
 import re
 from pathlib import Path
@@ -113,7 +113,7 @@ def test_a_selector_of_features_passes_the_marker_on():
 @pytest.mark.filterwarnings("ignore::sklearn_wnll.exceptions.AmbiguousLabelsWarning")
 @pytest.mark.parametrize("make", WITH_A_POOL.values(), ids=WITH_A_POOL)
 def test_these_take_the_marker_for_a_class(make):
-    # What the pool is for.
+    # This is the purpose of the pool.
     assert -1 in make(WNLLClassifier()).fit(X, FEW).classes_
 
 

@@ -1,4 +1,4 @@
-"""Before the first label: which rows are suggested where nothing is known."""
+"""Rows suggested before the first label."""
 
 import numpy as np
 import pytest

@@ -33,7 +33,7 @@ def test_each_script_has_its_pictures_and_the_day(name):
     assert ours == {f"{name}_{number}.png" for number in range(1, n_pictures + 1)}
     assert ours
     assert re.fullmatch(r"\d{4}-\d\d-\d\d", stored["day"])
-    # A cell is at most a text and its code; the first block is the text at the top.
+    # A cell is a text, its code, or both; the first block is the text at the top.
     n_cells = len(_BLOCK.findall(SCRIPTS[name].read_text()))
     assert max(map(int, stored["blocks"])) <= 1 + 2 * n_cells
 

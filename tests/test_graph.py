@@ -60,7 +60,7 @@ def test_weights_of_queries_agree_with_dense_reference(cloud):
 
 
 def float32_rows(seed, offset, exponent, kind):
-    """Distinct rows in single precision; in clusters, whose distances are small beside the rest."""
+    """Distinct rows in single precision; or in clusters with comparatively small distances."""
     rng = np.random.default_rng(seed)
     X = rng.normal(size=(60, 4))
     if kind == "clusters":
@@ -72,7 +72,7 @@ def float32_rows(seed, offset, exponent, kind):
 
 
 def exact_weights(new, X, metric, k=8, scale_neighbor=4):
-    """The dense reference, of rows that double precision holds without an error."""
+    """The dense reference, for rows that double precision holds exactly."""
     new, X = new.astype(np.float64), X.astype(np.float64)
     if metric != "cosine":
         return dense_query_weights(new, X, k, scale_neighbor, metric)
@@ -91,14 +91,14 @@ def exact_weights(new, X, metric, k=8, scale_neighbor=4):
 )
 def test_single_precision_dense_and_sparse_loses_nothing(seed, offset, exponent, kind, metric):
     if metric == "cosine":
-        offset = min(offset, 30)  # beyond it angles are as small as the rounding of the rows
+        offset = min(offset, 30)  # beyond it, angles are as small as the rows' rounding
     X = float32_rows(seed, offset, exponent, kind)
     assume(len(X) > 30)
     expected = np.sort(exact_weights(X[-10:], X[:-10], metric), axis=1)
     for make in (np.asarray, sparse.csr_array):
         _, graph = feature_points_and_graph(make(X[:-10]), 8, 4, metric)
         weights = np.sort(graph.query_weights(make(X[-10:])).toarray(), axis=1)
-        # Equally near neighbours may be any of them, so the weights are compared in order.
+        # Any of several equally near neighbours may be listed, so sorted weights are compared.
         np.testing.assert_allclose(weights, expected, atol=2e-6)
 
 

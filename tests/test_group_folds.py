@@ -40,7 +40,7 @@ class LearnsNothing(ClassifierMixin, BaseEstimator):
 
 
 class ScoresGroups(LearnsNothing):
-    """Scores the test part by its groups (the last column), none of whose labels it has seen."""
+    """Scores by the number of groups (last column), whose labels it must not have seen."""
 
     def fit(self, X, y):
         self.groups_ = set(X[np.asarray(y) != -1, -1])
@@ -97,7 +97,7 @@ def test_groups_are_routed_to_the_splitter_with_and_without_metadata_routing(
     X, y = few_digits
     groups = np.arange(len(y)) % 4
     given = {"groups": kind(groups)}
-    # Its score is the number of groups whose labels it was not shown.
+    # Its score is the number of groups whose labels it has not seen.
     model = ScoresGroups()
     X = np.column_stack([X, groups])
     with sklearn.config_context(enable_metadata_routing=routing):
@@ -123,7 +123,7 @@ def test_groups_are_routed_through_a_search_in_a_cross_validation(few_digits):
 
 
 class OwnSplitter:
-    """A splitter that is not derived from scikit-learn's, which says nothing of its requests."""
+    """A splitter not derived from scikit-learn's, without metadata requests."""
 
     def split(self, X, y, groups=None):
         yield from LeaveOneGroupOut().split(X, y, groups)

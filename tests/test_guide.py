@@ -1,4 +1,4 @@
-"""The guide names what the package says."""
+"""The guide quotes the package's messages."""
 
 import ast
 import re

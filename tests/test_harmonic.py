@@ -59,14 +59,14 @@ def test_system_is_a_symmetric_m_matrix_that_keeps_constants(n, seed, mu):
     dense = A.toarray()
     np.testing.assert_allclose(dense, dense.T, atol=1e-12)
     assert (dense[~np.eye(len(dense), dtype=bool)] <= 0).all()
-    # u = 1 solves the system of g = 1: what flows out of the unknowns flows to the labels.
+    # u = 1 solves the system for g = 1: the flow out of the unknowns goes to the labels.
     np.testing.assert_allclose(dense.sum(axis=1), B.sum(axis=1), atol=1e-9 * mu)
 
 
 @examples(50)
 @given(st.integers(10, 60), st.integers(0, 2**32 - 1), st.sampled_from([0.3, 1.0, 7.0, 1e4]))
 def test_the_solution_itself_obeys_the_maximum_principle(n, seed, mu):
-    # harmonic_extension cuts off what is beyond it: here nothing is cut off.
+    # harmonic_extension cuts off values outside: here nothing is cut off.
     W, labeled, g = problem(n, seed)
     W = sparse.csr_array(W)
     assume(reached_points(components(W), labeled).all())
@@ -78,7 +78,7 @@ def test_the_solution_itself_obeys_the_maximum_principle(n, seed, mu):
 
 
 def chain_of_clusters(weak, seed=0):
-    """Three cliques of ten, joined in a chain by edges of one weak weight; the first has labels."""
+    """Three cliques of ten, joined in a chain by equally weak edges; the first has labels."""
     rng = np.random.default_rng(seed)
     W = np.kron(np.eye(3), np.ones((10, 10))) * rng.uniform(0.5, 1, size=(30, 30))
     np.fill_diagonal(W, 0)

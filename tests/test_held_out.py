@@ -1,4 +1,4 @@
-"""Labels that are taken away: what the graph says of their rows, and how well it does."""
+"""Held-out labels: predictions for their rows, and their accuracy."""
 
 import numpy as np
 import pytest
@@ -38,7 +38,7 @@ def test_folds_of_one_label_each_equal_the_dense_leave_one_out(cloud):
         others = labeled & (np.arange(len(labeled)) != row)
         g = np.eye(len(model.classes_))[codes[others]]
         u = dense_values(W, others, g, cloud.params["label_weight"])[0][row]
-        # Where no label reaches the row, it is the frequencies of the others.
+        # If no label reaches the row, these are the frequencies of the others.
         expected = u if u.sum() > 0.5 else g.mean(axis=0)
         np.testing.assert_allclose(model.held_out_distributions_[row], expected, atol=1e-8)
 
@@ -55,7 +55,7 @@ def test_a_held_out_row_has_what_a_fit_without_its_fold_would_find(cloud, prior,
     for number in range(2):
         left, away = cloud.y.copy(), labeled[fold[labeled] == number]
         left[away] = -1
-        # A class that has lost all its labels would be unknown to that fit.
+        # A class without any label left would be unknown to that fit.
         assume(set(left) == set(cloud.y) | {-1})
         other = WNLLClassifier(**{**cloud.params, "class_prior": prior}).fit(cloud.X, left)
         np.testing.assert_allclose(
@@ -86,7 +86,7 @@ def test_renaming_the_classes_permutes_what_is_held_out(cloud, n_folds):
     one, two = (fit(each, held_out=n_folds) for each in (cloud, renamed))
     order = np.searchsorted(two.classes_, names[one.classes_])
     largest = np.sort(one.held_out_distributions_[cloud.y >= 0], axis=1)[:, -2:]
-    if (np.diff(largest) > 1e-7).all():  # of equal ones, that of the first class wins
+    if (np.diff(largest) > 1e-7).all():  # in a tie, the first class wins
         assert one.held_out_score_ == two.held_out_score_
     np.testing.assert_allclose(
         one.held_out_distributions_, two.held_out_distributions_[:, order], atol=1e-8

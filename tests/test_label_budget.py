@@ -1,4 +1,4 @@
-"""Accuracy against the number of labels: what is drawn is what a direct computation gives."""
+"""Accuracy against the number of labels: the drawing matches a direct computation."""
 
 import matplotlib.pyplot as plt
 import numpy as np
@@ -126,7 +126,7 @@ def test_frames_and_pipelines_are_taken(moons):
 
 
 class LinearHead(WNLLClassifier):
-    """Predicts something else than its transduction, as the other head of a network does."""
+    """Predicts differently from its transduction, like the other head of a network."""
 
     def predict(self, X):
         return np.zeros(len(X), dtype=int)

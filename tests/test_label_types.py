@@ -1,4 +1,4 @@
-"""The type of a label is kept, whatever holds it and whatever marks the other rows."""
+"""The type of a label is kept, whatever its container and the marker of the other rows."""
 
 import datetime
 import enum
@@ -182,7 +182,7 @@ def test_numpys_strings_of_any_length_with_their_missing_value(missing):
 
 
 class OfArrow:
-    """As an array of Arrow: numpy makes floats of it."""
+    """Like an Arrow array: numpy turns it into floats."""
 
     def to_pylist(self):
         return [2**53, None, 2**53 + 1]
@@ -340,7 +340,7 @@ def test_a_network_keeps_the_type_of_labels_and_refuses_a_masked_x():
         model.predict(masked)
     with pytest.raises(ValueError, match="X is masked in 2 entries"):
         clone(model).fit([*masked, *masked], [*y, *y])
-    # The codes of the classes, of which one is frequent, are nobody's labels.
+    # The codes of the classes, with one of them frequent, are not a user's labels.
     frequent = np.repeat([0, 1, 2], [56, 2, 2])
     clone(model).set_params(unlabeled=None).fit(np.arange(60)[:, None] % 7, frequent)
 

@@ -1,4 +1,4 @@
-"""A labelling session in a picture: what is drawn is what the rounds were."""
+"""A picture of a labelling session: the drawing shows the rounds."""
 
 import json
 import sys
@@ -218,7 +218,7 @@ def test_equal_rows_are_one_point_of_the_gain(moons):
     X, _, few = moons
     once = WNLLClassifier(10).fit(X, few)
     twice = WNLLClassifier(10).fit(np.concatenate([X[60:], X]), np.append(few[60:], few))
-    # The order of the points is another one, and the label weight that of more rows.
+    # The points are in another order, and the label weight is that of more rows.
     gains = [
         LabelingDisplay().add(model, y).history[0]["gain"]
         for model, y in ((once, few), (twice, np.append(few[60:], few)))

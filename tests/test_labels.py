@@ -265,7 +265,7 @@ def test_several_markers_are_refused_with_a_cure_that_works(y, markers, hidden):
 
 
 def column_of(counts):
-    """Labels of classes that are so frequent."""
+    """Labels of classes with the given counts."""
     return np.repeat(np.arange(len(counts)), counts)
 
 

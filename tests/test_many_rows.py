@@ -1,4 +1,4 @@
-"""Many rows take little memory, and no loop of Python."""
+"""Many rows take little memory, and no Python loop."""
 
 import itertools
 import re
@@ -24,7 +24,7 @@ pytestmark = pytest.mark.filterwarnings("ignore::sklearn_wnll.exceptions.FewLabe
 
 @contextmanager
 def traced_memory():
-    """Give what tells the largest memory so far."""
+    """Yield a function that returns the largest memory so far."""
     tracemalloc.start()
     try:
         yield lambda: tracemalloc.get_traced_memory()[1]
@@ -36,7 +36,7 @@ def traced_memory():
 def test_many_rows_of_few_labels_take_little_memory_and_show_progress(
     neighbors, capsys, monkeypatch
 ):
-    # 15 features of very different size, and 51 times as many labels of one class.
+    # 15 features of very different sizes, and one class with 51 times as many labels.
     X, y = make_blobs(20_000, 15, centers=2, cluster_std=8, random_state=0)
     X = (X * np.logspace(0, 4, 15)).astype(np.float32)
     few = np.full(len(y), -1)
@@ -60,7 +60,7 @@ def test_many_rows_of_few_labels_take_little_memory_and_show_progress(
 
 
 def lines_run(function):
-    """How many lines of the package a call runs."""
+    """Count the lines of the package that a call runs."""
     root, count = str(Path(sklearn_wnll.__file__).parent), 0
 
     def count_lines(frame, event, arg):
@@ -91,7 +91,7 @@ def test_no_line_of_python_runs_for_each_row(neighbors, mode):
         with threads(1):
             fit = lines_run(lambda model=model, n=n: model.fit(X[:n], y[:n]))
             counts.append([fit, lines_run(lambda model=model, n=n: model.predict(X[-n // 4 :]))])
-    # Blocks and cells have lines of their own, of hundreds of rows each.
+    # Each block and cell, of hundreds of rows, runs some lines.
     grown = np.subtract(counts[1], counts[0])
     assert (grown < 3 * 7000).all(), counts
     assert (np.array(counts) > 100).all()

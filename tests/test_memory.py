@@ -27,7 +27,7 @@ APPROXIMATE = "euclidean", "cosine", "correlation"
 
 
 def rows(metric, kind, dtype):
-    """Rows of which no two are equal, all of them fit for the metric."""
+    """Distinct rows, valid for the metric."""
     X = np.random.default_rng(0).random((60, 30))
     X *= np.random.default_rng(1).random(X.shape) < 0.5
     if metric == "haversine":
@@ -176,7 +176,7 @@ def test_attributes_that_are_overwritten_change_no_prediction():
 
 
 class Holder:
-    """A container that hands out the array that it holds."""
+    """A container that returns its own array."""
 
     def __init__(self, array):
         self.array, self.shape = array, array.shape

@@ -1,4 +1,4 @@
-"""The method on real data, against what is known of it."""
+"""The method on real data, compared with known results."""
 
 import numpy as np
 import pytest

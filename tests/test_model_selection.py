@@ -64,7 +64,7 @@ def test_any_marker_will_do(y, unlabeled):
 
 
 class NotesItsTest(ClassifierMixin, BaseEstimator):
-    """Notes what it is fitted with and scored on."""
+    """Records the data of its fits and scores."""
 
     seen: list = []  # noqa: RUF012
 
@@ -147,7 +147,7 @@ def test_estimators_that_take_unlabelled_rows_are_scored_well(few_digits, estima
         estimator = short_training()
     scores = cross_val_score(estimator, few_digits[0] / 16, few_digits[1], cv=LabeledFold(2))
     assert scores.mean() > 0.7
-    # A scorer that does not know of unlabelled rows agrees: it sees none.
+    # A scorer that does not know about unlabelled rows agrees, because it sees none.
     again = cross_val_score(
         estimator, few_digits[0] / 16, few_digits[1], cv=LabeledFold(2), scoring="accuracy"
     )
@@ -155,7 +155,7 @@ def test_estimators_that_take_unlabelled_rows_are_scored_well(few_digits, estima
 
 
 def test_plain_folds_score_the_marker_as_a_class(few_digits):
-    # What LabeledFold is for: LabelSpreading never predicts the marker.
+    # The purpose of LabeledFold: LabelSpreading never predicts the marker.
     plain = cross_val_score(LabelSpreading(kernel="knn"), *few_digits, cv=3)
     cured = cross_val_score(LabelSpreading(kernel="knn"), *few_digits, cv=LabeledFold(3))
     assert plain.mean() < 0.2 < 0.7 < cured.mean()

@@ -82,7 +82,7 @@ def test_points_at_distance_zero_are_merged_through_chains(make):
         D[i, j] = D[j, i] = 0
     np.fill_diagonal(D, 0)
     D[[2, 4], [4, 2]] = 5.0
-    D[[3, 2], [2, 3]] = 7.0  # of the distances from 2 to the group, the smallest counts
+    D[[3, 2], [2, 3]] = 7.0  # the smallest distance from 2 to the group counts
     graph = D
     if make is sparse.csr_array:
         rows, columns = np.indices(D.shape).reshape(2, -1)

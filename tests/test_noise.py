@@ -1,4 +1,4 @@
-"""Labels of which some are wrong: soft clamping, and suspects."""
+"""Wrong labels: soft clamping, and suspects."""
 
 import numpy as np
 import pytest
@@ -29,7 +29,7 @@ def fit(cloud, **params):
 
 
 def with_errors(y, n_per_class, part=0.2, seed=0):
-    """Labels of which few are left, and the rows of those that are made wrong."""
+    """A few labels, and the rows where they are made wrong."""
     few = hide_labels(y, n_per_class, random_state=seed)
     labeled, rng = np.flatnonzero(few >= 0), np.random.default_rng(seed)
     wrong = rng.choice(labeled, round(part * len(labeled)), replace=False)
@@ -150,7 +150,7 @@ def test_auto_finds_how_many_labels_are_wrong_and_repairs_most(digits, n_per_cla
     assert (soft.transduction_ == y)[hidden].mean() > (hard.transduction_ == y)[hidden].mean()
     assert (soft.transduction_ == y)[labeled].mean() > 0.8
     assert (soft.transduction_ == y)[wrong].mean() > 0.5
-    assert soft.score(X[labeled], few[labeled]) < 1  # it says of some labels that they are wrong
+    assert soft.score(X[labeled], few[labeled]) < 1  # it contradicts some labels
     np.testing.assert_array_equal(hard.transduction_[labeled], few[labeled])
 
 

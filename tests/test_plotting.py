@@ -1,4 +1,4 @@
-"""Fitted points in the plane: what is drawn is what was computed."""
+"""Fitted points in the plane: the drawing shows the computed values."""
 
 import subprocess
 import sys

@@ -32,7 +32,7 @@ def test_equal_rows_are_grouped_as_numpy_groups_them(n, d, seed, use_sparse):
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
 @pytest.mark.parametrize("use_sparse", [False, True])
 def test_keys_of_many_small_integers_do_not_collide(dtype, use_sparse):
-    # Small integers leave most bits of a float zero, which a weak hash would not survive.
+    # Small integers leave most bits of a float zero, which would defeat a weak hash.
     X = np.indices((30, 30, 30)).reshape(3, -1).T.astype(dtype)
     keys = row_keys(sparse.csr_array(X) if use_sparse else X)
     index = RowIndex(keys)
@@ -135,7 +135,7 @@ def test_many_equal_radii_do_not_press_the_rest_beyond_reach():
     assert len(np.unique(points, axis=0)) == 120
 
 
-# Angles, of which haversine measures distances, have no scale.
+# The angles that haversine takes have no scale.
 @pytest.mark.parametrize("metric", sorted(set(METRICS) - {"haversine"}))
 @pytest.mark.parametrize("scale", [1e-38, 1e38])
 def test_float32_near_its_limits_has_finite_distances(metric, scale):

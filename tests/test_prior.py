@@ -44,7 +44,7 @@ def test_factors_are_moderate_however_certain_or_few_the_rows_are(n, seed):
 
 
 def imbalanced(seed=0):
-    """Digits of which zeros to fours are five times as frequent; three of each are labelled."""
+    """Digits where 0 to 4 are five times as frequent as 5 to 9; three of each are labelled."""
     X, y = load_digits(return_X_y=True)
     rng = np.random.default_rng(seed)
     keep = rng.permutation(np.flatnonzero((y < 5) | (rng.random(len(y)) < 0.2)))
@@ -121,7 +121,7 @@ def test_new_rows_are_corrected_as_the_fitted_ones_are(mode):
     inside = (old > 1e-6).all(axis=1)
     assert inside.sum() > 20
     ratio = new[inside] / old[inside]
-    # The same factors for all rows, but for what makes each row sum to 1.
+    # The same factors for all rows, up to the normalization of each row.
     ratio /= ratio[:, :1]
     np.testing.assert_allclose(ratio, np.tile(ratio[0], (len(ratio), 1)), rtol=1e-4)
 

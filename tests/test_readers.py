@@ -43,12 +43,12 @@ def test_mnist(tmp_path, rng):
 
 
 def planes(images):
-    """Images as the original files hold them: one row of three colour planes each."""
+    """Images in the format of the original files: each a row of three colour planes."""
     return images.transpose(0, 3, 1, 2).reshape(len(images), -1)
 
 
 def write_like_python_2(path, content):
-    """Pickle with the names that numpy had then, and bytes for strings."""
+    """Pickle with numpy's names of that time, and bytes for strings."""
     stream = pickle.dumps(content, protocol=2)
     path.write_bytes(stream.replace(b"cnumpy._core.multiarray\n", b"cnumpy.core.multiarray\n"))
 

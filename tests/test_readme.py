@@ -9,7 +9,7 @@ NETWORK_BLOCKS = [block for block in BLOCKS if "DeepWNLLClassifier" in block]
 
 
 def run(blocks):
-    """Run blocks of code that go on from one another."""
+    """Run consecutive blocks of code."""
     names = {}
     for block in blocks:
         exec(block, names)

@@ -1,4 +1,4 @@
-"""How much labelled points weigh."""
+"""Weights of labelled points."""
 
 import numpy as np
 import pytest
@@ -24,7 +24,7 @@ def test_label_weight_value(weight, value):
 
 
 def graph(n, seed):
-    """Two clouds side by side, of which a fifth is labelled."""
+    """Two clouds side by side, a fifth of the points labelled."""
     rng = np.random.default_rng(seed)
     X = rng.normal(size=(n, 2))
     X[::2] += 1

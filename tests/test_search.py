@@ -42,7 +42,7 @@ def recall(found, true):
 
 
 def fake_pynndescent(monkeypatch, spoil=lambda indices, distances: None):
-    """Let pynndescent return the exact lists, spoilt by a function, for every query."""
+    """Make pynndescent return the exact lists, spoilt by a function, for every query."""
     monkeypatch.setattr(descent_module, "_PATIENCE", 0)
 
     class NNDescent:
@@ -100,7 +100,7 @@ def test_sparse_rows_far_from_the_origin_keep_their_neighbors():
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
 @pytest.mark.parametrize("d", [3, 30])
 def test_distances_keep_their_digits_in_tight_clusters_far_apart(d, dtype):
-    # The distances within a cluster drown in the rounding of |x|^2 - 2 x.y + |y|^2.
+    # The distances within a cluster are lost in the rounding of |x|^2 - 2 x.y + |y|^2.
     rng = np.random.default_rng(0)
     centers = 10 * rng.normal(size=(5, d)).astype(dtype)
     X = (np.repeat(centers, 40, axis=0) + 1e-5 * rng.normal(size=(200, d))).astype(dtype)

@@ -1,4 +1,4 @@
-"""Models for a service: ``compact``, and a word on rows that are predicted one by one."""
+"""Models for a service: ``compact``, and the warning about rows predicted one by one."""
 
 import pickle
 import warnings

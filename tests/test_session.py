@@ -53,7 +53,7 @@ def blobs():
 
 
 def assert_same(model, fresh, atol=1e-7):
-    """Check that two models say the same of the fitted rows, and of others."""
+    """Check that two models agree on the fitted rows, and on others."""
     np.testing.assert_array_equal(model.classes_, fresh.classes_)
     assert model.classes_.dtype == fresh.classes_.dtype
     for name in FITTED:
@@ -72,14 +72,14 @@ def assert_same_predictions(model, fresh, X, atol=1e-6):
 
 
 def change_labels(y, rng):
-    """Take labels back, give others, rename a class, or start anew."""
+    """Remove labels, add others, rename a class, or start again."""
     y, n = y.copy(), len(y)
     y[rng.random(n) < rng.choice([0, 0.2, 1])] = -1
     rows = rng.random(n) < rng.choice([0.05, 0.3, 0.9])
     y[rows] = rng.integers(0, rng.integers(1, 6), rows.sum())
     if rng.random() < 0.3:
         y[y == 1] = 7
-    y[:2] = 0, 1  # two labels at least, for folds and for a classifier
+    y[:2] = 0, 1  # at least two labels, for folds and for a classifier
     return y
 
 
@@ -157,7 +157,7 @@ def test_an_approximate_search_grows_with_the_rows(blobs, metric):
     params = {"metric": metric, "neighbors": "approximate", "random_state": 0}
     model = WNLLClassifier(**params).fit(X[:1500], few[:1500])
     exact = WNLLClassifier(metric=metric, neighbors="exact").fit(X, few)
-    for start in range(1500, 2000, 100):  # past a quarter, the cells are made anew
+    for start in range(1500, 2000, 100):  # beyond a quarter, new cells are made
         model.add_rows(X[start : start + 100])
     found, true = model.graph_, exact.graph_
     assert (found != 0).multiply(true != 0).nnz > 0.95 * true.nnz
@@ -372,7 +372,7 @@ def test_other_parameters_may_change_in_between(digits):
     params = {"label_weight": "poisson", "class_prior": "labeled", "held_out": 3, "tol": 1e-9}
     model.set_params(**params).relabel(few)
     assert_same(model, clone(model).fit(X, few))
-    # A temperature makes more of what the solver leaves.
+    # A temperature amplifies the solver's errors.
     model.set_params(calibrate=True).relabel(few)
     assert_same(model, clone(model).fit(X, few), atol=1e-4)
 

@@ -1,4 +1,4 @@
-"""Weights and similarities are no distances: what is recognized, and what must not be."""
+"""Weights and similarities passed as distances: recognized ones, and false alarms."""
 
 import warnings
 

@@ -132,7 +132,7 @@ def test_residual_has_no_part_in_the_deflated_subspace_from_the_start():
 
 @pytest.mark.parametrize("block_rows", [3, 8192])
 def test_blocks_inside_a_group_have_their_part_in_the_deflated_subspace(block_rows):
-    # A path that is held at one end: rows inside a group of 20 have sum 0, and no edge leaves it.
+    # A path held at one end: rows inside a group of 20 sum to 0, and no edge leaves the group.
     path = sparse.diags_array([-1.0, 2.0, -1.0], offsets=[-1, 0, 1], shape=(60, 60)).tolil()
     path[-1, -1] = 1.0
     A, B = path.tocsr(), np.random.default_rng(0).normal(size=(60, 2))

@@ -78,7 +78,7 @@ def test_templates_and_batches_keep_the_rules_for_fitted_and_for_equal_rows(
 
 def test_predictions_are_the_mean_of_all_pairs_of_templates_and_batches(digits):
     X, y, few = digits
-    params = {"label_weight": "wnll"}  # one that adapts sees all templates at once
+    params = {"label_weight": "wnll"}  # an adaptive one sees all templates at once
     model = WNLLClassifier(template_size=600, query_size=100, random_state=0, **params)
     model.fit(X[:1500], few[:1500])
     assert len(model.templates_) == 3
@@ -133,12 +133,12 @@ def test_progress_of_templates_is_printed(digits, capfd, n_jobs):
     printed = capfd.readouterr().out
     assert "[wnll] templates [====================] 3 solved" in printed
     assert f"[wnll] batches [====================] {6 if n_jobs else 9} solved" in printed
-    # Bars of jobs that run side by side would run into each other.
+    # Progress bars of parallel jobs would overwrite each other.
     assert ("[wnll] solver" in printed) == (n_jobs is None)
 
 
 class FragileNeighbors(KNeighborsTransformer):
-    """Neighbours whose first search in a process of its own kills the process."""
+    """A neighbour search that, the first time in a worker process, kills the process."""
 
     def __init__(self, n_neighbors=15, *, flag=None):
         super().__init__(n_neighbors=n_neighbors)

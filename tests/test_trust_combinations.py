@@ -1,4 +1,4 @@
-"""Held-out labels, the temperature and wrong labels together: what holds for any combination."""
+"""Held-out labels, temperature and wrong labels: properties of any combination."""
 
 import pickle
 import tracemalloc
@@ -124,7 +124,7 @@ def test_the_temperature_keeps_the_largest_probabilities_and_their_ties(values, 
 
 
 def far_apart():
-    """Two clouds that no edge ties; of the second, one row is labelled, and of the third none."""
+    """Clouds not tied by edges; one row of the second is labelled, and none of the third."""
     X = np.random.default_rng(0).normal(size=(90, 2))
     X += np.repeat([0, 1000, 2000], 30)[:, None]
     y = np.full(90, -1)

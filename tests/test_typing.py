@@ -31,10 +31,10 @@ def public_class(name):
 
 
 def public_functions(module):
-    """Functions, constructors and methods that are this package's own."""
+    """Functions, constructors and methods defined in this package."""
     for name in module.__all__:
         if (module.__name__, name) == ("sklearn_wnll", "DeepWNLLClassifier"):
-            continue  # which is that of sklearn_wnll.deep
+            continue  # it belongs to sklearn_wnll.deep
         thing = getattr(module, name)
         if inspect.isfunction(thing):
             yield thing
@@ -49,7 +49,7 @@ def public_functions(module):
 
 
 def strings(annotation):
-    """The strings that an annotation allows one by one."""
+    """The single strings that an annotation allows."""
     if get_origin(annotation) is Literal:
         return set(get_args(annotation))
     return set().union(*map(strings, get_args(annotation)))
@@ -103,7 +103,7 @@ def test_drawn_attributes_have_annotations_and_no_values(name):
     attributes = display.__doc__.partition("Attributes\n")[2].partition("See Also\n")[0]
     names = re.findall(r"^    (\w+) : ", attributes, flags=re.MULTILINE)
     assert {"ax_", "axes_"} & {*names}
-    # Those of matplotlib are strings, which have a meaning for type checkers alone.
+    # Those of matplotlib are strings, meaningful only to type checkers.
     assert {*names} <= inspect.get_annotations(display).keys()
     assert not [name for name in names if hasattr(display, name)]
 
@@ -115,10 +115,10 @@ def test_type_checkers_are_told():
 def test_the_package_is_python_alone():
     package = Path(sklearn_wnll.__file__).parent
     kinds = {path.suffix for path in package.rglob("*.*") if "__pycache__" not in path.parts}
-    assert kinds == {".py", ".typed"}  # no library is brought along, or compiled
+    assert kinds == {".py", ".typed"}  # no bundled or compiled libraries
 
 
-# A comment at the end of a line is the error that it shall give.
+# A comment at the end of a line is its expected error.
 SCRIPT = """
 from typing import Any, assert_type
 
@@ -165,7 +165,7 @@ LabelBudgetDisplay.from_estimators([model], X, y)  # arg-type
 StageHistoryDisplay([], columns=5)  # arg-type
 """
 
-# What has no annotations; and torch and matplotlib, which take their time.
+# Libraries without annotations; and torch and matplotlib, which take long.
 CONFIG = """
 [mypy]
 ignore_missing_imports = true

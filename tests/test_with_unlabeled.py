@@ -1,4 +1,4 @@
-"""A pool of unlabelled rows: what is stacked, what is refused, and that labels come back."""
+"""A pool of unlabelled rows: stacking, refusals, and the labels' types."""
 
 import pickle
 
@@ -62,7 +62,7 @@ def test_the_estimator_is_fitted_as_with_markers(seed, pool):
     np.testing.assert_array_equal(wrapped.certainty(new), model.certainty(new))
 
 
-SPREADING = LabelSpreading(kernel="knn")  # its marker is -1 for good
+SPREADING = LabelSpreading(kernel="knn")  # its marker is always -1
 
 
 @pytest.mark.parametrize(
@@ -104,7 +104,7 @@ KINDS = {
 
 @pytest.mark.parametrize("kinds", KINDS.values(), ids=KINDS)
 def test_rows_of_any_kind_are_stacked(kinds):
-    # Whole numbers, of which hardly two distances are equal.
+    # Integers with hardly any equal distances.
     untied = 100 * X + np.random.default_rng(0).integers(-40, 40, X.shape)
     rows, pool = kinds[0](untied[LABELED]), kinds[1](untied[HIDDEN])
     wnll = WNLLClassifier(tol=1e-12)
@@ -118,7 +118,7 @@ def test_rows_of_any_kind_are_stacked(kinds):
 
 
 class CountsMasked(WNLLClassifier):
-    """Counts what is masked in its rows."""
+    """Counts the masked entries of its rows."""
 
     def fit(self, X, y):
         self.n_masked_ = np.ma.count_masked(X)
@@ -323,7 +323,7 @@ def test_weights_of_a_score_are_routed():
 
 
 class WithItsOwnRows(WithUnlabeled):
-    """The pool is what is fitted: of the right kind, whatever scikit-learn's checks pass."""
+    """Takes the fitted rows as the pool, so it has the right kind in scikit-learn's checks."""
 
     def _fit(self, X, y):
         given, self.X_unlabeled = self.X_unlabeled, X

@@ -1,4 +1,4 @@
-"""Any number of threads, whatever the machine has and its environment allows."""
+"""Any number of threads, whatever the machine and its environment allow."""
 
 from contextlib import contextmanager
 from unittest import mock

@@ -1,7 +1,7 @@
-"""Trainings that are killed, each of which goes on where the last one was.
+"""Trainings that are killed, each continued from the last one.
 
 Run as ``python -m tests.deep.killed_training FOLDER THREADS PSEUDO_EPOCHS PLACES``, where the
-places, in JSON, are stage, step and epoch of each kill. Prints the histories that are left.
+places, in JSON, are stage, step and epoch of each kill. Prints the resulting histories.
 """
 
 import json
@@ -37,14 +37,14 @@ class KillAt(Callback):
 
 
 def data():
-    """Digits, of which some have no label."""
+    """Digits, some of them unlabelled."""
     X, y = load_digits(return_X_y=True)
     y[:450:3] = -1
     return X[:450], y[:450]
 
 
 def model(**params):
-    """A short training, with numbers from every source of chance."""
+    """A short training that uses every source of random numbers."""
     return DeepWNLLClassifier(
         linear_step=LinearStep(3, lr=0.1, batch_size=64, lr_halving_epochs=2, stage_lr_factor=0.5),
         pseudo_step=PseudoLabelStep(3, lr=0.06, batch_size=64),
@@ -68,7 +68,7 @@ def with_noise(batch):
 
 
 def train_until_killed(folder, threads, pseudo_epochs, place):
-    """Train in a process of its own, which is a copy of this one."""
+    """Train in a separate process, forked from this one."""
     process = os.fork()
     if not process:
         torch.set_num_threads(threads)  # whatever the environment says

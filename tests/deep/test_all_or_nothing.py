@@ -1,4 +1,4 @@
-"""A fit that fails or is interrupted changes nothing, wherever it does; but training counts."""
+"""A fit that fails or is interrupted anywhere changes nothing, except by a training."""
 
 import inspect
 import random
@@ -29,7 +29,7 @@ def small(in_channels):
 
 
 def make_model(**params):
-    """An estimator with all kinds of steps, of an epoch each."""
+    """An estimator with all kinds of steps, each of one epoch."""
     return DeepWNLLClassifier(
         small,
         linear_step=LinearStep(1),
@@ -40,7 +40,7 @@ def make_model(**params):
 
 
 def make_data(n, n_classes, seed):
-    """Images of which two in three have a label."""
+    """Images, two thirds of them labelled."""
     X = np.random.default_rng(seed).normal(size=(n, 1, 8, 8)).astype(np.float32)
     y = np.arange(n) % n_classes
     X += y[:, None, None, None]
@@ -62,7 +62,7 @@ PUBLIC_METHODS = {
 def run_watched(function, act):
     """Call a function, and ``act`` with the frame of each function of the package that it calls.
 
-    Generators are left out: what a profile function raises when they go on passes by their
+    Generators are left out: an error raised by a profile function when they resume skips their
     ``finally``.
     """
 
@@ -82,9 +82,9 @@ def run_watched(function, act):
 
 @pytest.fixture(scope="module")
 def places():
-    """Some places of a fit: a function, and which of its calls."""
+    """Some places of a fit: a function, and the number of its call."""
     calls = []
-    model = make_model().fit(*OTHER)  # what a process computes once is there then
+    model = make_model().fit(*OTHER)  # computes all that a process computes once
     run_watched(lambda: model.fit(*OTHER), lambda frame: calls.append(frame.f_code))
     functions, draw = list(dict.fromkeys(calls)), random.Random(0)
     assert len(functions) > 100
@@ -92,7 +92,7 @@ def places():
 
 
 def fit_and_stop(model, place, stop):
-    """Fit, and stop at a place. Says whether that was in the training."""
+    """Fit, and stop at a place. Returns whether that was in the training."""
     code, number = place
     count, in_training = 0, False
 
@@ -126,14 +126,14 @@ def press_ctrl_c():
 
 @pytest.fixture
 def _usual_interrupts():
-    """The handler of interrupts as it was, should the test stop before it is put back."""
+    """Restore the handler of interrupts, in case the test stops before it does so."""
     usual = signal.getsignal(signal.SIGINT)
     yield
     signal.signal(signal.SIGINT, usual)
 
 
 def answers(model):
-    """What the public methods of a fitted estimator say, with both heads, and what it holds."""
+    """Results of a fitted estimator's public methods, with both heads, and its attributes."""
     said = [ask(model) for ask in PUBLIC_METHODS.values()]
     head = model.head
     model.set_params(head="linear")

@@ -6,9 +6,9 @@ from sklearn_wnll.deep import backbones
 from sklearn_wnll.deep.backbones import mlp
 
 # With a linear head for 10 classes. ResNet-20 to 110: He et al. (2016), table 6, in millions
-# 0.27, 0.46, 0.66, 0.85, 1.7. The others: as counted for the implementations that are in use for
-# CIFAR-10 (pre-activation networks without a last normalization have 2 numbers less for each
-# of the last channels).
+# 0.27, 0.46, 0.66, 0.85, 1.7. The others: counted for common implementations for CIFAR-10
+# (pre-activation networks without a final normalization have 2 numbers fewer for each of the last
+# channels).
 COUNTS = {
     "resnet20": 269_722,
     "resnet32": 464_154,

@@ -1,4 +1,4 @@
-"""Files of a training: whole or refused, kept apart, and gone on with where a plan allows it."""
+"""Files of a training: complete or refused, kept apart, and continued if a plan allows it."""
 
 import errno
 import hashlib
@@ -32,7 +32,7 @@ from .tiny import data, model, rows, weights
 
 @pytest.fixture(scope="module")
 def saved(tmp_path_factory):
-    """A checkpoint, and what its file holds."""
+    """A checkpoint, and the content of its file."""
     checkpoint = Checkpoint(tmp_path_factory.mktemp("saved"), {"X": "this"})
     with checkpoint:
         checkpoint.save(network={"weight": torch.arange(20.0)}, step=1)
@@ -79,7 +79,7 @@ def test_other_content_is_refused_and_never_run(saved, tmp_path):
         b"text",
         pickle.dumps(Dangerous()),
         dangerous,
-        whole + digest + dangerous,  # a digest keeps no enemy away: the loader does
+        whole + digest + dangerous,  # not the digest but the loader protects against attackers
     ):
         checkpoint.path.write_bytes(content)
         with pytest.raises(ValueError, match=r"cannot be read .*checkpoint_dir"):
@@ -137,7 +137,7 @@ def test_a_folder_that_cannot_be_written_to_is_refused(tmp_path, monkeypatch):
 
 
 class FillDisk(Callback):
-    """Let the disk be full from an epoch on."""
+    """Simulate a full disk from an epoch on."""
 
     def __init__(self, patch, epoch):
         self.patch, self.epoch = patch, epoch

@@ -23,7 +23,7 @@ VARIANTS = [
 ]
 
 
-# The checks fit a few rows, in parts that no label reaches, with labels -1 and 1.
+# The checks fit a few rows, some of them not reached by labels, and use the labels -1 and 1.
 @pytest.mark.filterwarnings("ignore::sklearn_wnll.exceptions.FewLabelsWarning")
 @pytest.mark.filterwarnings("ignore::sklearn_wnll.exceptions.UnreachedPointsWarning")
 @pytest.mark.filterwarnings("ignore::sklearn_wnll.exceptions.AmbiguousLabelsWarning")

@@ -1,4 +1,4 @@
-"""The estimator is made of steps and a graph, which can be reached, replaced and added to."""
+"""The estimator consists of steps and a graph, which can be reached, replaced and added to."""
 
 import joblib
 import numpy as np
@@ -23,7 +23,7 @@ def narrow(in_features, width=4):
 
 
 def quick(**params):
-    """An estimator whose training is short, of two stages."""
+    """An estimator with a short training of two stages."""
     return DeepWNLLClassifier(
         linear_step=LinearStep(2),
         pseudo_step=PseudoLabelStep(2),
@@ -34,7 +34,7 @@ def quick(**params):
 
 @pytest.fixture(scope="module")
 def digits():
-    """200 digits, of which 5 of each class have a label, their classes, and 100 others."""
+    """200 digits with 5 labels per class, their classes, and 100 other digits."""
     X, y = load_digits(return_X_y=True)
     return X[:200], hide_labels(y[:200], 5, random_state=0), y[:200], X[200:300]
 
@@ -299,7 +299,7 @@ def test_rates_fall_where_a_plan_repeats_a_step(digits):
 
 
 class ConsistencyStep(TrainingStep):
-    """Two augmented views of a sample, labelled or not, are to have one distribution."""
+    """Two augmented views of a sample, labelled or not, should have the same distribution."""
 
     name = "consistency"
 
@@ -445,7 +445,7 @@ class EndEarly(Callback):
 
 
 class FailInStep(Callback):
-    """Fail at the beginning of a step of a name."""
+    """Fail at the start of the step with a name."""
 
     def __init__(self, name):
         self.name = name

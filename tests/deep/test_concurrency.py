@@ -1,4 +1,4 @@
-"""What is fitted is only read: by predictions, whatever their parameters, and by threads."""
+"""Predictions with any parameters, and threads, only read the fitted state."""
 
 import pickle
 import threading
@@ -30,9 +30,9 @@ def small(in_channels):
 
 @pytest.fixture(scope="module")
 def samples():
-    """Digits to fit, of which 5 of each class have a label, and to ask, of which some are fitted.
+    """Digits to fit, with 5 labels per class, and digits to query, some of them fitted.
 
-    Images and rows of each.
+    Both as images and as rows.
     """
     X, y = load_digits(return_X_y=True)
     few = hide_labels(y[:300], 5, random_state=0)
@@ -55,12 +55,12 @@ def dumped(request, samples):
 
 @pytest.fixture
 def fitted(dumped):
-    """A fitted estimator, for each test its own, and samples to predict."""
+    """A fitted estimator, new for each test, and samples to predict."""
     return pickle.loads(dumped)
 
 
 def ask(model, X):
-    """Ask all the public methods."""
+    """Call all public methods."""
     answers = [model.predict(X), model.predict_proba(X), model.certainty(X)]
     return [*answers, model.score(X, np.arange(len(X)) % 10)]
 
@@ -71,7 +71,7 @@ def assert_same(some, others):
 
 
 def fitted_state(model):
-    """A hash of all that is fitted, which parameters are not."""
+    """A hash of the fitted state, without parameters."""
     params = model.get_params(deep=False)
     return joblib.hash({name: part for name, part in vars(model).items() if name not in params})
 
@@ -95,7 +95,7 @@ def test_eight_threads_that_ask_one_estimator_get_what_one_gets(fitted, head):
     model.set_params(head=head)
     parts = [X[start::8] for start in range(8)]
     alone = [model.predict_proba(part) for part in parts]
-    shared, start = pickle.loads(pickle.dumps(model)), threading.Barrier(8)  # nothing is made yet
+    shared, start = pickle.loads(pickle.dumps(model)), threading.Barrier(8)  # no lazy values yet
     state = joblib.hash(vars(shared))
 
     def together(part):
@@ -115,7 +115,7 @@ def test_a_network_in_training_mode_predicts_in_evaluation_mode(fitted, head, pa
     expected = model.set_params(head=head).predict_proba(X)
     network = model.network_.get_submodule(part).train()
     np.testing.assert_array_equal(model.predict_proba(X), expected)
-    assert network.training  # as the user has left it
+    assert network.training  # as the user left it
 
 
 def test_what_concerns_predictions_alone_takes_effect_without_a_new_fit(fitted):

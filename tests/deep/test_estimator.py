@@ -27,7 +27,7 @@ from sklearn_wnll.exceptions import (
 
 
 def quick(module=None, **params):
-    """An estimator whose training is short."""
+    """An estimator with a short training."""
     return DeepWNLLClassifier(
         module,
         n_stages=1,
@@ -38,7 +38,7 @@ def quick(module=None, **params):
 
 
 class Small(nn.Module):
-    """A convolution and its mean."""
+    """A convolution and its mean over places."""
 
     def __init__(self, in_channels, width=8):
         super().__init__()
@@ -56,7 +56,7 @@ def unpooled(in_channels):
 
 @pytest.fixture(scope="module")
 def rows():
-    """Digits: 800 rows to fit, of which 300 have no label, and 400 more."""
+    """Digits: 800 rows to fit, 300 of them unlabelled, and 400 more."""
     X, y = load_digits(return_X_y=True)
     few = y[:800].copy()
     few[::8] = few[1::8] = few[2::8] = -1
@@ -70,7 +70,7 @@ def dumped(rows):
 
 @pytest.fixture
 def fitted(dumped):
-    """A fitted estimator, for each test its own, so that it may set parameters."""
+    """A fitted estimator, new for each test, which may set its parameters."""
     return pickle.loads(dumped)
 
 
@@ -124,7 +124,7 @@ def test_samples_that_no_label_reaches_are_flagged_and_told_once():
 @pytest.mark.parametrize("n_copies", [2, 40])
 def test_equal_samples_share_their_value(rows, n_copies):
     X, few, new, _ = rows
-    copies = [0, *range(3, 3 + n_copies)]  # of a sample without a label
+    copies = [0, *range(3, 3 + n_copies)]  # of an unlabelled sample
     X, few, new = X.copy(), few.copy(), new.copy()
     X[copies], few[copies] = X[0], -1
     new[:n_copies] = new[0]
@@ -230,7 +230,7 @@ def test_clones_pickles_and_dumps_work(fitted, rows, tmp_path):
     joblib.dump(fitted, tmp_path / "model.joblib")
     for again in (pickle.loads(pickle.dumps(fitted)), joblib.load(tmp_path / "model.joblib")):
         np.testing.assert_array_equal(again.predict_proba(rows[2]), proba)
-    # So a model that was fitted on a GPU can be read without one.
+    # So a model fitted on a GPU can be loaded without one.
     assert {parameter.device.type for parameter in fitted.network_.parameters()} == {"cpu"}
 
 
@@ -303,7 +303,7 @@ def test_mixed_precision_warns_where_bfloat16_is_slow(rows, monkeypatch, machine
 
 
 class Watch(nn.Module):
-    """Note the type of what passes."""
+    """Record the type of the inputs."""
 
     def __init__(self, seen):
         super().__init__()

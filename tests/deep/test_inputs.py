@@ -1,4 +1,4 @@
-"""Containers of samples: each is its array, or is refused by name with the cure."""
+"""Containers of samples: converted to their array, or refused by name with the cure."""
 
 import re
 from decimal import Decimal
@@ -53,7 +53,7 @@ class Stream(IterableDataset):
 
 
 class File:
-    """Numbers on a disk, as h5py and zarr hold them: read by slices, or by ascending rows."""
+    """Numbers on a disk, like those of h5py and zarr: read by slices, or by ascending rows."""
 
     def __init__(self, array):
         self.array, self.shape, self.dtype, self.ndim = array, array.shape, array.dtype, array.ndim
@@ -91,20 +91,20 @@ def objects(items):
 
 
 def without_ndim(data):
-    """Data that do not say how many axes they have."""
+    """Data without an attribute ``ndim``."""
     vars(data).pop("ndim", None)
     return data
 
 
 def pil(mode, images=BYTES):
     made = map(Image.fromarray, images)
-    if mode == "I;16":  # which the oldest Pillow makes from greys only
+    if mode == "I;16":  # the oldest Pillow makes it from greys only
         made = (image.convert("L") for image in made)
     return [image.convert(mode) for image in made]
 
 
 def lazily_negated(tensor):
-    return torch.complex(tensor, -tensor).conj().imag  # which is the tensor, with a negative bit
+    return torch.complex(tensor, -tensor).conj().imag  # the same tensor, with a negative bit
 
 
 CONTAINERS = {

@@ -16,7 +16,7 @@ from ..reference import dense_extension, dense_weights
 
 
 def cloud(n_template=12, n_query=14, d=3, seed=0, dtype=torch.float64):
-    """Random points and soft targets of three classes, all of which want a gradient."""
+    """Random points and soft targets of three classes, all requiring a gradient."""
     rng = np.random.default_rng(seed)
     parts = rng.normal(size=(n_template, d)), rng.dirichlet([1, 1, 1], n_template)
     parts = *parts, rng.normal(size=(n_query, d))
@@ -73,9 +73,9 @@ def test_the_exact_gradient_is_that_of_the_values(n_neighbors, scale_neighbor, l
 
 def test_the_gradient_holds_where_points_are_equal_and_where_no_label_reaches():
     template, targets, query = (part.detach() for part in cloud(6, 8))
-    # Pairs of equal points: two template points, two queries, and one of each; and a far
-    # group of queries. All are in all lists, so that none can leave one, and no scale
-    # is one of two equal distances, where it would have a kink.
+    # Pairs of equal points: two template points, two queries, and one of each; and a distant
+    # group of queries. All are in all lists, so none can leave one, and no scale is one of two
+    # equal distances, where it would have a kink.
     pairs = 3 * torch.eye(3, dtype=torch.float64)
     template = torch.cat([template, pairs[[0, 0, 1]]])
     targets = torch.cat([targets, targets[:3]])
@@ -200,7 +200,7 @@ def test_many_equal_points_have_finite_values_and_gradients():
     torch.testing.assert_close(all_equal, targets[:1].expand(35, -1))
 
 
-# Neighbours, and two queries before and after one of them moves; templates are at 0 and 1.
+# Number of neighbours, and two queries before and after one moves; templates are at 0 and 1.
 JUMPS = {
     "a tie for the last place": (2, [[0.5 - 1e-9, 0.9], [0.5 + 1e-9, 0.9]]),
     "a length scale of 0": (3, [[0.4, 0.4 + 1e-9], [0.4, 0.4]]),
@@ -273,7 +273,7 @@ def test_the_surrogate_has_the_values_and_lends_its_gradient():
     exact = wnll_interpolate(template, targets, query)
     u = wnll_interpolate(template, targets, query, gradient="surrogate", surrogate=logits)
     assert torch.equal(u, exact)
-    # That of a softmax whose values happen to be those of the interpolation.
+    # The gradient of a softmax with the values of the interpolation.
     same = exact.detach().log().requires_grad_()
     weight = torch.rand(14, 3, dtype=torch.float64)
     found = torch.autograd.grad((u * weight).sum(), (logits, query), allow_unused=True)

@@ -1,4 +1,4 @@
-"""Right to the last digits, or a warning: the layer on clouds and graphs of extreme scales."""
+"""The layer on clouds and graphs of extreme scales: accurate to the last digits, or a warning."""
 
 import numpy as np
 import pytest
@@ -41,7 +41,7 @@ def eliminated(W, excess, B):
 
 
 def dense_lists(X, k):
-    """Neighbours and squared distances by differences; None if two are equal for a last place."""
+    """Neighbours and squared distances by differences; None if two tie for the last place."""
     X = X.astype(np.longdouble)
     squares = ((X[:, None] - X) ** 2).sum(axis=2)
     np.fill_diagonal(squares, np.inf)
@@ -55,7 +55,7 @@ def dense_lists(X, k):
 
 
 def dense_system(neighbors, W, n_template, mu):
-    """Weights among queries, those to the template, and which queries a label reaches."""
+    """Weights among queries, weights to the template, and a mask of queries that are reached."""
     n = len(W)
     D = np.zeros((n, n), dtype=np.longdouble)
     np.add.at(D, (np.arange(n)[:, None], neighbors), W)
@@ -68,7 +68,7 @@ def dense_system(neighbors, W, n_template, mu):
 
 
 def dense_values(X, targets, k, scale_neighbor, mu):
-    """The interpolation in a few dense lines of extended precision; None where lists are tied."""
+    """The interpolation in a few dense lines of extended precision; None if lists have ties."""
     lists = dense_lists(X, k)
     if lists is None:
         return None
@@ -87,7 +87,7 @@ def dense_values(X, targets, k, scale_neighbor, mu):
 
 
 def spoiled(kind, rng, n, d):
-    """Clouds of which a product of coordinates, or a mean, loses the digits."""
+    """Clouds for which a product of coordinates, or a mean, loses the digits."""
     X = rng.normal(size=(n, d))
     if kind in ("tight", "mixed"):
         group = rng.integers(0, max(2, n // 12), n)
@@ -131,7 +131,7 @@ def test_values_are_those_of_a_dense_elimination_at_any_scale(seed, kind, label_
 
 
 def log_uniform_graph(rng, n, kind):
-    """Neighbour lists and weights from 1e-12 to 1, of no cloud."""
+    """Neighbour lists and weights from 1e-12 to 1, not made from a cloud."""
     k = rng.integers(1, 8)
     neighbors = np.array([rng.permutation(np.delete(np.arange(n), i))[:k] for i in range(n)])
     W = 10.0 ** rng.uniform(-12, 0, neighbors.shape)
@@ -169,7 +169,7 @@ def test_weak_edges_are_solved_or_warned_of(few_points, seed, kind, power):
             size = 1 + np.abs(expected).max(axis=1, keepdims=True)
             try:
                 found = getattr(system, solve)(torch.tensor(argument)).numpy()
-            except ConvergenceWarning:  # an error here, as all warnings are
+            except ConvergenceWarning:  # an error here, like all warnings
                 continue
             np.testing.assert_allclose(found / size, expected / size, atol=1e-6)
 
@@ -261,14 +261,14 @@ def test_mixed_precision_does_not_reach_the_neighbors():
 
 @pytest.mark.parametrize(("spread", "offset"), [(1.0, 0), (1e-3, 0), (1e-9, 0), (1e-3, 1e6)])
 def test_the_gradient_keeps_its_digits_in_tight_clusters(spread, offset):
-    # It is homogeneous of degree -1: half as wide a cloud has twice the gradient.
+    # It is homogeneous of degree -1: a cloud of half the width has twice the gradient.
     rng = np.random.default_rng(0)
     centers = np.array([[0.0, 0, 0], [2**20, 0, 0]])
     fine = np.round(rng.normal(size=(40, 3)) * 2**12) / 2**12  # no digit is lost in a sum
     group = np.arange(40) % 2
     gradients = []
     for shrink in (1.0, 2.0 ** -round(-np.log2(spread))):
-        # Each group by itself: the other lies in no list.
+        # Each group separately: the other is in no list.
         X = torch.tensor(centers[group] * 2.0**-10 * (shrink < 1) + fine * shrink)
         if shrink == 1:
             X[:, 0] += torch.tensor(group * 1e4)

@@ -1,4 +1,4 @@
-"""The same input has the same result and the same gradients, bit by bit."""
+"""The same input has the same result and the same gradients, bit for bit."""
 
 import numpy as np
 import pytest
@@ -12,7 +12,7 @@ from sklearn_wnll.deep._layer.sparse import SparseRows
 
 @pytest.fixture
 def _deterministic():
-    """PyTorch's deterministic algorithms; those that it has not raise."""
+    """PyTorch's deterministic algorithms; missing ones raise."""
     torch.use_deterministic_algorithms(True)
     yield
     torch.use_deterministic_algorithms(False)
@@ -27,7 +27,7 @@ def _threads(request):
 
 
 def values_and_gradients(gap):
-    """Those of a cloud, two groups of which lie a gap apart."""
+    """Values and gradients of a cloud of two groups, a gap apart."""
     rng = np.random.default_rng(0)
     X = rng.normal(size=(600, 12))
     X[300:, 0] += gap

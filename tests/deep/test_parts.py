@@ -78,7 +78,7 @@ def test_cropping_and_flipping_moves_pixels():
     images[:, 0, 5, 5] = images[:, 1, 5, 6] = 1
     changed = crop_and_flip(images, padding=4)
     assert changed.shape == images.shape
-    # Each image still holds both points, side by side, in one of 9 x 9 places and either order.
+    # Each image still holds both points side by side, in one of 9 x 9 places and either order.
     (_, row, column), (_, other_row, other_column) = (
         torch.nonzero(part).T for part in changed.unbind(1)
     )
@@ -157,7 +157,7 @@ def test_a_wnll_step_lets_the_buffer_learn_and_no_batch_normalization():
     with network.learning(buffer_only=True):
         learning = {name for name, p in network.named_parameters() if p.requires_grad}
     assert learning == {f"buffer.{i}.{kind}" for i in (0, 1) for kind in ("weight", "bias")}
-    # What a user has frozen stays so.
+    # Layers frozen by the user stay frozen.
     frozen = [name for name, p in network.named_parameters() if not p.requires_grad]
     assert frozen == ["backbone.0.bias"]
 

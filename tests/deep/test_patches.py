@@ -1,4 +1,4 @@
-"""Features of samples that no training changes."""
+"""Features of samples, not changed by any training."""
 
 import numpy as np
 import pytest
@@ -14,7 +14,7 @@ CPU = torch.device("cpu")
 
 
 def images(n, shape=(3, 16, 16), seed=0):
-    """Smooth random images, as unlike noise as photographs are."""
+    """Smooth random images, as different from noise as photographs are."""
     coarse = np.random.default_rng(seed).normal(size=(n, shape[0], shape[1] // 4, shape[2] // 4))
     fine = np.random.default_rng(seed + 1).normal(size=(n, *shape))
     return (coarse.repeat(4, axis=2).repeat(4, axis=3) + 0.3 * fine).astype(np.float32)
@@ -52,8 +52,7 @@ def test_whitened_patches_are_alike_in_all_directions():
     encoder = PatchEncoder(X, np.random.RandomState(0))
     answers = torch.nn.functional.conv2d(X, encoder._filters).std(dim=(0, 2, 3))
     assert (answers > 0).all()
-    # Patches are smooth, and filters that were compared with them as they are would answer to
-    # them in very different degrees.
+    # Patches are smooth, and without whitening the filters' responses would differ in size by far.
     assert answers.quantile(0.9) < 1.3 * answers.quantile(0.1)
 
 

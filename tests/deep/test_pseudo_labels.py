@@ -29,7 +29,7 @@ CPU = torch.device("cpu")
 
 @pytest.fixture(scope="module")
 def digits():
-    """1,000 digits in random order, of which 5 of each class have a label, and 797 others."""
+    """1,000 digits in random order with 5 labels per class, and 797 others."""
     X, y = load_digits(return_X_y=True)
     order = np.random.default_rng(0).permutation(len(y))
     X, y = X[order].astype(np.float32), y[order]
@@ -94,11 +94,11 @@ def test_images_are_labelled_on_a_graph_of_their_patches_too(digits, monkeypatch
         augment=None,
         random_state=0,
     ).fit(X, few)
-    # To learn the features, and for all pseudo-label epochs and the graph at the end together.
+    # Once to learn the features, and once for all pseudo-label epochs and the final graph.
     assert sum(calls) == 2 * len(X)
     found = model.predict(new)
     assert (found == y).mean() > 0.6
-    # Patches know more than so small a network, which has had few updates.
+    # Patches know more than so small a network after few updates.
     assert (found == y).mean() > model.set_params(head="linear").score(new, y)
     again = pickle.loads(pickle.dumps(model.set_params(head="wnll")))
     np.testing.assert_array_equal(again.predict(new), found)
@@ -139,7 +139,7 @@ def test_pseudo_labels_do_not_depend_on_the_order_of_the_samples(digits, source)
         for rows in (np.arange(len(few)), order)
     )
     place = (np.cumsum(few == -1) - 1)[order[few[order] == -1]]
-    assert (labels[0][place] == other[0]).mean() > 0.995  # but for what is nearly a tie
+    assert (labels[0][place] == other[0]).mean() > 0.995  # except near ties
     np.testing.assert_allclose(labels[1][place], other[1], atol=0.02)
 
 
@@ -285,7 +285,7 @@ def test_the_average_forgets_the_start_and_follows_slowly():
         if step == 1:
             first = average.weight.item()
     assert abs(first - (start + 1) / 2) < 1e-6
-    # The mean age of what is averaged is 9 steps.
+    # The mean age of the averaged networks is 9 steps.
     assert abs(59 - 9 - average.weight.item()) < 0.5
 
 

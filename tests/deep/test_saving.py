@@ -66,14 +66,14 @@ class Pooled(nn.Module):
 
 
 class Noisy(nn.Module):
-    """A network that computes other features each time."""
+    """A network that computes different features each time."""
 
     def forward(self, x):
         return x + 1e-3 * torch.randn_like(x)
 
 
 def quick(module=mlp, **params):
-    """An estimator whose training is short."""
+    """An estimator with a short training."""
     return DeepWNLLClassifier(
         module,
         linear_step=LinearStep(1),
@@ -84,7 +84,7 @@ def quick(module=mlp, **params):
 
 
 def again(model, path, **params):
-    """The estimator that loads what another has saved."""
+    """An estimator loaded from the file of another."""
     model.save_weights(path)
     return clone(model).set_params(**params).load_weights(path)
 
@@ -206,7 +206,7 @@ def test_loading_runs_no_code_and_changes_no_random_numbers(written, tmp_path):
     quick().load_weights(path)
     assert torch.equal(torch.random.get_rng_state(), before)
     content = io.BytesIO()
-    torch.save({"classes": print}, content)  # with a digest that is right
+    torch.save({"classes": print}, content)  # with a correct digest
     head = written[: written.index(b"\n") + 1]
     path.write_bytes(head + hashlib.sha256(content.getvalue()).digest() + content.getvalue())
     with pytest.raises(ValueError, match="is not safe to load"):
@@ -226,7 +226,7 @@ def test_a_damaged_file_is_refused(written, tmp_path_factory, data):
 
 
 def other_files():
-    """What files of other kinds hold, and what is said of them."""
+    """Contents of files of other kinds, and the messages about them."""
     state = quick(n_stages=1).fit(ROWS, CODES).network_.state_dict()
     content = io.BytesIO()
     torch.save(state, content)

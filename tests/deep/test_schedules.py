@@ -1,4 +1,4 @@
-"""Whose learning rate counts: a step's own schedule gives way to a user's."""
+"""Learning rates: a step's own schedule gives way to a user's."""
 
 import numpy as np
 import pytest
@@ -11,7 +11,7 @@ from sklearn_wnll.exceptions import TrainingInterruptedWarning
 
 from .tiny import data, model, rates, rows, weights
 
-# The step, what makes it run, its first rate, and its batches in an epoch.
+# The step, parameters that make it run, its first rate, and its batches per epoch.
 STEPS = {
     "linear": ({}, 0, 0.1, 3),
     "pseudo": (
@@ -41,7 +41,7 @@ PER_BATCH = {
 
 
 class Seen(Callback):
-    """Note the rate of every batch, as it is when the weights change."""
+    """Record the rate of every batch at the update of the weights."""
 
     def __init__(self, found):
         self.found = found
@@ -94,7 +94,7 @@ def test_a_users_schedule_of_batches_sets_every_rate(step, policy):
 
 @pytest.mark.parametrize("step", STEPS)
 def test_a_plateau_lowers_the_rate_that_nothing_else_lowers(step):
-    # No loss is better than minus infinity: each epoch after the first is one without progress.
+    # No loss is better than minus infinity: no epoch after the first makes progress.
     schedule = LRScheduler("ReduceLROnPlateau", monitor=lambda net: 1.0, patience=0, factor=0.5)
     _, _, first, n_batches = STEPS[step]
     expected = first * np.array([1, 1, 0.5, 0.25])
@@ -134,7 +134,7 @@ class SetRate(Callback):
 @pytest.mark.parametrize("event", ["on_epoch_begin", "on_batch_begin", "on_grad_computed"])
 @pytest.mark.parametrize("same", [False, True])
 def test_a_callback_that_sets_the_rate_has_the_last_word(step, event, same):
-    # Also where it sets at first what the rate is already.
+    # Also if it first sets the rate to its present value.
     rate = STEPS[step][2] if same else 0.003
     of_epochs, of_batches = train(step, [SetRate(event, rate)])
     assert set(of_batches) == {rate}
@@ -168,7 +168,7 @@ def test_setting_the_rate_of_the_net_counts_too():
 
 
 class Scheduled(LinearStep):
-    """A linear step that brings a scheduler of its own."""
+    """A linear step with its own scheduler."""
 
     def callbacks(self, context, batches):
         mine = LRScheduler("ExponentialLR", gamma=0.9)

@@ -1,4 +1,4 @@
-"""A labelling session on images: features, rows to label next, and training that goes on."""
+"""A labelling session on images: features, rows to label next, and continued training."""
 
 import copy
 import itertools
@@ -57,14 +57,14 @@ def assert_same(one, other):
 
 @pytest.fixture(scope="module")
 def dumped():
-    """A training with all kinds of steps, of rows of which two in three have no label."""
+    """A training with all kinds of steps, on rows of which two thirds are unlabelled."""
     X, y = data(n_unlabeled=40)
     return pickle.dumps(model(**ALL).fit(X, y))
 
 
 @pytest.fixture
 def fitted(dumped):
-    """A fitted estimator of each test's own, which has its samples in memory."""
+    """A fitted estimator, new for each test, with its samples in memory."""
     return with_samples(pickle.loads(dumped))
 
 
@@ -107,7 +107,7 @@ def test_a_classifier_on_the_features_predicts_as_the_network_does(fitted, mode)
     fitted.set_params(wnll__predict_mode=mode)
     graph = graph_of(fitted, fitted.transform(X), y).set_params(predict_mode=mode, query_size=None)
     np.testing.assert_array_equal(graph.label_distributions_, fitted.label_distributions_)
-    # Only equal rows join in one place, whatever the order in which they come.
+    # Only equal rows share a place, whatever their order.
     expected = fitted.predict_proba(NEW)
     np.testing.assert_allclose(graph.predict_proba(fitted.transform(NEW)), expected, atol=1e-5)
 
@@ -230,7 +230,7 @@ def test_classes_may_come_and_go(params):
     )
     untrained = copy.copy(net).set_params(**no_epochs.get_params(deep=False)).relabel(few)
     assert untrained.classes_.tolist() == [0, 1, 2]
-    for name in ("weight", "bias"):  # of classes that were there
+    for name in ("weight", "bias"):  # of known classes
         kept = getattr(untrained.network_.linear, name)[[0, 2]]
         assert (kept == getattr(old.linear, name)).all()
     net.relabel(few)
@@ -336,7 +336,7 @@ def test_samples_stay_in_memory_but_not_in_files(tmp_path):
         with pytest.raises(ValueError, match=r"not in its file.*relabel\(y, X\)"):
             lost.relabel(again)
         results.append(weights(lost.relabel(again, X)))
-        lost.relabel(again)  # which knows them now
+        lost.relabel(again)  # it knows them now
     expected = weights(net.relabel(again))
     for result in results:
         np.testing.assert_array_equal(result, expected)
@@ -344,7 +344,7 @@ def test_samples_stay_in_memory_but_not_in_files(tmp_path):
 
 def test_other_samples_are_refused():
     X, y = data(n_unlabeled=40)
-    X = X.astype(np.float32)  # which are not copied
+    X = X.astype(np.float32)  # not copied
     net = model(linear_step__epochs=1).fit(X, y)
     for other in (X[::-1], X[:59], X + 1):
         with pytest.raises(ValueError, match="X holds other samples than the fitted ones"):

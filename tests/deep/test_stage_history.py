@@ -1,4 +1,4 @@
-"""The training of a network: what is drawn is what was recorded."""
+"""The training of a network: the drawing shows the recorded numbers."""
 
 import matplotlib.pyplot as plt
 import numpy as np
@@ -23,7 +23,7 @@ def epoch(stage, step, loss, **more):
 
 @pytest.fixture
 def history():
-    """Two stages of four steps, of which the linear and the WNLL ones recorded accuracies."""
+    """Two stages, four steps in all; the linear and the WNLL ones recorded accuracies."""
     return [
         epoch(1, "linear", 2.0, linear_acc=0.5),
         epoch(1, "linear", 1.0, linear_acc=0.6, wnll_acc=0.7),

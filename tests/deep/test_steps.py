@@ -1,4 +1,4 @@
-"""Steps in places where they cannot work, and losses from which nothing can be learned."""
+"""Steps in slots where they cannot work, and losses from which nothing can be learned."""
 
 import math
 
@@ -62,7 +62,7 @@ def test_a_message_names_what_a_user_can_import(params, message):
 
 
 class Loss(LinearStep):
-    """A step whose loss is what it is told in one batch of an epoch, from the second epoch on."""
+    """A step with a given loss in one batch of each epoch, from the second epoch on."""
 
     def __init__(self, epochs=3, lr=0.1, batch_size=20, value=math.nan, detached=False):
         super().__init__(epochs, lr=lr, batch_size=batch_size)
@@ -78,7 +78,7 @@ class Loss(LinearStep):
 @pytest.mark.parametrize("value", [math.nan, math.inf, -math.inf])
 @pytest.mark.parametrize("detached", [False, True])
 def test_a_loss_that_is_no_number_ends_the_training(value, detached, tmp_path):
-    # With a loss that has no gradient, the weights stay as they are, and nothing else would tell.
+    # With a loss without a gradient, the weights do not change, and nothing else would show it.
     step = Loss(value=value, detached=detached)
     fitted = model(checkpoint_dir=tmp_path, linear_step=step)
     message = rf"loss is {value} in epoch 2 of the linear step: .*diverged.*linear_step__lr"

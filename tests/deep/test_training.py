@@ -1,4 +1,4 @@
-"""Training in stages: its record, and what an interruption leaves."""
+"""Training in stages: its record, and its state after an interruption."""
 
 import json
 import signal
@@ -32,7 +32,7 @@ from . import killed_training
 
 
 class InterruptAt(Callback):
-    """Press Ctrl-C in an epoch, as counted over all steps."""
+    """Press Ctrl-C in an epoch, counted over all steps."""
 
     def __init__(self, count, seen):
         self.count, self.seen = count, seen
@@ -108,7 +108,7 @@ def small_network(in_channels):
 
 
 def test_another_seed_on_resuming_changes_nothing(tmp_path):
-    # The patches of images, from which pseudo-labels are found, depend on the seed too.
+    # The image patches, used for pseudo-labels, depend on the seed too.
     X, y = killed_training.data()
     X, y = X[:300].reshape(-1, 1, 8, 8), y[:300]
     models = [
@@ -189,7 +189,7 @@ def test_an_interrupt_leaves_a_fitted_estimator(count, unbroken, tmp_path):
 
 
 class SignalAtEnd(Callback):
-    """Press Ctrl-C at the end of the third epoch, where skorch's callbacks end a training."""
+    """Press Ctrl-C at the end of the third epoch, where skorch's callbacks end trainings."""
 
     def on_epoch_end(self, net, **kwargs):
         if len(net.history) == 3:
@@ -242,16 +242,16 @@ def test_a_pseudo_label_step_ends_with_the_average(end):
         callbacks=callbacks,
     ).fit(X, y)
     steps = [row["step"] for row in model.history_]
-    assert steps.count("pseudo") == 6  # its rate falls: the callback lets it go on
+    assert steps.count("pseudo") == 6  # its rate falls: the callback lets it continue
     assert steps.count("linear") == (3 if end == "all epochs" else 2)
     last, trained = weights(model), kept[-1]
     assert not torch.equal(last, trained)
-    # The rate has gone down to nearly 0, so that the network and its average have come near.
+    # The rate has fallen to nearly 0, so the network and its average are close.
     assert (last - trained).norm() < 0.1 * trained.norm()
 
 
 class ForgetAtLast(Callback):
-    """Make the third epoch of a step a bad one, in which all samples look alike."""
+    """Make the third epoch of a step a bad one, in which all samples look the same."""
 
     def on_epoch_begin(self, net, **kwargs):
         if len(net.history) == 3:
@@ -259,7 +259,7 @@ class ForgetAtLast(Callback):
 
 
 def test_a_training_ends_with_its_last_epoch_and_not_the_best():
-    # No sample is set aside, and none of those to be predicted chooses among the epochs.
+    # No sample is held out, and no sample to be predicted selects among the epochs.
     X, y = killed_training.data()
     kept = []
     model = killed_training.model(
@@ -308,14 +308,14 @@ def test_the_wnll_step_trains_the_buffer_alone():
 
 
 class Dull(nn.Module):
-    """A backbone that gives its inputs."""
+    """A backbone that returns its inputs."""
 
     def forward(self, x):
         return x
 
 
 def wnll_net(network, gradient):
-    """The net of a WNLL step that is given its batches one by one."""
+    """The net of a WNLL step that gets its batches one by one."""
     return StepNet(
         network,
         step=WNLLStep(gradient=gradient),
@@ -339,7 +339,7 @@ def test_the_wnll_step_goes_backward_from_the_loss_of_the_labeled_queries(gradie
     u = wnll_interpolate(network.features(template), template_codes, network.features(query))
     known = query_codes >= 0
     if gradient == "surrogate":
-        # A softmax whose values are those of the interpolation.
+        # A softmax with the values of the interpolation.
         logits = network(query)
         u = (logits + (u.log() - logits).detach()).softmax(dim=1)
     chosen = u[known].gather(1, query_codes[known][:, None])
@@ -374,7 +374,7 @@ def test_the_wnll_step_sends_each_sample_through_the_backbone_once_in_an_epoch()
 
 
 class Seen(nn.Module):
-    """Note the rows that pass."""
+    """Record the rows that pass."""
 
     def __init__(self, rows=None):
         super().__init__()
@@ -491,7 +491,7 @@ def test_what_a_callback_records_is_in_the_history():
 
 
 class Note(Callback):
-    """Record a number of numpy's."""
+    """Record a numpy number."""
 
     def on_epoch_end(self, net, **kwargs):
         net.history.record("note", np.float32(len(net.history)))
@@ -521,7 +521,7 @@ class Predict(Callback):
         self.found.append((net.step.name, net.predict_proba(self.X)))
 
     def __deepcopy__(self, memo):
-        return self  # so that the test sees what a step's copy found
+        return self  # for the test to see the results of a step's copy
 
 
 def test_a_callback_can_predict_and_does_not_change_the_training(unbroken):

@@ -40,7 +40,7 @@ def head(linear_weight=0.0, **params):
 
 
 def fit(wnll, **params):
-    """A network that has learned little, so that its heads differ."""
+    """A network that has learned little, so its heads differ."""
     training = {"n_stages": 1, "linear_step": LinearStep(1), "wnll_step": WNLLStep(0)}
     fixed = {"module_params": {"hidden": (8,)}, "class_prior": None, "random_state": 0}
     return DeepWNLLClassifier(**{**fixed, **training, "wnll": wnll, **params}).fit(X, Y)
@@ -173,7 +173,7 @@ def test_a_saved_model_predicts_the_same(tmp_path, learns, label_weight):
 
 @pytest.mark.parametrize(("saved", "loading"), [(0.5, 0.0), (0.0, 0.5), (0.5, 0.4)])
 def test_weights_of_another_linear_weight_are_refused(tmp_path, saved, loading):
-    model = fit(head(saved)).set_params(wnll__linear_weight=loading)  # which changes nothing now
+    model = fit(head(saved)).set_params(wnll__linear_weight=loading)  # changes nothing now
     model.save_weights(tmp_path / "weights")
     with pytest.raises(ValueError, match=f"saved with wnll__linear_weight={saved}, but this"):
         clone(model).load_weights(tmp_path / "weights")
@@ -202,7 +202,7 @@ def test_a_checkpoint_of_another_linear_weight_is_refused(tmp_path):
 
 @pytest.fixture(scope="module")
 def images():
-    """A context in which pseudo-labels are found, and what the network sees."""
+    """A context for pseudo-labels, and the network's inputs."""
     inputs = X.astype(np.float32).reshape(-1, 1, 8, 8)
     prepare = Standardizer(inputs)
     torch.manual_seed(0)

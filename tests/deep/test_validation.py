@@ -1,4 +1,4 @@
-"""Samples that are held out of a training, and what callbacks make of their numbers."""
+"""Samples held out of a training, and callbacks that use their scores."""
 
 import numpy as np
 import pytest
@@ -24,7 +24,7 @@ ALL_STEPS = {"n_stages": 2, "linear_step__epochs": 2, "wnll_step__epochs": 1,
 
 
 def others():
-    """Digits that no training sees."""
+    """Digits not used in any training."""
     X, y = load_digits(n_class=3, return_X_y=True)
     return X[100:140], y[100:140]
 
@@ -48,14 +48,14 @@ def test_a_fraction_is_held_out_of_each_class(codes, fraction, seed):
     assert len(np.unique(places)) == len(places) == wanted
     taken = np.bincount(codes[places], minlength=len(counts))
     assert (taken[counts > 0] < counts[counts > 0]).all()
-    # In proportion to what each class can spare, as near as whole numbers are.
+    # In proportion to the samples each class can spare, up to rounding.
     spare = np.maximum(counts - 1, 0)
     assert (np.abs(taken - wanted * spare / spare.sum()) < 2).all()
     np.testing.assert_array_equal(held_out(codes, fraction, seed), places)
 
 
 class SeenCodes(Callback):
-    """Note the samples of the training."""
+    """Record the samples of the training."""
 
     def __init__(self, found):
         self.found = found
@@ -79,7 +79,7 @@ def test_the_training_does_not_see_what_is_held_out():
         number for number, row in enumerate(X.astype(np.float32)) if row.tobytes() not in trained
     ]
     assert (y[out] >= 0).all()
-    # Other pixels in their place change no weight; the graph of the fitted samples has them.
+    # Changing their pixels changes no weight, but the graph of the fitted samples has them.
     changed = X.copy()
     changed[out] = np.random.default_rng(0).integers(0, 17, (10, 64))
     again = model(validation=0.25, **ALL_STEPS).fit(changed, y)
@@ -127,7 +127,7 @@ def test_every_epoch_of_every_step_has_the_numbers_of_both_heads():
 
 @pytest.mark.parametrize("step", ["linear", "pseudo"])
 def test_the_last_epochs_numbers_are_those_of_the_fitted_estimator(step):
-    # In a pseudo-label step, those of the moving average, with which the step ends.
+    # In a pseudo-label step, the scores are those of the moving average that the step ends with.
     pseudo = step == "pseudo"
     X, y = data(n_unlabeled=20 if pseudo else 0)
     X_held, y_held = others()
@@ -157,7 +157,7 @@ def test_a_step_of_ones_own_keeps_the_modes_of_its_layers():
     seen = []
 
     class Frozen(LinearStep):
-        """Sets the modes of the layers once, at its beginning."""
+        """Sets the modes of the layers once, at its start."""
 
         def callbacks(self, context, batches):
             class Set(Callback):
@@ -247,7 +247,7 @@ def test_what_another_callback_records_may_be_monitored_without_held_out_samples
 
     fitted = model(callbacks=[Record(), EarlyStopping(name, patience=2)]).fit(*data())
     assert len(fitted.history_) == 3
-    unused = LRScheduler("StepLR", monitor="valid_loss", step_size=1)  # which does not look
+    unused = LRScheduler("StepLR", monitor="valid_loss", step_size=1)  # unused by this scheduler
     model(callbacks=[unused]).fit(*data())
 
 

@@ -1,4 +1,4 @@
-"""A training of seconds, for tests of how a training runs."""
+"""A training of a few seconds, for tests of its course."""
 
 import torch
 from sklearn.datasets import load_digits
@@ -16,7 +16,7 @@ def data(n=60, n_unlabeled=0):
 
 
 def model(**params):
-    """A training of one stage, whose linear step has four epochs of three batches."""
+    """A training of one stage with a linear step of four epochs of three batches."""
     return DeepWNLLClassifier(
         n_stages=1,
         linear_step=LinearStep(4, lr=0.1, batch_size=20, lr_halving_epochs=1),

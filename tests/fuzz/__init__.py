@@ -1,1 +1,1 @@
-"""Random cases, by seed, against a dense reference: ``python -m tests.fuzz --help``."""
+"""Random cases by seed, compared with a dense reference: ``python -m tests.fuzz --help``."""

@@ -1,4 +1,4 @@
-"""Run random cases by seed, and print what was wrong in silence.
+"""Run random cases by seed, and print those that were wrong without a warning.
 
 python -m tests.fuzz clouds graphs layer --seeds 0 20000
 """
@@ -14,7 +14,7 @@ from .compare import compare_cloud, compare_graph
 
 
 def main():
-    """Run the cases that the command line asks for; the exit status is the number of faults."""
+    """Run the cases of the command line; the exit status is the number of faults."""
     parser = argparse.ArgumentParser(prog="python -m tests.fuzz", description=__doc__)
     parser.add_argument("what", nargs="*", choices=["clouds", "graphs", "layer"])
     parser.add_argument("--seeds", nargs=2, type=int, default=[0, 1000], metavar=("FIRST", "END"))
@@ -48,7 +48,7 @@ def _outcomes(what, seed):
         return [compare_cloud(cloud_case(seed))]
     if what == "graphs":
         return [compare_graph(graph_case(seed), tol) for tol in (1e-6, 1e-12)]
-    from .layer import compare_layer  # which needs torch
+    from .layer import compare_layer  # needs torch
 
     return compare_layer(cloud_case(seed))
 

@@ -8,7 +8,7 @@ __all__ = ["CLOUDS", "GRAPHS", "CloudCase", "GraphCase", "cloud_case", "graph_ca
 
 
 class CloudCase(NamedTuple):
-    """Points, their classes (-1 where there is none), and the parameters of a classifier."""
+    """Points, their classes (-1 if unlabelled), and the parameters of a classifier."""
 
     kind: str
     X: np.ndarray
@@ -27,7 +27,7 @@ class GraphCase(NamedTuple):
 
 
 def cloud_case(seed):
-    """A cloud of one of the kinds, with 1 to 6 classes and one label to all."""
+    """A cloud of one of the kinds, with 1 to 6 classes, and from one label to all."""
     rng = np.random.default_rng([seed, 0])
     kind = list(CLOUDS)[rng.integers(len(CLOUDS))]
     X = CLOUDS[kind](rng, int(rng.integers(6, 60)), int(rng.integers(1, 6)))
@@ -88,7 +88,7 @@ CLOUDS = {
 
 
 def graph_case(seed):
-    """A graph of one of the kinds, its weights from 1e-12 to 1, its label weight to 1e12."""
+    """A graph of one of the kinds, with weights from 1e-12 to 1, and label weight up to 1e12."""
     rng = np.random.default_rng([seed, 1])
     kind = list(GRAPHS)[rng.integers(len(GRAPHS))]
     W = GRAPHS[kind](rng, int(rng.integers(6, 80)))
@@ -125,7 +125,7 @@ def _fading_path(rng, n):
 
 
 def _star_of_paths(rng, n):
-    """Four paths that begin weakly at one point, and are the stronger the farther away."""
+    """Four paths from one point, with weights that grow with the distance from it."""
     W = np.zeros((n, n))
     for arm in range(4):
         path = np.append(0, np.arange(1 + arm, n, 4))

@@ -1,4 +1,4 @@
-"""What the package says of a case, against the dense reference."""
+"""The package's result for a case, compared with the dense reference."""
 
 import warnings
 from typing import NamedTuple
@@ -19,7 +19,7 @@ TIGHT = {"tol": 1e-12, "max_iter": 20_000}
 
 
 class Outcome(NamedTuple):
-    """The kind of a case, the largest error, the allowed one, whether it was warned of."""
+    """The kind of a case, the largest error, the allowed one, and whether a warning was issued."""
 
     kind: str
     error: float
@@ -28,12 +28,12 @@ class Outcome(NamedTuple):
 
     @property
     def wrong(self):
-        """Whether a wrong number was given in silence."""
+        """Whether a wrong number was returned without a warning."""
         return not self.warned and not self.error <= self.allowed
 
 
 def compare_graph(case, tol):
-    """The harmonic extension over a graph."""
+    """Compare the harmonic extension over a graph."""
     kind, W, labeled, g, mu = case
     fallback = np.full(g.shape[1], 1 / g.shape[1])
     found = harmonic_extension(sparse.csr_array(W), labeled, g, fallback, mu=mu, tol=tol)
@@ -44,7 +44,7 @@ def compare_graph(case, tol):
 
 
 def compare_cloud(case):
-    """A classifier: on its own graph, and on the reference's where no tie makes that another."""
+    """Compare a classifier on its own graph and, if no ties make that differ, the reference's."""
     kind, X, y, params = case
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
@@ -64,7 +64,7 @@ def compare_cloud(case):
 
 
 def label_points(index, y, classes):
-    """The first row of each point, whether it has labels, and the mean of those."""
+    """The first row of each point, a mask of labelled points, and their mean labels."""
     first = np.unique(index, return_index=True)[1]
     votes = np.zeros((len(first), len(classes)))
     known = np.flatnonzero(y >= 0)
@@ -74,7 +74,7 @@ def label_points(index, y, classes):
 
 
 def has_ties(points, n_neighbors):
-    """Whether distances that are equal, but for rounding, leave open who is a neighbour."""
+    """Whether distances equal up to rounding leave the neighbours undetermined."""
     distances = np.sort(cdist(points, points), axis=1)[:, 1:]
     if distances.shape[1] <= n_neighbors:
         return False

@@ -1,4 +1,4 @@
-"""What the torch layer says of a cloud, against the dense reference."""
+"""The torch layer's result for a cloud, compared with the dense reference."""
 
 import warnings
 
@@ -18,7 +18,7 @@ _ALLOWED = {torch.float64: 1e-6, torch.float32: 1e-4}
 
 
 def compare_layer(case):
-    """An interpolation in both precisions: on its own graph, and on the reference's if no ties."""
+    """Compare an interpolation in both precisions, on its own graph and, without ties, another."""
     kind, X, y, params = case
     labeled = y >= 0
     if labeled.all():

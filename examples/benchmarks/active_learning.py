@@ -1,14 +1,14 @@
 """
-Which labels help most: asking for them, or drawing them at random
-==================================================================
+Active learning: suggested labels against random ones
+=====================================================
 
 MNIST as pixels, from 10 labels drawn at random to 200, in steps of 10 and of 50. The rows to label
-next are those of ``suggest_labels``, the least certain ones, some at random, or those of
+next are those of ``suggest_labels``, the least certain ones, random ones, or those of
 graphlearning's acquisition functions on the same graph. ``WNLLClassifier`` with default options
-extends all labels; accuracy on the images that have no label. Writes
+extends all labels; the accuracy is that on the unlabelled images. Writes
 ``docs/benchmarks/active_learning.md``. MNIST is read from ``--data-home`` or the folder in the
 environment variable ``SKLEARN_WNLL_DATA``. Needs graphlearning. A draw takes a quarter of an hour
-on one core for 70,000 images, two minutes for 10,000. Finished runs and graphs lie in
+on one core for 70,000 images, two minutes for 10,000. Finished runs and graphs are stored in
 ``--results`` and are not repeated.
 """
 
@@ -82,14 +82,14 @@ class Images:
             return file["values"], file["vectors"]
 
     def fit(self, few, model=None):
-        """The default model on the one graph, which a ``model`` that was fitted already has."""
+        """Fit the default model on the same graph, which a fitted ``model`` already has."""
         if model is not None:
             return model.relabel(few)
         return WNLLClassifier(metric="precomputed", unlabeled=-1).fit(self.distances, few)
 
 
 class Choice:
-    """Chooses rows in one way."""
+    """A way to choose rows."""
 
     def __init__(self, images, way, seed):
         self.way, self.rng, self.acquisition = way, np.random.RandomState(seed), None
@@ -101,7 +101,7 @@ class Choice:
             self.acquisition = active_learning.unc_sampling()
 
     def first(self, images):
-        """The first rows, and whether they were drawn at random."""
+        """Choose the first rows; also return whether they were drawn at random."""
         if self.way == FROM_NOTHING:
             return images.fit(np.full(len(images.y), -1)).suggest_labels(FIRST)
         rows = self.rng.choice(len(images.y), FIRST, replace=False)
@@ -110,7 +110,7 @@ class Choice:
         return rows
 
     def next(self, model, few, n):
-        """Some more rows."""
+        """Choose more rows."""
         free = np.flatnonzero(few == -1)
         if self.way == "random":
             return self.rng.choice(free, n, replace=False)
@@ -123,7 +123,7 @@ class Choice:
         if self.way == "unc_sampling":
             return free[(-self.acquisition.compute(u, free)).argsort(kind="stable")[:n]]
         rows = []
-        for _ in range(n):  # one after the other, since the covariance needs no labels
+        for _ in range(n):  # one by one, which the covariance can do without labels
             row = free[self.acquisition.compute(u, free).argmax()]
             self.acquisition.update([row], None)
             free = free[free != row]
@@ -132,7 +132,7 @@ class Choice:
 
 
 def run(images, way, step, seed):
-    """Accuracy in percent by the number of labels, classes among the first, seconds of choice."""
+    """Measure accuracy in percent by number of labels, classes among the first, and seconds."""
     choice, few, model = Choice(images, way, seed), np.full(len(images.y), -1), None
     rows, seconds, accuracy = choice.first(images), 0.0, {}
     classes = len(set(images.y[rows]))
@@ -152,7 +152,7 @@ def run(images, way, step, seed):
 
 
 def section(images, found, step):
-    """The table of steps of a size: mean and spread for each way."""
+    """Make the table for a step size: mean and spread for each way."""
     columns = [labels for labels in SHOWN if labels == FIRST or labels % step == 0]
     rows = []
     for (way, own_step), results in found.items():
@@ -170,7 +170,7 @@ def section(images, found, step):
 
 
 def takeaway(images, found):
-    """What chosen labels give, beside random ones, in a sentence or two."""
+    """Summarize the gain of chosen labels over random ones, in a sentence or two."""
 
     def mean(way, labels):
         return np.mean([r["accuracy"][str(labels)] for r in found[way, 10]])
@@ -188,7 +188,7 @@ def takeaway(images, found):
 
 
 def main():
-    """Run what is not finished, and write the page."""
+    """Run the unfinished parts, and write the page."""
     parser = argparse.ArgumentParser(description=__doc__.split("\n\n")[1])
     parser.add_argument("--images", type=int, default=ALL)
     parser.add_argument("--draws", type=int, default=10)

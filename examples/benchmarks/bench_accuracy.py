@@ -1,6 +1,6 @@
 """
-Accuracy of WNLLClassifier on MNIST, beside LabelSpreading and beside exact neighbours
-======================================================================================
+Accuracy of WNLLClassifier on MNIST, compared with LabelSpreading and with exact neighbours
+===========================================================================================
 
 Writes ``docs/benchmarks/accuracy.md``. MNIST is read from ``--data-home`` or the folder in the
 environment variable ``SKLEARN_WNLL_DATA``. This takes about 20 minutes on two cores.
@@ -27,8 +27,8 @@ SEEDS = 5
 RATES = 1, 2, 5, 10, 20
 
 # %%
-# The jobs: which rows are fitted, with which labels, and which rows count
-# -------------------------------------------------------------------------
+# The jobs: fitted rows, their labels, and scored rows
+# ----------------------------------------------------
 
 
 def first_labelled(n):
@@ -41,7 +41,7 @@ def first_labelled(n):
 
 
 def ten_per_class(X, y, seed):
-    """All images, ten of each class labelled; those without a label count."""
+    """All images, ten of each class labelled; the unlabelled ones are scored."""
     few = hide_labels(y, 10, random_state=seed)
     return X, few, X[few == -1], y[few == -1]
 
@@ -58,7 +58,7 @@ JOBS = {
 
 
 def wnll(neighbors, label_weight="wnll", **params):
-    """WNLLClassifier: the queries are predicted transductively."""
+    """WNLLClassifier, which predicts the queries transductively."""
 
     def method(X, y, queries):
         model = WNLLClassifier(
@@ -72,7 +72,7 @@ def wnll(neighbors, label_weight="wnll", **params):
 
 
 def label_spreading(X, y, queries):
-    """LabelSpreading: the queries are fitted as unlabelled rows."""
+    """LabelSpreading, fitted with the queries as unlabelled rows."""
     from sklearn.semi_supervised import LabelSpreading
 
     model = LabelSpreading(kernel="knn", n_neighbors=15)
@@ -100,7 +100,7 @@ SLOW = {("WNLLClassifier, exact", "70,000, of which 100 labelled"): 1}  # seeds
 
 
 def compare(data_home, rows, method):
-    """One job by one method."""
+    """Measure one job by one method."""
     make_job, n_seeds = JOBS[rows]
     X, y = load_mnist(data_home=data_home, return_X_y=True)
     X = X.astype(np.float32) / 255
@@ -113,7 +113,7 @@ def compare(data_home, rows, method):
 
 
 def approximate(data_home):
-    """Accuracy with approximate and with exact neighbors, for the same labels."""
+    """Measure accuracy with approximate and with exact neighbors, for the same labels."""
     X, y = load_mnist(data_home=data_home, return_X_y=True)
     X = X.astype(np.float32) / 255
     graphs = {"exact": [graph_of("exact", X, y, 0)] * SEEDS}
@@ -134,7 +134,7 @@ def approximate(data_home):
 
 
 def graph_of(neighbors, X, y, seed):
-    """Weights of the graph, from a fit with all labels, which has nothing to solve."""
+    """Compute the graph's weights by a fit with all labels, which has nothing to solve."""
     return WNLLClassifier(neighbors=neighbors, random_state=seed).fit(X, y).graph_
 
 
@@ -164,7 +164,7 @@ def approximated(data_home):
 
 
 def main():
-    """Measure all, or the job that is asked for."""
+    """Measure all jobs, or the one on the command line."""
     parser = argparse.ArgumentParser(description=__doc__.split("\n\n")[1])
     parser.add_argument("--data-home", help="folder of mnist.npz")
     sections = ["approximate", "compare"]
@@ -181,7 +181,7 @@ def main():
     if "approximate" in args.only:
         rates, found = approximated(args.data_home)
         section = APPROXIMATE.format(rates=rates, recall=found, measured=measured())
-        write_page("accuracy.md", head, [section])  # what is measured is safe at once
+        write_page("accuracy.md", head, [section])  # saves each measurement at once
     if "compare" in args.only:
         section = COMPARE.format(rows=compared(args.data_home), measured=measured())
         write_page("accuracy.md", head, [section])

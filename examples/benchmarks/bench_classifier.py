@@ -1,13 +1,12 @@
 """
-What WNLLClassifier costs, beside what people use today
-=======================================================
+Time and memory of WNLLClassifier and of other libraries
+========================================================
 
-Every run is a process of its own; times are medians over the runs, memory is the largest that
-the operating system saw. Writes ``docs/benchmarks/classifier.md``. MNIST is read from
-``--data-home`` or the folder in the environment variable ``SKLEARN_WNLL_DATA``. Peers:
-scikit-learn, and graphlearning and faiss-cpu where they are installed. This takes about a
-quarter of an hour on two cores; ``--only`` measures some sections
-anew and leaves the others.
+Every run is a separate process. Times are medians over the runs, memory is the peak that the
+operating system reports. Writes ``docs/benchmarks/classifier.md``. MNIST is read from
+``--data-home`` or the folder in the environment variable ``SKLEARN_WNLL_DATA``. The other
+libraries are scikit-learn and, if installed, graphlearning and faiss-cpu. This takes about a
+quarter of an hour on two cores; ``--only`` measures some sections again and keeps the others.
 """
 
 import argparse
@@ -82,7 +81,7 @@ def section_mnist(data_home):
             f"{median(results, 'accuracy'):.1f}",
         ])  # fmt: skip
     digits = {method: [] for method in NAMES}
-    for _ in range(SHORT_RUNS):  # in turn, for what else the machine does
+    for _ in range(SHORT_RUNS):  # in turn, to share other load on the machine
         for method, results in digits.items():
             results.append(run_script(DIGITS.format(MODELS[method])))
     peer = median(digits["LabelSpreading"], "wall")
@@ -155,7 +154,7 @@ time grows with exponent {slope:.2f} (least squares of the logarithms; {ends:.2f
 
 
 def row_of_sizes(n, d, labels, results):
-    """One row of the table of sizes."""
+    """Make one row of the table of sizes."""
     return [
         f"{n:,}", str(d), labels, f"{median(results, 'seconds'):.1f}",
         f"{median(results, 'peak'):.1f}", f"{median(results, 'rows'):.2f}",
@@ -227,7 +226,7 @@ NOTED = "solver", "search"  # in the notes
 
 
 def main():
-    """Run the job that is asked for, or all sections."""
+    """Run the job on the command line, or all sections."""
     parser = argparse.ArgumentParser(description=__doc__.split("\n\n")[1])
     parser.add_argument("--data-home", help="folder of mnist.npz")
     parser.add_argument("--only", nargs="+", choices=SECTIONS, default=list(SECTIONS))
@@ -242,7 +241,7 @@ def main():
     head = HEAD.format(machine=machine("graphlearning", "faiss-cpu"))
     for name in args.only:
         section = f"{SECTIONS[name](args.data_home)}\n{measured()}"
-        there = "notes" if name in NOTED else "sections"  # what is measured is safe at once
+        there = "notes" if name in NOTED else "sections"  # saves each measurement at once
         write_page("classifier.md", head, **{"sections": [], there: [section]})
 
 

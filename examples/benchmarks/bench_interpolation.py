@@ -1,11 +1,11 @@
 """
-What the interpolation costs, beside the network that it crowns
-===============================================================
+Time and memory of the interpolation and of its network
+=======================================================
 
 Time and memory of ``wnll_interpolate``, forward and backward, for clouds of 600 to 20,000
 points; of a ResNet-20 for as many images; and, with ``--peer FOLDER``, of the published graph
 learning layer (a clone of github.com/jwcalder/GraphLearningLayer, with graphlearning installed).
-Each row is a process of its own. Writes ``docs/benchmarks/interpolation.md``.
+Each row is a separate process. Writes ``docs/benchmarks/interpolation.md``.
 """
 
 import argparse
@@ -33,7 +33,7 @@ N_CLASSES = 10
 
 
 def cloud(n_template, n_query, width, device):
-    """Features on a sheet of eight dimensions for each class, as a trained network gives."""
+    """Features on an eight-dimensional sheet per class, like those of a trained network."""
     import torch
 
     rng = np.random.default_rng(0)
@@ -50,7 +50,7 @@ def cloud(n_template, n_query, width, device):
 
 
 def timed(function, device):
-    """Seconds of a call, and what it returns."""
+    """Return the seconds of a call, and its result."""
     import torch
 
     if device != "cpu":
@@ -63,14 +63,14 @@ def timed(function, device):
 
 
 def memory(device):
-    """Largest memory so far, in GB: of the process, or of the GPU."""
+    """Return the peak memory so far, in GB: of the process, or of the GPU."""
     import torch
 
     return peak_memory() if device == "cpu" else torch.cuda.max_memory_allocated() / 1e9
 
 
 def forward_and_backward(forward, codes, device):
-    """Median seconds of both, and the memory that they took beyond what was there."""
+    """Measure the median seconds of both, and their additional memory."""
     before = memory(device)
     seconds = []
     for _ in range(REPEATS):
@@ -89,13 +89,13 @@ def forward_and_backward(forward, codes, device):
 
 
 def job_ours(n_template, n_query, width, device, n_neighbors=15):
-    """Our interpolation, with the exact gradient."""
+    """Measure our interpolation, with the exact gradient."""
     from sklearn_wnll.deep import wnll_interpolate
 
     X, codes = cloud(n_template, n_query, width, device)
     template, query = (part.clone().requires_grad_() for part in X.split([n_template, n_query]))
     small = wnll_interpolate(template[:100], codes[:100], query[:100])
-    small.sum().backward()  # what torch prepares once
+    small.sum().backward()  # one-time preparations of torch
     return forward_and_backward(
         lambda: wnll_interpolate(
             template, codes[:n_template], query, n_neighbors=n_neighbors, n_classes=N_CLASSES
@@ -106,7 +106,7 @@ def job_ours(n_template, n_query, width, device, n_neighbors=15):
 
 
 def job_peer(n_template, n_query, width, device, folder):
-    """The published layer: 25 neighbours, hard labels, without regularization."""
+    """Measure the published layer: 25 neighbours, hard labels, no regularization."""
     import torch
 
     sys.path.insert(0, folder)
@@ -121,7 +121,7 @@ def job_peer(n_template, n_query, width, device, folder):
 
 
 def job_backbone(n_template, n_query, width, device):
-    """ResNet-20 on as many images as there are points, in batches of 128."""
+    """Measure ResNet-20 on as many images as there are points, in batches of 128."""
     import torch
 
     from sklearn_wnll.deep.backbones import resnet20
@@ -142,7 +142,7 @@ JOBS = {"ours": job_ours, "peer": job_peer, "backbone": job_backbone}
 
 
 def cost_rows(device):
-    """Rows of the table of costs."""
+    """Make the rows of the table of costs."""
     rows = []
     for n_template, n_query, width in CLOUDS:
         size = {"n_template": n_template, "n_query": n_query, "width": width, "device": device}
@@ -159,7 +159,7 @@ def cost_rows(device):
 
 
 def peer_rows(folder):
-    """Rows of the table beside the published layer: three rounds in turn, medians."""
+    """Make the rows of the comparison with the published layer: medians of three rounds."""
     rows = []
     for n_template, n_query, width in PEER_CLOUDS:
         size = {"n_template": n_template, "n_query": n_query, "width": width, "device": "cpu"}
@@ -185,7 +185,7 @@ def peer_rows(folder):
 
 
 def main():
-    """Run the job that is asked for, or all."""
+    """Run the job on the command line, or all."""
     parser = argparse.ArgumentParser(description=__doc__.split("\n\n")[1])
     parser.add_argument("--peer", help="folder of a clone of GraphLearningLayer")
     parser.add_argument("--device", default="cpu")

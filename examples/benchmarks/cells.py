@@ -2,7 +2,7 @@
 Accuracy and seconds of methods, kept in a folder
 =================================================
 
-What is known is not measured again. Each method has a file: delete it to measure the method anew.
+Known results are not measured again. Each method has a file: delete it to measure the method again.
 """
 
 import json
@@ -14,18 +14,18 @@ import numpy as np
 
 
 class Cells:
-    """Results by method and cell: a data set, a number of labels and a draw, for example."""
+    """Results by method and cell: for example a data set, a number of labels and a draw."""
 
     def __init__(self, folder):
         self.folder = Path(folder)
         self.found = {}
 
     def path(self, method):
-        """The file of a method, with a line for each cell."""
+        """Return the file of a method, with a line for each cell."""
         return self.folder / f"{re.sub(r'[^A-Za-z0-9_]+', '-', method).strip('-')}.jsonl"
 
     def of(self, method):
-        """What is known of a method, by cell."""
+        """Return the known results of a method by cell."""
         if method not in self.found:
             path = self.path(method)
             lines = path.read_text().splitlines() if path.exists() else []
@@ -33,7 +33,7 @@ class Cells:
         return self.found[method]
 
     def complete(self, method, cell, predict, y, few):
-        """Accuracy on the hidden rows in percent, and the CPU seconds of a prediction."""
+        """Return accuracy on the hidden rows in percent, and CPU seconds of a prediction."""
         known = self.of(method)
         if cell not in known:
             start = time.process_time()

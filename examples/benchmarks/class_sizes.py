@@ -2,13 +2,13 @@
 Class sizes: known, wrong, and estimated
 ========================================
 
-Digits, MNIST and two sets of embeddings, and parts of them whose classes are of very different
-size, with the same number of labels of each class: accuracy on the hidden rows, with and without
+Digits, MNIST and two sets of embeddings, and subsets of them with classes of very different sizes,
+with the same number of labels for each class: accuracy on the hidden rows, with and without
 ``class_prior`` and ``volume_constraint``. Writes ``docs/benchmarks/class_sizes.md``. MNIST and the
 embeddings (``news_minilm.npz`` and ``cifar_efficientnet.npz``, with rows ``X`` and classes ``y``)
 are read from ``--data-home`` or the folder in the environment variable ``SKLEARN_WNLL_DATA``. The
-table ``mbo`` needs graphlearning, and up to 4 minutes for each cell. Finished draws lie in
-``--cache`` and are not repeated. ``--draws 0`` writes the page of those.
+table ``mbo`` needs graphlearning, and up to 4 minutes for each cell. Finished draws are stored in
+``--cache`` and are not repeated. ``--draws 0`` writes the page from these.
 """
 
 import argparse
@@ -40,7 +40,7 @@ MNIST_ROWS = 10_000
 TEN = 1, 0.7, 0.5, 0.4, 0.3, 0.2, 0.15, 0.1, 0.1, 0.1
 EIGHT = 1, 0.38, 0.2, 0.13, 0.1, 0.06, 0.04, 0.03
 STEEP = 0.5, 0.16, 0.1, 0.07, 0.05, 0.04, 0.03, 0.02, 0.02, 0.01
-# The data, a seed, and the numbers of rows of the classes, which are taken in random order.
+# The data, a seed, and the numbers of rows of the classes, which are shuffled.
 PARTS = {
     "digits, uneven": ("digits", 1, [180 * size for size in TEN]),
     "news, uneven A": ("news", 0, [400 * size for size in EIGHT]),
@@ -80,7 +80,7 @@ def load(data, home):
 
 
 def choose_rows(y, seed, sizes):
-    """Rows of some classes, so many of each."""
+    """Draw a given number of rows of each of some classes."""
     rng, rows = np.random.RandomState(seed), []
     for code, size in zip(rng.permutation(y.max() + 1), sizes, strict=False):
         own = np.flatnonzero(y == code)
@@ -90,7 +90,7 @@ def choose_rows(y, seed, sizes):
 
 @cache
 def rows_of(name, home):
-    """The distinct rows of a set on their graph; of equal ones, the first."""
+    """Make the graph of the distinct rows of a set; the first of equal rows is kept."""
     if name in PARTS:
         data, seed, sizes = PARTS[name]
         X, y, metric = load(data, home)
@@ -107,7 +107,7 @@ def rows_of(name, home):
 
 
 def fitted(rows, few, **parameters):
-    """A fitted classifier, its accuracy on the hidden rows in percent, and its CPU seconds."""
+    """Fit a classifier; return it, its accuracy on the hidden rows in percent, and CPU seconds."""
     start = time.process_time()
     model = WNLLClassifier(metric="precomputed", unlabeled=-1, random_state=0, **parameters)
     model.fit(rows.distances, few)
@@ -116,12 +116,12 @@ def fitted(rows, few, **parameters):
 
 
 def percent(predicted, rows, few):
-    """Accuracy on the hidden rows."""
+    """Compute the accuracy on the hidden rows in percent."""
     return 100 * float((predicted == rows.y)[few == -1].mean())
 
 
 def measure_parts(rows, rate, seed):
-    """Accuracy and seconds of all methods, and how near the estimated sizes are."""
+    """Measure accuracy and seconds of all methods, and the errors of the estimated sizes."""
     few, found = hide_labels(rows.y, rate, random_state=seed), {}
     wrong = rows.sizes * 2 ** np.random.default_rng(seed).uniform(-1, 1, len(rows.sizes))
     priors = {"true": rows.sizes, "wrong": wrong / wrong.sum()}
@@ -138,7 +138,7 @@ def measure_parts(rows, rate, seed):
 
 
 def measure_mnist(rows, rate, seed):
-    """Accuracy and seconds without sizes, with true ones, and with the constraint."""
+    """Measure accuracy and seconds without sizes, with true ones, and with the constraint."""
     few, found = hide_labels(rows.y, rate, random_state=seed), {}
     for method in ("none", "true", "true, constraint"):
         prior, constraint = METHODS[method]
@@ -148,7 +148,7 @@ def measure_mnist(rows, rate, seed):
 
 
 def measure_mbo(rows, rate, seed):
-    """Accuracy and seconds of graphlearning's Poisson MBO with true sizes."""
+    """Measure accuracy and seconds of graphlearning's Poisson MBO with true sizes."""
     try:
         from graphlearning.ssl import poisson_mbo
     except ImportError as error:
@@ -167,13 +167,13 @@ MEASURES = {"parts": measure_parts, "mnist": measure_mnist, "mbo": measure_mbo}
 
 
 def read_cells(path):
-    """Finished cells, by table, data, rate and seed."""
+    """Read finished cells, by table, data, rate and seed."""
     lines = path.read_text().splitlines() if path.exists() else []
     return {tuple(cell): found for cell, found in map(json.loads, lines)}
 
 
 def main():
-    """Run the draws that are not finished, and write the page."""
+    """Run the unfinished draws, and write the page."""
     parser = argparse.ArgumentParser(description=__doc__.split("\n\n")[1])
     parser.add_argument("tables", nargs="*", default=list(TABLES), help=", ".join(TABLES))
     parser.add_argument("--data", nargs="+", choices=SETS, default=list(SETS), metavar="SET")

@@ -1,6 +1,6 @@
 """
-The page of class_sizes.py: its tables, from the draws that are finished
-========================================================================
+The page of class_sizes.py: its tables, from the finished draws
+===============================================================
 """
 
 from textwrap import fill
@@ -8,7 +8,7 @@ from textwrap import fill
 import numpy as np
 from measure import machine, measured, table, write_page
 
-# The class prior, and whether classes are constrained to its sizes.
+# The class prior, and the constraint of classes to its sizes.
 METHODS = {
     "none": (None, False),
     "true": ("true", False),
@@ -45,17 +45,17 @@ WHOLE_MNIST = "all of MNIST"
 TABLES = "parts", "mnist", "mbo"
 RATES = {"parts": (1, 2, 5, 10, 20), "mnist": (1, 2, 4, 10), "mbo": (1, 2, 4, 10)}
 LARGE, WITHIN = 0.03, 1.5  # part of the rows of a class; times its size
-HARM = 0.3  # points, from which on a loss is marked
+HARM = 0.3  # points; larger losses are marked
 
 
 def title(method):
-    """How a method is called in a table."""
+    """Return the name of a method in a table."""
     name = TITLES[method.removesuffix(CONSTRAINT)]
     return f"{name}, constraint" if method.endswith(CONSTRAINT) else name
 
 
 def draws_of(cells, kind, name):
-    """What draws found, by rate and seed."""
+    """Return the results of draws by rate and seed."""
     found = {}
     for (table_name, data, rate, seed), value in sorted(cells.items()):
         if (table_name, data) == (kind, name):
@@ -64,12 +64,12 @@ def draws_of(cells, kind, name):
 
 
 def accuracies(draws, method):
-    """Accuracy in each draw (n_draws,)."""
+    """Return the accuracy in each draw (n_draws,)."""
     return np.array([found[method][0] for found in draws.values()])
 
 
 def shown(draws, method, base):
-    """Mean accuracy and deviation; the constraint's is marked where it does harm."""
+    """Format mean accuracy and deviation; the constraint's is marked if it does harm."""
     values, text = accuracies(draws, method), ""
     if method.endswith(CONSTRAINT):
         others = base or method.removesuffix(CONSTRAINT)
@@ -78,7 +78,7 @@ def shown(draws, method, base):
 
 
 def lines_of_sets(cells, methods, base=None):
-    """A line for each set and method, and its accuracy at each rate."""
+    """Make a line for each set and method, with its accuracy at each rate."""
     for name in SETS:
         by_rate = draws_of(cells, "parts", name)
         if not by_rate:
@@ -93,7 +93,7 @@ def lines_of_sets(cells, methods, base=None):
 
 
 def nearness(cells, name):
-    """Classes whose estimated size is near, of all large ones, at each rate."""
+    """Count, at each rate, the large classes whose estimated size is near the true one."""
     by_rate, texts = draws_of(cells, "parts", name), []
     for rate in RATES["parts"]:
         values = np.array([found["sizes"] for found in by_rate.get(rate, {}).values()])
@@ -106,7 +106,7 @@ def nearness(cells, name):
 
 
 def mnist_lines(cells):
-    """A line for each method on all of MNIST; the last on the draws of Poisson MBO."""
+    """Make a line for each method on all of MNIST; the last on the draws of Poisson MBO."""
     ours, theirs = (draws_of(cells, kind, WHOLE_MNIST) for kind in ("mnist", "mbo"))
     best = "true, constraint"
     yield from (mnist_line(title(method), method, ours) for method in ("none", "true", best))
@@ -120,7 +120,7 @@ def mnist_lines(cells):
 
 
 def mnist_line(name, method, by_rate):
-    """Accuracy, number of draws and seconds of a method at each rate."""
+    """Format accuracy, number of draws and seconds of a method at each rate."""
     texts, costs = [], []
     for draws in (by_rate.get(rate) for rate in RATES["mnist"]):
         values = accuracies(draws, method) if draws else []
@@ -134,7 +134,7 @@ def mnist_line(name, method, by_rate):
 
 
 def takeaway(cells):
-    """What true sizes and the constraint gain, in a sentence."""
+    """Summarize the gain of true sizes and of the constraint, in a sentence."""
     gains = {}
     for (kind, name, _, _), found in cells.items():
         if kind == "parts":
@@ -157,7 +157,7 @@ def takeaway(cells):
 
 
 def gain_lines(cells):
-    """A line for each kind of classes and of sizes: mean gain over no sizes at each rate."""
+    """Make a line for each kind of classes and sizes: mean gain over no sizes at each rate."""
     for kind, uneven in (("nearly equal", False), ("very different", True)):
         for method, (_, constraint) in METHODS.items():
             if method == "none":
@@ -175,7 +175,7 @@ def gain_lines(cells):
 
 
 def write(cells):
-    """Write the page, if draws are finished."""
+    """Write the page, if there are finished draws."""
     rates = [f"{rate} per class" for rate in RATES["parts"]]
     header, sections = ["set", "draws", "sizes", *rates], []
     notes = []

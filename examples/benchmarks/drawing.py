@@ -1,6 +1,6 @@
 """
-Tables of the benchmark pages, and how their rows are drawn
-===========================================================
+Tables of the benchmark pages, and drawings of their rows
+=========================================================
 """
 
 import re
@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-# A method has the same color everywhere; its number in matplotlib's cycle, or a name.
+# A method has the same color everywhere: a number in matplotlib's cycle, or a name.
 COLORS = {
     "WNLL": "C0",
     "WNLL beside logistic regression": "C9",
@@ -37,23 +37,23 @@ COLORS = {
 
 
 class Table(NamedTuple):
-    """A table of a page: cells as they are shown."""
+    """A table of a page, with the displayed text of its cells."""
 
     header: list
     rows: list
 
     def column(self, name):
-        """Cells of a column."""
+        """Return the cells of a column."""
         return [row[self.header.index(name)] for row in self.rows]
 
     def where(self, **cells):
-        """Rows that have these cells."""
+        """Select the rows with these cells."""
         places = {self.header.index(name.replace("_", " ")): cell for name, cell in cells.items()}
         kept = [row for row in self.rows if all(row[at] == cell for at, cell in places.items())]
         return Table(self.header, kept)
 
     def numbers(self, ending):
-        """Columns of which the name is a number and this ending."""
+        """Find the columns named by a number with this ending."""
         found = {}
         for at, name in enumerate(self.header):
             if name.endswith(ending) and name.removesuffix(ending).replace(",", "").isdigit():
@@ -62,7 +62,7 @@ class Table(NamedTuple):
 
 
 def value(cell):
-    """Mean and spread of a cell such as ``**80.0 ± 0.5** †``; nan where there is none."""
+    """Read mean and spread of a cell such as ``**80.0 ± 0.5** †``; nan if missing."""
     found = re.findall(r"[-+]?\d[\d,]*\.?\d*", cell.replace("*", ""))
     numbers = [float(text.replace(",", "")) for text in found]
     if not numbers:
@@ -71,7 +71,7 @@ def value(cell):
 
 
 def read_tables(page):
-    """Tables of a page by the heading above."""
+    """Read the tables of a page by the headings above them."""
     found = {}
     for section in re.split(r"(?m)^## ", page.read_text())[1:]:
         heading, _, text = section.partition("\n")
@@ -86,7 +86,7 @@ def read_tables(page):
 
 
 def curves(ax, table, key, ending, *, names=None, dashed=(), thin=()):
-    """Draw a line of each row against the numbers in the names of columns."""
+    """Draw a line for each row, against the numbers in the names of columns."""
     at = table.numbers(ending)
     for name, row in zip(table.column(key), table.rows, strict=True):
         if names is None or name in names:
@@ -127,7 +127,7 @@ def bars(ax, names, cells, colors, *, places=None, log=False, **look):
 
 
 def heads(ax, table, title):
-    """Draw errors by the two heads of networks, a group for each method."""
+    """Draw errors of the two heads of networks, in a group for each method."""
     networks = dict.fromkeys(table.column("network")) if "network" in table.header else [""]
     several = len(networks) > 1
     names, colors = [], []

@@ -1,14 +1,14 @@
 """
-Few labels on embeddings: a graph, a classifier beside it, and what others do
-=============================================================================
+Few labels on embeddings: a graph, a classifier beside it, and other methods
+============================================================================
 
 Texts of 20 newsgroups and images of CIFAR-10, embedded by networks that were trained on other data:
 1 to 50 labels per class, accuracy on the hidden rows. Writes ``docs/benchmarks/embeddings.md``, and
 the table and the picture of the front page. The embeddings (``news_minilm.npz`` and
 ``cifar_efficientnet.npz``, with rows ``X`` and classes ``y``) are read from ``--data-home`` or the
 folder in the environment variable ``SKLEARN_WNLL_DATA``. Needs graphlearning, and matplotlib for
-pictures. Finished draws lie in ``--results``, a file for each method, and are not repeated.
-``--draws 0`` writes the page of these.
+pictures. Finished draws are stored in ``--results``, a file for each method, and are not repeated.
+``--draws 0`` writes the page from these.
 """
 
 import argparse
@@ -52,7 +52,7 @@ class Rows(NamedTuple):
 
 
 class Few(NamedTuple):
-    """A draw of labels: -1 where one is hidden."""
+    """A draw of labels, -1 for hidden ones."""
 
     labels: np.ndarray
     per_class: int
@@ -65,7 +65,7 @@ class Few(NamedTuple):
 
 
 def load(name, home):
-    """Distinct rows of a data set; of equal ones, the first."""
+    """Load the distinct rows of a data set; the first of equal rows is kept."""
     home = home or os.environ.get("SKLEARN_WNLL_DATA", ".")
     with np.load(Path(home) / FILES[name], allow_pickle=False) as file:
         X, y = file["X"].astype(np.float32), np.unique(file["y"], return_inverse=True)[1]
@@ -76,23 +76,23 @@ def load(name, home):
 
 
 def extend(rows, few, **parameters):
-    """Labels by WNLLClassifier."""
+    """Predict labels by WNLLClassifier."""
     model = WNLLClassifier(metric="cosine", unlabeled=-1, random_state=few.seed, **parameters)
     return model.fit(rows.X, few.labels).transduction_
 
 
 def extend_with_sizes(rows, few, **parameters):
-    """Labels by WNLLClassifier, which knows the class sizes."""
+    """Predict labels by WNLLClassifier with known class sizes."""
     return extend(rows, few, class_prior=rows.sizes, volume_constraint=True, **parameters)
 
 
 def learn(rows, few, model):
-    """Labels by a classifier that learns from the labelled rows alone."""
+    """Predict labels by a classifier that learns from the labelled rows alone."""
     return model.fit(rows.X[few.given], few.labels[few.given]).predict(rows.X)
 
 
 def choose_regression(few):
-    """Logistic regression; its C by cross-validation, if classes have two labels."""
+    """Make a logistic regression, with C by cross-validation if classes have two labels."""
     if few.per_class == 1:
         return LogisticRegression(C=10, max_iter=1000)
     folds = StratifiedKFold(min(5, few.per_class), shuffle=True, random_state=few.seed)
@@ -100,19 +100,19 @@ def choose_regression(few):
 
 
 def nearest(few):
-    """The nearest neighbor, or five."""
+    """Make a classifier by the nearest neighbor, or by five."""
     return KNeighborsClassifier(1 if few.per_class < 5 else 5, metric="cosine")
 
 
 def spread(rows, few, model):
-    """Labels by a classifier of scikit-learn that uses the unlabelled rows."""
+    """Predict labels by a scikit-learn classifier that uses the unlabelled rows."""
     model.fit(rows.X, few.labels)
     return model.transduction_
 
 
 def by_graphlearning(rows, few, method, *arguments):
-    """Labels by a method of graphlearning."""
-    from graphlearning import ssl  # the other methods do without
+    """Predict labels by a method of graphlearning."""
+    from graphlearning import ssl  # other methods do not need it
 
     model = getattr(ssl, method)(rows.weights, *arguments)
     return model.fit_predict(few.given, few.labels[few.given])
@@ -140,7 +140,7 @@ PREDICT = {
 
 
 def main():
-    """Run the draws that are not finished, and write the page."""
+    """Run the unfinished draws, and write the page."""
     parser = argparse.ArgumentParser(description=__doc__.split("\n\n")[1])
     parser.add_argument("--data", nargs="+", choices=SETS, default=list(SETS))
     parser.add_argument("--methods", nargs="+", choices=METHODS, default=list(METHODS))

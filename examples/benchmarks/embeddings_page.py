@@ -1,6 +1,6 @@
 """
-The page of embeddings.py: its tables and its picture, from the draws that are finished
-=======================================================================================
+The page of embeddings.py: its tables and its picture, from the finished draws
+==============================================================================
 """
 
 import re
@@ -14,7 +14,7 @@ from pictures import draw
 RATES = 1, 2, 5, 10, 20, 50
 TIMED = 1, 5, 50
 C_BESIDE = 10  # of logistic regression beside the graph
-STRENGTHS = 0.1, 1, 10, 100  # of logistic regression alone, among which is chosen
+STRENGTHS = 0.1, 1, 10, 100  # candidates for logistic regression alone
 SETS = {
     "news": "20 newsgroups, 7,948 texts by all-MiniLM-L6-v2",
     "cifar": "CIFAR-10, 8,000 images by EfficientNet-Lite0",
@@ -24,7 +24,7 @@ FRONT_PAGES = PAGES.parents[1] / "README.md", PAGES.parent / "index.md"
 
 
 class Method(NamedTuple):
-    """How a method is called, and whether it is ours and knows the class sizes."""
+    """A method's name, and whether it is ours and knows the class sizes."""
 
     title: str
     ours: bool = False
@@ -44,7 +44,7 @@ METHODS = {
     "beside_sizes": Method("WNLL beside logistic regression, sizes", ours=True, knows_sizes=True),
     "poisson_mbo": Method("Poisson MBO, sizes", knows_sizes=True),
 }
-# How those on the front page are called there.
+# Names of methods on the front page.
 FRONT = {
     "beside": "**WNLL beside logistic regression**",
     "default": "**WNLL**",
@@ -55,7 +55,7 @@ FRONT = {
 
 
 def finished(cells, name):
-    """Accuracies and seconds by method (n_rates, n_draws, 2), of its draws done at all rates."""
+    """Collect accuracies and seconds by method (n_rates, n_draws, 2), of complete draws."""
     done = {}
     for method, known in cells.items():
         seeds = [{seed for data, at, seed in known if (data, at) == (name, rate)} for rate in RATES]
@@ -66,28 +66,28 @@ def finished(cells, name):
 
 
 def means(found):
-    """Mean accuracies by method (n_rates,), to the decimal that is shown."""
+    """Compute mean accuracies by method (n_rates,), rounded as shown."""
     return {method: results[..., 0].mean(axis=1).round(1) for method, results in found.items()}
 
 
 def alike(found, method):
-    """Methods that know the class sizes, if this one does, and those that do not, if not."""
+    """Select methods with the same knowledge of class sizes as this one."""
     return [other for other in found if METHODS[other].knows_sizes == METHODS[method].knows_sizes]
 
 
 def is_best(mean, method):
-    """Rates at which no method that knows as much has a larger mean (n_rates,)."""
+    """Mark rates at which no method of the same knowledge has a larger mean (n_rates,)."""
     return mean[method] == np.max([mean[other] for other in alike(mean, method)], axis=0)
 
 
 def beats_ours(mean, method):
-    """Rates at which another method is above all of ours that know as much (n_rates,)."""
+    """Mark rates at which another method beats all of ours of the same knowledge (n_rates,)."""
     ours = [mean[other] for other in alike(mean, method) if METHODS[other].ours]
     return (mean[method] > np.max(ours, axis=0)) if ours else np.zeros(len(RATES), bool)
 
 
 def section(name, found):
-    """The accuracies on a data set."""
+    """Make the section of accuracies on a data set."""
     mean, rows = means(found), []
     for method in (method for method in METHODS if method in found):
         accuracies = found[method][..., 0]
@@ -103,7 +103,7 @@ def section(name, found):
 
 
 def seconds_section(found):
-    """Median seconds of all data sets."""
+    """Make the section of median seconds on all data sets."""
     rows = [
         [method.title]
         + [
@@ -119,7 +119,7 @@ def seconds_section(found):
 
 
 def takeaway(found):
-    """What a classifier beside the graph gains, in a sentence."""
+    """Summarize the gain of a classifier beside the graph, in a sentence."""
     gains, best = [], 0
     for name, results in found.items():
         if {"beside", "logistic"} <= results.keys():
@@ -150,7 +150,7 @@ def write_front(found):
 
 
 def write(cells):
-    """Write the page, and the front page's table and picture, if draws are finished."""
+    """Write the page, and the front page's table and picture, if there are finished draws."""
     found = {name: finished(cells, name) for name in SETS}
     found = {name: results for name, results in found.items() if results}
     if found:

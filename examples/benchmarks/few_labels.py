@@ -1,18 +1,18 @@
 """
-Few labels: what unlabelled images give a network
-=================================================
+Few labels: the gain of a network by unlabelled images
+======================================================
 
 The same backbone learns from the same few labelled images
 
 - alone ("vanilla": a linear head, and nothing else);
-- with unlabelled images that its own softmax labels (self-training);
-- with unlabelled images that the WNLL labels, on the graph of all.
+- with unlabelled images, labelled by its own softmax (self-training);
+- with unlabelled images, labelled by the WNLL on the graph of all.
 
-The two latter do the same number of updates with the same augmentation. Labelled and unlabelled
-images, weights and batches are drawn anew for each seed. The test images are predicted once, by
-the last epoch of each model, in shuffled batches. A run goes on where it was cut off, what is
-finished lies in ``--results`` and is not repeated; ``docs/benchmarks/few_labels.md`` is written
-from all of it.
+The latter two do the same number of updates with the same augmentation. Labelled and unlabelled
+images, weights and batches are drawn again for each seed. The test images are predicted once, by
+the last epoch of each model, in shuffled batches. Interrupted runs continue. Finished runs are
+stored in ``--results`` and are not repeated; ``docs/benchmarks/few_labels.md`` is written from all
+of them.
 """
 
 import argparse
@@ -49,7 +49,7 @@ NEIGHBORS = {"cifar10": 60, "mnist": 15}
 
 
 def small_cnn(in_channels):
-    """Four convolutions, for small grey images."""
+    """Make a network of four convolutions, for small grey images."""
     layers, width = [], in_channels
     for n_out in (32, 64):
         for _ in range(2):
@@ -61,7 +61,7 @@ def small_cnn(in_channels):
 
 
 def load(name, subset, data_home):
-    """Images and labels of a data set."""
+    """Load images and labels of a data set."""
     if name == "cifar10":
         data = load_cifar10(subset=subset, data_home=data_home)
         return data.images, data.target
@@ -70,7 +70,7 @@ def load(name, subset, data_home):
 
 
 def settings(method, args):
-    """Parameters by which the methods differ: vanilla has neither a buffer nor pseudo-labels."""
+    """Set the parameters of a method: vanilla has neither a buffer nor pseudo-labels."""
     if method == "vanilla":
         return {"buffer": lambda width: nn.Identity()}
     return {
@@ -85,7 +85,7 @@ def settings(method, args):
 
 
 def run(args, method, seed):
-    """Train and test one model, or read what it gave."""
+    """Train and test one model, or read its results."""
     known = {
         "data": args.data, "network": args.network, "labels": args.labels,
         "unlabeled": args.unlabeled, "epochs": args.epochs, "pseudo_epochs": args.pseudo_epochs,
@@ -124,7 +124,7 @@ def run(args, method, seed):
 
 
 def section(key, results):
-    """The table of one data set, number of labels and length of training."""
+    """Make the table of one data set, number of labels and length of training."""
     data, labels, unlabeled, epochs, pseudo_epochs, wnll_epochs, batch, lr, pseudo_lr, precision = (
         key
     )
@@ -168,7 +168,7 @@ def batch_size(text):
 
 
 def main():
-    """Run what is not yet finished, and write the page."""
+    """Run the unfinished parts, and write the page."""
     parser = argparse.ArgumentParser(description=__doc__.split("\n\n")[1])
     parser.add_argument("--data", choices=("cifar10", "mnist"), default="cifar10")
     parser.add_argument("--network", choices=(*backbones.__all__, "small_cnn"), default="resnet20")

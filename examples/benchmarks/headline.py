@@ -1,11 +1,11 @@
 """
-Whether the headline numbers still hold
-=======================================
+Check of the headline numbers
+=============================
 
-Measures anew the accuracies on 20 newsgroups that ``README.md`` shows, and those of digits and
-MNIST, on the first of the draws of labels that they are means of. A number holds if the new mean is
-within the recorded standard deviation of the recorded mean. Prints a table, and ends with status 1
-if a number does not hold. Takes less than 10 minutes on two cores. The data (``news_minilm.npz``,
+Measures the accuracies on 20 newsgroups in ``README.md``, and those on digits and MNIST, again, on
+the first draws of labels of the recorded means. A number holds if the new mean is within the
+recorded standard deviation of the recorded mean. Prints a table, and exits with status 1 if a
+number does not hold. Takes less than 10 minutes on two cores. The data (``news_minilm.npz``,
 ``mnist.npz``) is read from ``--data-home`` or the folder in the environment variable
 ``SKLEARN_WNLL_DATA``. Numbers whose data is missing, and the errors of networks, which take hours,
 are listed as not checked.
@@ -58,8 +58,8 @@ DRAWS = 5
 SLOW = "MNIST", "LabelSpreading (knn)"  # a single draw takes minutes
 
 # %%
-# The data sets and methods, which are those of the other scripts
-# ---------------------------------------------------------------
+# The data sets and methods of the other scripts
+# ----------------------------------------------
 
 
 class News:
@@ -98,12 +98,12 @@ RATES = {"20 newsgroups": embeddings.RATES, "digits": (1, 2, 5, 10, 20), "MNIST"
 
 
 def numbers(text):
-    """Pairs of mean and standard deviation."""
+    """Read pairs of mean and standard deviation."""
     return [tuple(map(float, one.split(" ± "))) for one in text.split(", ")]
 
 
 def measure(name, method, n_draws, home):
-    """What was measured, and mean accuracies in % (n_rates,), or None without the data."""
+    """Measure mean accuracies in % (n_rates,); return them with a description, or None."""
     warnings.simplefilter("ignore")
     try:
         data = SETS[name](home)
@@ -119,16 +119,16 @@ def measure(name, method, n_draws, home):
 
 
 def compare(name, method, n_draws, found):
-    """Rows of the table, and whether each number holds."""
+    """Make rows of the table, and check each number."""
     pairs = numbers(RECORDED[name][method])
     for rate, (mean, spread), measured in zip(RATES[name], pairs, found, strict=True):
-        holds = abs(measured - mean) <= spread + 0.05  # they are rounded
+        holds = abs(measured - mean) <= spread + 0.05  # numbers are rounded
         shown = f"{mean:.1f} ± {spread:.1f}", f"{measured:.1f}", str(n_draws)
         yield [name, method, str(rate), *shown, "yes" if holds else "NO"], holds
 
 
 def main():
-    """Measure, print the tables and tell the result by the exit status."""
+    """Measure, print the tables, and exit with the result as the status."""
     parser = argparse.ArgumentParser(description=__doc__.split("\n\n")[1])
     parser.add_argument("--data", nargs="+", choices=SETS, default=list(SETS))
     parser.add_argument("--draws", type=int, default=DRAWS)

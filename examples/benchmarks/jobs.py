@@ -1,6 +1,6 @@
 """
-The jobs whose cost bench_classifier.py measures, each in a process of its own
-==============================================================================
+The jobs of bench_classifier.py, each in a separate process
+===========================================================
 """
 
 import time
@@ -14,7 +14,7 @@ from graphs import neighbor_lists, recall, scaled_distances
 
 
 def mnist(data_home):
-    """All 70,000 images as float32 rows in random order, and their labels."""
+    """Load all 70,000 images as float32 rows in random order, and their labels."""
     from readers import load_mnist
 
     X, y = load_mnist(data_home=data_home, return_X_y=True)
@@ -23,7 +23,7 @@ def mnist(data_home):
 
 
 def sheets(n, d, latent=8, n_classes=10, seed=0):
-    """Rows on curved sheets of ``latent`` dimensions, with some noise; the class is the sheet."""
+    """Draw rows on curved sheets of ``latent`` dimensions, with noise; each sheet is a class."""
     rng = np.random.default_rng(seed)
     waves = rng.normal(size=(n_classes, latent, d)) / 2
     shift = rng.uniform(0, 6, size=(n_classes, d))
@@ -52,7 +52,7 @@ def hide_all_but(y, counts, seed=0):
 
 
 def timed(function):
-    """Seconds that a call takes, and what it returns."""
+    """Return the seconds of a call, and its result."""
     start = time.perf_counter()
     result = function()
     return time.perf_counter() - start, result
@@ -70,7 +70,7 @@ def make(method):
 
 
 def job_mnist(data_home, method):
-    """First and second fit on MNIST with 10 labels per class, imports counted in the first."""
+    """Measure first and second fit on MNIST, 10 labels per class; the first includes imports."""
     imported, _ = timed(lambda: make(method))
     from sklearn_wnll.datasets import hide_labels
 
@@ -78,7 +78,7 @@ def job_mnist(data_home, method):
     few = hide_labels(y, 10, random_state=0)
     first, model = timed(lambda: make(method).fit(X, few))
     accuracy = 100 * (model.transduction_ == y)[few == -1].mean()
-    del model  # its memory, which the system has given before
+    del model  # frees its memory, which the process keeps
     again = hide_labels(y, 10, random_state=1)
     second, _ = timed(lambda: make(method).fit(X, again))
     return {"cold": imported + first, "warm": second, "accuracy": accuracy}
@@ -87,8 +87,8 @@ def job_mnist(data_home, method):
 def job_solver(data_home):
     """Extend labels on a given graph of MNIST, by graphlearning and by us, in turn.
 
-    A fit to given distances first makes the graph. So does one with all labels, which then has
-    nothing to solve: the difference between the two is what solving takes.
+    A fit to given distances first makes the graph. So does a fit with all labels, which then has
+    nothing to solve: the difference between the two is the solver's time.
     """
     from scipy import sparse
 
@@ -133,7 +133,7 @@ def job_rows(n, d, latent, labels):
 
 
 def job_queries(data_home, method):
-    """Predict 1,000 rows beside 69,000 fitted ones, or fit all again."""
+    """Predict 1,000 rows after a fit to 69,000, or fit all again."""
     from sklearn_wnll.datasets import hide_labels
 
     X, y = mnist(data_home)
@@ -150,7 +150,7 @@ def job_queries(data_home, method):
 
 
 def job_search(data_home, method):
-    """Search the 15 nearest others of MNIST's rows, in a new process and once more."""
+    """Search the 15 nearest others of MNIST's rows, in a new process and then again."""
     X, _ = mnist(data_home)
     start = time.perf_counter()
     find = SEARCHES[method](X)
@@ -166,7 +166,7 @@ def job_search(data_home, method):
 
 
 def search_in_cells(X):
-    """Ours: a fit with a label for each row, in which nothing but the search takes long."""
+    """Search by our fit with all labels, where only the search takes long."""
     from sklearn_wnll import WNLLClassifier
 
     model = WNLLClassifier(neighbors="approximate", unlabeled=None, random_state=0)
@@ -175,14 +175,14 @@ def search_in_cells(X):
 
 
 def search_by_descent(X):
-    """pynndescent, with its defaults and 16 neighbours, of which one is the point itself."""
+    """Search by pynndescent, with its defaults and 16 neighbours, including the point itself."""
     import pynndescent
 
     return lambda: pynndescent.NNDescent(X, n_neighbors=16, random_state=0).neighbor_graph[0][:, 1:]
 
 
 def search_by_hnsw(X):
-    """faiss, a graph of small worlds."""
+    """Search by faiss, with a hierarchical small-world graph."""
     import faiss
 
     def find():

@@ -1,14 +1,13 @@
 """
-From one label per class on: how labelled points are to weigh, beside graphlearning
-===================================================================================
+Label weights from one label per class on, compared with graphlearning
+======================================================================
 
-The methods of graphlearning and ``WNLLClassifier`` on the same graph (its weights, made
-symmetric, are handed on) and the same draws of labels, from 1 to 100 labels per class: accuracy on
-the rows whose labels were hidden; and ours with labels drawn at random, as many
-of a class as come. Writes ``docs/benchmarks/label_rates.md``. MNIST is
-read from ``--data-home`` or the folder in the environment variable ``SKLEARN_WNLL_DATA``. What is
-finished lies in ``--results``, a file for each method, and is not repeated. ``--draws 0`` writes
-the page of it.
+The methods of graphlearning and ``WNLLClassifier`` on the same graph (its symmetrized weights are
+passed on) and the same draws of labels, from 1 to 100 labels per class: accuracy on the rows whose
+labels were hidden. Ours also with labels drawn at random, whatever their classes. Writes
+``docs/benchmarks/label_rates.md``. MNIST is read from ``--data-home`` or the folder in the
+environment variable ``SKLEARN_WNLL_DATA``. Finished draws are stored in ``--results``, a file for
+each method, and are not repeated. ``--draws 0`` writes the page from these.
 """
 
 import argparse
@@ -71,7 +70,7 @@ MOST_DRAWS = {
 
 
 def load(name, data_home):
-    """Rows and labels: the 1,797 digits, or MNIST's 60,000 training images as pixels."""
+    """Load rows and labels: the 1,797 digits, or MNIST's 60,000 training images as pixels."""
     if name == "digits":
         return load_digits(return_X_y=True)
     data = load_mnist(subset="train", data_home=data_home)
@@ -79,13 +78,13 @@ def load(name, data_home):
 
 
 def distances_and_weights(X):
-    """Distances to 15 neighbors in units of each row's scale, and symmetric weights."""
+    """Compute distances to 15 neighbors in units of each row's scale, and symmetric weights."""
     W = WNLLClassifier(random_state=0).fit(X, np.arange(len(X)) % 2).graph_
     return scaled_distances(W), sparse.csr_matrix(W + W.T)
 
 
 def labels_of(y, few_of, number, seed):
-    """Labels of which so many are left: of each class, or at random of all."""
+    """Keep a number of labels: of each class, or of all at random."""
     if few_of == "class":
         return hide_labels(y, number, random_state=seed)
     few = np.full_like(y, -1)
@@ -95,12 +94,12 @@ def labels_of(y, few_of, number, seed):
 
 
 def knows_sizes(method):
-    """Whether a method is given the true class sizes."""
+    """Return whether a method gets the true class sizes."""
     return method.endswith("true sizes")
 
 
 def predict(method, graphs, y, few):
-    """Labels that one method finds."""
+    """Predict labels by one method."""
     (D, T), labeled, sizes = graphs, np.flatnonzero(few != -1), np.bincount(y) / len(y)
     if method in PEERS:
         np.random.seed(0)  # noqa: NPY002 -- graphlearning starts from NumPy's global state
@@ -115,7 +114,7 @@ def predict(method, graphs, y, few):
 
 
 def complete(cells, data, draws, methods, data_home):
-    """Measure what is not known of a data set, the first draw of all methods first."""
+    """Measure unknown results on a data set, beginning with the first draw of all methods."""
     X, y = load(data, data_home)
     graphs = distances_and_weights(X)
     kinds = [("class", rate) for rate in RATES] + [("all", total) for total in TOTALS]
@@ -133,7 +132,7 @@ def complete(cells, data, draws, methods, data_home):
 
 
 def finished(cells, data, few_of, numbers):
-    """Accuracies and seconds by method, draw and number, of draws done at all numbers."""
+    """Collect accuracies and seconds by method, draw and number, of complete draws."""
     found = {}
     for method in (*PEERS, *OURS):
         known = cells.of(method)
@@ -152,7 +151,7 @@ def mean_and_error(mean, error, n_draws):
 
 
 def accuracy_rows(found):
-    """Draws, accuracy at each number of labels, and seconds."""
+    """Make rows of draws, accuracy at each number of labels, and seconds."""
     for method, draws in found.items():
         results = np.array(list(draws.values()))
         cells = [shown(one, 2) for one in results[..., 0].T]
@@ -160,7 +159,7 @@ def accuracy_rows(found):
 
 
 def difference_rows(found):
-    """Mean differences to that of graphlearning's methods for which it is smallest."""
+    """Make rows of mean differences to the graphlearning method with the smallest one."""
     for method in (method for method in OURS if method in found):
         differences, n_shared = [], []
         for peer in PEERS:
@@ -178,7 +177,7 @@ def difference_rows(found):
 
 
 def short_rows(found):
-    """Ours by weight, and the best of graphlearning's methods at each number of labels."""
+    """Make rows of ours by weight, and graphlearning's best at each number of labels."""
     for method in SHORT:
         if method in found:
             results = np.array(list(found[method].values()))
@@ -201,7 +200,7 @@ def short_rows(found):
 
 
 def sections(cells, data):
-    """The table of one data set, and those of the notes; nothing if no draw is finished."""
+    """Make the table of one data set, and those of the notes; none without finished draws."""
     found = finished(cells, data, "class", RATES)
     if not found:
         return [], []
@@ -259,7 +258,7 @@ NOTES = """\
 
 
 def main():
-    """Run the draws that are not finished, and write the page."""
+    """Run the unfinished draws, and write the page."""
     parser = argparse.ArgumentParser(description=__doc__.split("\n\n")[1])
     parser.add_argument("--data", nargs="+", choices=NAMES, default=list(NAMES))
     parser.add_argument("--methods", nargs="+", choices=[*PEERS, *OURS], metavar="METHOD",

@@ -1,6 +1,6 @@
 """
-What the benchmarks share: a process for each run, what it took, and how pages are written
-==========================================================================================
+Common parts of the benchmarks: a process for each run, its cost, and the pages
+===============================================================================
 """
 
 import json
@@ -24,12 +24,12 @@ PACKAGES = ("sklearn-wnll", "scikit-learn", "numpy", "scipy", "pynndescent")
 
 
 def peak_memory():
-    """Largest memory of this process so far, in GB."""
+    """Return the peak memory of this process so far, in GB."""
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1e6
 
 
 def in_new_process(script, job, *, may_fail=False, **options):
-    """Run a job of a script in a process of its own; its last line is what it measured."""
+    """Run a job of a script in a separate process, whose last line is its result."""
     command = [sys.executable, script, "--job", job, "--options", json.dumps(options)]
     done = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=not may_fail)
     if done.returncode:
@@ -38,9 +38,9 @@ def in_new_process(script, job, *, may_fail=False, **options):
 
 
 def run_script(code):
-    """Seconds that a new process takes for a script, from its start to its end, and its memory."""
+    """Run a script in a new process; return its seconds from start to end, and its memory."""
     environment = dict(os.environ)
-    environment.pop("PYTHONDONTWRITEBYTECODE", None)  # installed packages are compiled
+    environment.pop("PYTHONDONTWRITEBYTECODE", None)  # installed packages have compiled files
     start = time.perf_counter()
     process = subprocess.Popen([sys.executable, "-W", "ignore", "-c", code], env=environment)
     _, status, usage = os.wait4(process.pid, 0)
@@ -50,12 +50,12 @@ def run_script(code):
 
 
 def median(results, key):
-    """Median of a figure over several runs."""
+    """Compute the median of a number over several runs."""
     return float(np.median([result[key] for result in results]))
 
 
 def machine(*more):
-    """Processor, cores and versions."""
+    """Describe processor, cores and versions."""
     info = Path("/proc/cpuinfo")
     lines = info.read_text().splitlines() if info.exists() else []
     names = [line.split(":")[1].strip() for line in lines if line.startswith("model name")]
@@ -78,28 +78,28 @@ def table(header, rows):
 
 
 def shown(values, decimals=1, sign=""):
-    """Mean ± standard deviation over draws; a single one is marked."""
+    """Format mean ± standard deviation over draws; a single one is marked."""
     mean = f"{np.mean(values):{sign}.{decimals}f}"
     spread = f" ± {np.std(values):.{decimals}f}" if len(values) > 1 else " (1 run)"
     return mean + spread
 
 
 def by_heading(sections):
-    """Sections by their headings."""
+    """Index sections by their headings."""
     return {text.strip().splitlines()[0]: text.strip() for text in sections}
 
 
 def read_page(page):
-    """Text before the first heading of a page, and its sections by heading."""
+    """Read the text before the first heading of a page, and its sections by heading."""
     first, *sections = re.split(r"(?m)^(?=## )", page.read_text()) if page.exists() else [""]
     return first, by_heading(sections)
 
 
 def write_page(name, head, sections, *, notes=(), takeaway=""):
-    """Write a page and its picture: take-away, picture, tables, and how they were measured.
+    """Write a page and its picture: take-away, picture, tables, and the method of measurement.
 
-    Sections that are not given stay as they were measured. Those of ``notes``, and those that are
-    there already, go to the notes on the page. A take-away that is not given stays as well.
+    Other existing sections are kept. Those of ``notes``, and those already in the notes, go to the
+    notes on the page. Without a new take-away, the old one is kept.
     """
     page, notebook = PAGES / name, NOTES / name
     first, known = read_page(page)
@@ -131,5 +131,5 @@ def write_parts(page, parts):
 
 
 def measured():
-    """The line that says when a section was measured."""
+    """Return the line with the date of a section's measurement."""
     return f"Measured on {date.today()}."

@@ -4,13 +4,13 @@ The paper's experiment: a network with and without WNLL as its output layer
 
 A backbone with a linear head ("vanilla") against the same backbone with a buffer block and the
 WNLL head, trained in two stages, with the paper's gradient (surrogate) and the exact one: on
-the same labelled images of CIFAR-10, drawn anew for each seed, with the same settings. The
+the same labelled images of CIFAR-10, drawn again for each seed, with the same settings. The
 test images are predicted once, by the last epoch of each model, in shuffled batches.
 
 ``--epochs`` is the number for each linear step, of which all models have two; the rate is halved
 after every fifth of them (the paper has 400 epochs, and halves after every 50). Each model is a
-run of its own, which goes on where it was cut off; what is finished lies in ``--results`` and is
-not repeated. The page ``docs/benchmarks/paper.md`` is written from all of it.
+separate run. Interrupted runs continue; finished ones are stored in ``--results`` and are not
+repeated. The page ``docs/benchmarks/paper.md`` is written from all of them.
 """
 
 import argparse
@@ -38,7 +38,7 @@ METHODS = {
 
 
 def run(args, method, seed):
-    """Train and test one model, or read what it gave."""
+    """Train and test one model, or read its results."""
     known = {
         "network": args.network,
         "labels": args.labels,
@@ -71,7 +71,7 @@ def run(args, method, seed):
 
 
 def section(key, results):
-    """The table of one network and number of labels."""
+    """Make the table of one network and number of labels."""
     network, labels, epochs, precision = key
     rows = []
     for method in METHODS:
@@ -95,7 +95,7 @@ Measured on {dates(results)}."""
 
 
 def main():
-    """Run what is not yet finished, and write the page."""
+    """Run the unfinished parts, and write the page."""
     parser = argparse.ArgumentParser(description=__doc__.split("\n\n")[1])
     parser.add_argument("--network", choices=backbones.__all__, default="resnet20")
     parser.add_argument("--labels", type=int, default=1000)

@@ -2,8 +2,8 @@
 Pictures of the benchmark pages, drawn from their tables
 ========================================================
 
-So a picture has the numbers of its page. ``python examples/benchmarks/pictures.py NAME ...`` draws
-those of some pages anew; without names, those of all, and the picture of the front page.
+A picture therefore shows the numbers of its page. ``python examples/benchmarks/pictures.py NAME``
+draws the picture of one or more pages again; without names, all pictures and the front page's.
 """
 
 import sys
@@ -83,7 +83,7 @@ def active_learning(figure, tables):
 
 
 def class_sizes(figure, tables):
-    """Draw what sizes add."""
+    """Draw the gain of class sizes."""
     (table,) = tables["What sizes add"]
     axes = figure.subplots(1, 2)
     for ax, kind in zip(axes, ("nearly equal", "very different"), strict=True):
@@ -115,7 +115,7 @@ def class_sizes(figure, tables):
 
 
 def classifier(figure, tables):
-    """Draw seconds beside LabelSpreading, and against the number of rows."""
+    """Draw seconds compared with LabelSpreading, and against the number of rows."""
     left, right = figure.subplots(1, 2)
     (fits,) = tables["Fitting, beside LabelSpreading"]
     fits = fits.where(data="MNIST, 70,000 x 784")
@@ -160,7 +160,7 @@ def few_labels(figure, tables):
 
 
 def interpolation(figure, tables):
-    """Draw seconds beside the published layer."""
+    """Draw seconds compared with the published layer."""
     (table,) = tables["Beside the published graph learning layer"]
     ax = figure.subplots()
     clouds = [f"{row[0]} to {row[1]} points" for row in table.rows]
@@ -176,7 +176,7 @@ def interpolation(figure, tables):
 
 
 def label_rates(figure, tables):
-    """Draw weights of labels beside graphlearning's best."""
+    """Draw weights of labels compared with graphlearning's best."""
     names = {name: name for name in ("auto", "laplace", "wnll", "poisson")}
     names["graphlearning, best of each column"] = "best of graphlearning"
     axes = figure.subplots(1, len(tables), squeeze=False)[0]
@@ -242,7 +242,7 @@ def session(figure, tables):
 
 
 def trust(figure, tables):
-    """Draw scores minus accuracies, calibration, and suspects that are wrong."""
+    """Draw scores minus accuracies, calibration, and the wrong labels among suspects."""
     left, middle, right = figure.subplots(1, 3)
     (score,) = tables["The score of held-out labels"]
     score = score.where(folds="5")

@@ -152,7 +152,7 @@ def load_svhn(subset="all", *, data_home=None, return_X_y=False):
 
 
 def _parts(subset, *more):
-    """Names of the parts of a subset."""
+    """Return the names of the parts of a subset."""
     allowed = ("train", "test", *more, "all")
     if subset not in allowed:
         raise ValueError(f"subset must be one of {', '.join(allowed)}, got {subset!r}.")
@@ -160,7 +160,7 @@ def _parts(subset, *more):
 
 
 def _find(names, data_home):
-    """Path of the first of some files that exists in the data folder."""
+    """Find the first of some files that exists in the data folder."""
     home = data_home if data_home is not None else os.environ.get(_VARIABLE)
     if home is None:
         raise FileNotFoundError(
@@ -185,12 +185,12 @@ def _bunch(parts, names, return_X_y):
 
 
 def _channels_last(rows):
-    """Images [n, 32, 32, 3] from rows of three color planes [n, 3072]."""
+    """Convert rows of three color planes [n, 3072] to images [n, 32, 32, 3]."""
     return rows.reshape(-1, 3, 32, 32).transpose(0, 2, 3, 1)
 
 
 def _decode_jpeg(stream, offsets):
-    """Decode JPEG files that are stored end to end."""
+    """Decode JPEG files stored end to end."""
     try:
         from PIL import Image
     except ImportError as error:
@@ -203,7 +203,7 @@ def _decode_jpeg(stream, offsets):
 
 
 class _ArrayUnpickler(pickle.Unpickler):
-    """Unpickle arrays and plain values, and refuse everything that could run code."""
+    """Unpickle arrays and plain values; refuse everything that could run code."""
 
     # numpy's own function for this has moved from numpy.core to numpy._core.
     _ALLOWED: ClassVar[dict] = {

@@ -2,13 +2,13 @@
 A labelling session: 100,000 rows, from no label on, ten labels a round
 =======================================================================
 
-MNIST's 70,000 images, and 30,000 copies of training images that are shifted by one pixel, which
-makes them rows of their own. The graph is built once, without a label. In each round,
-``suggest_labels(10)`` names ten rows, these get their labels, and ``relabel`` extends all labels
-again. Beside it: ten rows at random a round, five of each kind, and logistic regression on the same
-labels. Writes ``docs/benchmarks/session.md`` and two pictures in ``docs/_static``. MNIST is read
-from ``--data-home`` or the folder in the environment variable ``SKLEARN_WNLL_DATA``. Half an hour
-on one core; finished sessions lie in ``--results`` and are not repeated.
+MNIST's 70,000 images, and 30,000 copies of training images shifted by one pixel, which makes them
+distinct rows. The graph is built once, without a label. In each round, ``suggest_labels(10)``
+selects ten rows, these get their labels, and ``relabel`` extends all labels again. For comparison:
+ten random rows a round, five of each kind, and logistic regression on the same labels. Writes
+``docs/benchmarks/session.md`` and two pictures in ``docs/_static``. MNIST is read from
+``--data-home`` or the folder in the environment variable ``SKLEARN_WNLL_DATA``. Takes half an hour
+on one core; finished sessions are stored in ``--results`` and are not repeated.
 """
 
 import argparse
@@ -36,8 +36,8 @@ from sklearn_wnll.plotting import LabelingDisplay
 N_COPIES = 30_000
 SHIFTS = (0, 1), (0, -1), (1, 0), (-1, 0)
 ROUNDS, BATCH = 30, 10
-LOOK_EVERY = 2  # rounds: labels are held out, for the display
-FRESH_EVERY = 10  # rounds: a fresh fit is compared
+LOOK_EVERY = 2  # rounds between held-out labels, for the display
+FRESH_EVERY = 10  # rounds between comparisons with a fresh fit
 GOAL = 95
 MORE = 100  # labels at random a round, from the 30th round on, until the goal is reached
 MOST = 2000
@@ -48,7 +48,7 @@ COLORS = dict(zip(WAYS, ("#0072B2", "#009E73", "#D55E00"), strict=True))
 
 
 def load_rows(data_home):
-    """100,000 images as rows of pixels, and their digits."""
+    """Load 100,000 images as rows of pixels, and their digits."""
     X, y = load_mnist(data_home=data_home, return_X_y=True)
     rng = np.random.RandomState(0)
     chosen = rng.choice(60_000, N_COPIES, replace=False)
@@ -63,7 +63,7 @@ def load_rows(data_home):
 
 
 def timed(function, *arguments):
-    """Result and seconds of processor time of a call."""
+    """Return the result and the CPU seconds of a call."""
     start = time.process_time()
     result = function(*arguments)
     return result, time.process_time() - start
@@ -88,7 +88,7 @@ class Session:
         return timed(model.fit, X, np.full(len(y), -1))
 
     def run(self, way, seed):
-        """What was measured in each round."""
+        """Run a session; return the measurements of each round."""
         y, (model, seconds) = self.data[1], self.fitted
         few, rng = np.full(len(y), -1), np.random.RandomState(seed)
         model.relabel(few)
@@ -120,7 +120,7 @@ class Session:
         return {"fit": seconds, "rounds": rounds, "history": display.history}
 
     def regression(self, few):
-        """Accuracy of logistic regression on the rows without a label."""
+        """Measure the accuracy of logistic regression on the unlabelled rows."""
         X, y = self.data
         labeled = few != -1
         if len(np.unique(few[labeled])) < 2:
@@ -129,7 +129,7 @@ class Session:
         return percent(model.predict(X[~labeled] / 255) == y[~labeled])
 
     def look(self, model, few, display, scored):
-        """Hold labels out in this round, for the display; the seconds."""
+        """Hold labels out in this round, for the display; return the seconds."""
         model.set_params(held_out=5, calibrate=True)
         _, seconds = timed(model.relabel, few)
         display.add(model, few, scored_rows=scored)
@@ -137,14 +137,14 @@ class Session:
         return seconds
 
     def compare(self, model, few):
-        """Beside a fit of all rows with the same labels."""
+        """Compare with a fit of all rows with the same labels."""
         fresh, seconds = timed(WNLLClassifier(random_state=0).fit, self.data[0], few)
         equal = percent(fresh.transduction_ == model.transduction_)
         gap = np.abs(fresh.label_distributions_ - model.label_distributions_).max()
         return {"fresh": seconds, "equal": equal, "gap": float(gap)}
 
     def many_labels(self):
-        """Accuracy of logistic regression with many labels, drawn at random."""
+        """Measure the accuracy of logistic regression with many labels, drawn at random."""
         y = self.data[1]
         rows = np.random.RandomState(0).choice(len(y), MANY, replace=False)
         few = np.full(len(y), -1)
@@ -153,30 +153,30 @@ class Session:
 
 
 def percent(right):
-    """Share of rows in percent."""
+    """Compute the share of rows in percent."""
     return 100 * float(np.mean(right))
 
 
 def column(session, key):
-    """Some figure of the rounds that have it, by number of labels."""
+    """Collect a number of the rounds that have it, by number of labels."""
     return {one["labels"]: one[key] for one in session["rounds"] if key in one}
 
 
 def is_over(way, rounds):
-    """Whether no more labels are needed."""
+    """Return whether no more labels are needed."""
     if len(rounds) < ROUNDS:
         return False
     return way != "random" or rounds[-1]["accuracy"] >= GOAL or rounds[-1]["labels"] >= MOST
 
 
 def labels_needed(session, key):
-    """With how many labels the goal is reached first."""
+    """Find the number of labels at which the goal is first reached."""
     found = [labels for labels, value in column(session, key).items() if value >= GOAL]
     return str(found[0]) if found else f"more than {session['rounds'][-1]['labels']}"
 
 
 def accuracy_section(sessions, many):
-    """Accuracy against the number of labels."""
+    """Make the section of accuracy against the number of labels."""
     rows = []
     names = {"accuracy": "WNLLClassifier", "regression": "logistic regression"}
     for key, name in names.items():
@@ -196,7 +196,7 @@ def accuracy_section(sessions, many):
 
 
 def seconds_section(session):
-    """Seconds of the steps of a round."""
+    """Make the section of the seconds of a round's steps."""
     rounds = session["rounds"]
     rows = [["fit without a label", f"{session['fit']:.1f}", "", ""]]
     rows.append(["suggest ten rows before the first label", f"{rounds[0]['suggest']:.1f}", "", ""])
@@ -215,7 +215,7 @@ def seconds_section(session):
 
 
 def fresh_section(session):
-    """Rounds beside a fresh fit."""
+    """Make the section of rounds compared with a fresh fit."""
     rows = [
         [str(one["labels"]), f"{one['equal']:.3f}", f"{one['gap']:.1e}"]
         for one in session["rounds"]
@@ -227,7 +227,7 @@ def fresh_section(session):
 
 
 def display_section(sessions):
-    """What a user sees."""
+    """Make the section on the display."""
     rows = []
     for labels in (20, 60, *SHOWN[4:]):
         cells = [str(labels)]
@@ -251,7 +251,7 @@ def display_section(sessions):
 
 
 def draw(sessions):
-    """Seconds of each round, and accuracy against labels; the display of a session."""
+    """Draw seconds of each round, accuracy against labels, and the display of a session."""
     figure, (left, right) = plt.subplots(1, 2, figsize=(10, 4), layout="constrained")
     (suggested,) = sessions["suggest_labels"]
     parts = ("suggest", "o-", "suggest"), ("relabel", "s-", "relabel"), ("fresh", "k^", "new fit")
@@ -276,7 +276,7 @@ def draw(sessions):
 
 
 def main():
-    """Run what is not finished, and write the page."""
+    """Run the unfinished parts, and write the page."""
     parser = argparse.ArgumentParser(description=__doc__.split("\n\n")[1])
     parser.add_argument("--draws", type=int, default=3, help="sessions with random labels")
     parser.add_argument("--data-home", help="folder of the MNIST data")

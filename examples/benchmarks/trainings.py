@@ -1,6 +1,6 @@
 """
-What the benchmarks of networks share: drawn images, runs that are not repeated, tables
-=======================================================================================
+Common parts of the benchmarks of networks: drawn images, stored runs, and tables
+=================================================================================
 """
 
 import json
@@ -14,7 +14,7 @@ import torch
 
 
 def draw_rows(target, n_labels, n_unlabeled, seed):
-    """Rows of random training images: as many of each class with a label, and others without."""
+    """Draw rows of training images: labelled ones, equally many per class, and unlabelled ones."""
     rng = np.random.default_rng(seed)
     classes = np.unique(target)
     labeled = np.concatenate([
@@ -27,7 +27,7 @@ def draw_rows(target, n_labels, n_unlabeled, seed):
 
 
 def result_of(folder, train, test, **known):
-    """Train and test a model, or read what it gave."""
+    """Train and test a model, or read its results."""
     finished = Path(folder) / "result.json"
     if finished.exists():
         return json.loads(finished.read_text())
@@ -51,7 +51,7 @@ def result_of(folder, train, test, **known):
 
 
 def _device_name(device):
-    """Name of the GPU that a parameter ``device`` stands for, or CPU."""
+    """Return the name of the GPU for a parameter ``device``, or CPU."""
     if device == "auto":
         device = "cuda" if torch.cuda.is_available() else "cpu"
     device = torch.device(device)
@@ -59,7 +59,7 @@ def _device_name(device):
 
 
 def errors(model, X, y, seed):
-    """Error in percent of each head, on queries in a random order."""
+    """Measure the error of each head in percent, on queries in random order."""
     order = np.random.default_rng(seed).permutation(len(y))
     return {
         head: 100 * (1 - model.set_params(head=head).score(X[order], y[order]))
@@ -68,7 +68,7 @@ def errors(model, X, y, seed):
 
 
 def grouped_results(folder, names):
-    """Give the results of all finished runs that share the named settings, group by group."""
+    """Group the results of all finished runs by the named settings."""
     groups = defaultdict(list)
     for path in sorted(Path(folder).glob("*/result.json")):
         result = json.loads(path.read_text())
@@ -77,6 +77,6 @@ def grouped_results(folder, names):
 
 
 def dates(results):
-    """The days on which results were measured."""
+    """Return the dates of measurement."""
     days = sorted({result["date"] for result in results})
     return " to ".join(dict.fromkeys([days[0], days[-1]]))

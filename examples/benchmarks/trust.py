@@ -2,12 +2,13 @@
 Answers that can be trusted: held-out labels, calibration, wrong labels, collapsed classes
 ==========================================================================================
 
-Five tables on digits, 10,000 images of MNIST as pixels, and two sets of embeddings. No draw of
-labels served to choose a constant of the method. Writes ``docs/benchmarks/trust.md``. MNIST and
+Five tables on digits, 10,000 images of MNIST as pixels, and two sets of embeddings. None of these
+draws was used to choose a constant of the method. Writes ``docs/benchmarks/trust.md``. MNIST and
 the embeddings (``news_minilm.npz`` and ``cifar_efficientnet.npz``, with rows ``X`` and classes
 ``y``) are read from ``--data-home`` or the folder in the environment variable
-``SKLEARN_WNLL_DATA``. The table ``suspects`` needs cleanlab. Three hours on one core; finished
-draws lie in ``--cache`` and are not repeated. ``--draws 0`` writes the page of those.
+``SKLEARN_WNLL_DATA``. The table ``suspects`` needs cleanlab. Takes three hours on one core.
+Finished draws are stored in ``--cache`` and are not repeated. ``--draws 0`` writes the page from
+these.
 """
 
 import argparse
@@ -40,12 +41,12 @@ from sklearn_wnll.exceptions import CollapsedClassesWarning
 MNIST_ROWS = 10_000
 FILES = {"news": "news_minilm.npz", "cifar": "cifar_efficientnet.npz"}
 FIRST_SEED = 300  # smaller ones were used to choose the method's constants
-PART = 0.2  # of the labels are wrong
+PART = 0.2  # fraction of wrong labels
 SPREADINGS = tuple(product((7, 15), (0.2, 0.5, 0.8), ("predict", "transduction_")))
 
 
 class Rows(NamedTuple):
-    """Rows and classes, and new ones."""
+    """Rows and classes, and new rows and classes."""
 
     name: str
     X: np.ndarray
@@ -55,12 +56,12 @@ class Rows(NamedTuple):
 
 
 class RememberedNeighbors(BaseEstimator):
-    """The 15 nearest neighbors by scikit-learn, which are searched once for the same rows."""
+    """The 15 nearest neighbors by scikit-learn, searched once for the same rows."""
 
     known: ClassVar[dict] = {}  # clones share it
 
     def fit(self, X, y=None):
-        """Search, if these rows are new."""
+        """Search if these rows are new."""
         key = X.shape, joblib.hash(X[::97])
         if key not in self.known:
             self.known[key] = KNeighborsTransformer(n_neighbors=15).fit(X), {}
@@ -68,11 +69,11 @@ class RememberedNeighbors(BaseEstimator):
         return self
 
     def fit_transform(self, X, y=None):
-        """The neighbors of rows among themselves."""
+        """Return the neighbors of rows among themselves."""
         return self.fit(X).transform(X)
 
     def transform(self, X):
-        """The neighbors of other rows."""
+        """Return the neighbors of other rows."""
         key = X.shape, joblib.hash(X[::97])
         if key not in self.graphs_:
             self.graphs_[key] = self.search_.transform(X)
@@ -80,7 +81,7 @@ class RememberedNeighbors(BaseEstimator):
 
 
 def load(name, home):
-    """Rows of about unit scale, and classes 0, 1, ..."""
+    """Load rows of about unit scale, and classes 0, 1, ..."""
     if name == "digits":
         X, y = load_digits(return_X_y=True)
         return X / 16, y
@@ -96,14 +97,14 @@ def load(name, home):
 
 @cache
 def all_rows(name, home):
-    """All rows are fitted."""
+    """Load all rows to be fitted."""
     X, y = load(name, home)
     return Rows(name, X, y, X[:0], y[:0])
 
 
 @cache
 def split_rows(name, home):
-    """A fifth of the rows is new."""
+    """Split off a fifth of the rows as new ones."""
     X, y = load(name, home)
     order = np.random.RandomState(0).permutation(len(y))
     new, fitted = order[: len(y) // 5], order[len(y) // 5 :]
@@ -111,7 +112,7 @@ def split_rows(name, home):
 
 
 def fitted(X, few, seed, **parameters):
-    """A fitted classifier, with the paper's label weight if no other is named."""
+    """Fit a classifier, by default with the paper's label weight."""
     parameters = {"label_weight": "wnll"} | parameters
     model = WNLLClassifier(
         neighbors=RememberedNeighbors(), unlabeled=-1, random_state=seed, **parameters
@@ -120,12 +121,12 @@ def fitted(X, few, seed, **parameters):
 
 
 def percent(right):
-    """Right ones in percent."""
+    """Compute the share of right ones in percent."""
     return 100 * float(np.mean(right))
 
 
 def with_wrong_labels(y, rate, part, seed):
-    """Labels of which few are left, and which of these are wrong; a wrong one is of any class."""
+    """Keep a few labels, make a part wrong, of random classes; return labels and wrong rows."""
     few = hide_labels(y, rate, random_state=seed)
     labeled = np.flatnonzero(few != -1)
     rng, n_classes = np.random.default_rng(seed), y.max() + 1
@@ -135,7 +136,7 @@ def with_wrong_labels(y, rate, part, seed):
 
 
 def measure_score(rows, rate, seed):
-    """Score of held-out labels minus accuracy on hidden rows, in points, by the folds."""
+    """Measure score on held-out labels minus accuracy on hidden rows, in points, by folds."""
     few, found = hide_labels(rows.y, rate, random_state=seed), {}
     for folds in FOLDS:
         model = fitted(rows.X, few, seed, held_out=folds)
@@ -145,7 +146,7 @@ def measure_score(rows, rate, seed):
 
 
 def miscalibration(u, y):
-    """Expected calibration error in 10 bins, and log loss of probabilities of at least 1e-6."""
+    """Compute the ECE in 10 bins, and the log loss of probabilities of at least 1e-6."""
     top, right = u.max(axis=1), u.argmax(axis=1) == y
     in_bin = np.minimum((10 * top).astype(int), 9)
     gap = np.abs(np.bincount(in_bin, top - right, minlength=10))
@@ -153,7 +154,7 @@ def miscalibration(u, y):
 
 
 def measure_calibration(rows, rate, seed):
-    """ECE and log loss without and with calibration, by the weight and the place."""
+    """Measure ECE and log loss without and with calibration, by weight and place."""
     few, found = hide_labels(rows.y, rate, random_state=seed), {}
     hidden = few == -1
     for weight, calibrate in product((*WEIGHTS, 100.0), (False, True)):
@@ -168,7 +169,7 @@ def measure_calibration(rows, rate, seed):
 
 
 def measure_suspects(rows, rate, seed):
-    """Wrong labels among as many suspects, in percent."""
+    """Measure the percentage of wrong labels among as many suspects."""
     few, wrong = with_wrong_labels(rows.y, rate, PART, seed)
     found, n = {}, len(wrong)
     for noise in (0.0, "auto"):
@@ -181,7 +182,7 @@ def measure_suspects(rows, rate, seed):
 
 
 def rank_by_cleanlab(rows, labeled, labels, seed):
-    """Labelled rows, the worst first: those that cleanlab lists, then the others."""
+    """Rank labelled rows, the worst first: those listed by cleanlab, then the others."""
     try:
         from cleanlab.filter import find_label_issues
     except ImportError as error:
@@ -204,7 +205,7 @@ def rank_by_cleanlab(rows, labeled, labels, seed):
 
 
 def measure_noise(rows, rate, seed):
-    """Hidden and labelled rows that are right, in percent, with wrong labels and without."""
+    """Measure right hidden and labelled rows in percent, with and without wrong labels."""
     found = {}
     for part in (PART, 0.0):
         few = with_wrong_labels(rows.y, rate, part, seed)[0]
@@ -224,7 +225,7 @@ def measure_noise(rows, rate, seed):
 
 
 def spread_labels(X, few):
-    """What LabelSpreading finds."""
+    """Predict by LabelSpreading."""
     found = {}
     for neighbors, alpha, way in SPREADINGS:
         model = LabelSpreading(kernel="knn", n_neighbors=neighbors, alpha=alpha, max_iter=200)
@@ -235,7 +236,7 @@ def spread_labels(X, few):
 
 
 def measure_collapse(rows, rate, seed):
-    """Whether it is warned of collapsed classes, and the accuracy on hidden rows in percent."""
+    """Record warnings of collapsed classes, and the accuracy on hidden rows in percent."""
     few, found = hide_labels(rows.y, rate, random_state=seed), {}
     for weight in WEIGHTS:
         with warnings.catch_warnings(record=True) as caught:
@@ -256,13 +257,13 @@ MEASURES = {
 
 
 def read_cells(path):
-    """Finished cells, by table, data, rate and seed."""
+    """Read finished cells, by table, data, rate and seed."""
     lines = path.read_text().splitlines() if path.exists() else []
     return {tuple(cell): found for cell, found in map(json.loads, lines)}
 
 
 def main():
-    """Run the draws that are not finished, and write the page."""
+    """Run the unfinished draws, and write the page."""
     parser = argparse.ArgumentParser(description=__doc__.split("\n\n")[1])
     parser.add_argument("tables", nargs="*", default=list(TABLES), help=", ".join(TABLES))
     parser.add_argument("--data", nargs="+", choices=NAMES, default=list(NAMES))

@@ -1,6 +1,6 @@
 """
-The page of trust.py: its tables, from the draws that are finished
-==================================================================
+The page of trust.py: its tables, from the finished draws
+=========================================================
 """
 
 from collections.abc import Callable
@@ -29,17 +29,17 @@ class Draws(NamedTuple):
     of_rate: dict
 
     def values(self, rate, name):
-        """What each draw found (n_draws, ...)."""
+        """Return the results of each draw (n_draws, ...)."""
         return np.array([found[name] for found in self.of_rate[rate]])
 
 
 def bold(text, condition):
-    """Mark what fulfils a condition."""
+    """Make text bold if a condition holds."""
     return f"**{text}**" if condition else text
 
 
 def score_lines(draws, rates):
-    """Differences at each rate."""
+    """Make lines of differences at each rate."""
     for folds in FOLDS:
         cells = [draws.values(rate, str(folds)) for rate in rates]
         shown = [
@@ -52,7 +52,7 @@ def score_lines(draws, rates):
 
 
 def calibration_lines(draws, rates):
-    """Without and with; what is above 0.03 from 5 labels per class on is bold."""
+    """Make lines without and with calibration; bold above 0.03 from 5 labels per class on."""
     for weight, place in product((*WEIGHTS, 100.0), PLACES):
         cells = [draws.values(rate, f"{weight}, {place}") for rate in rates]
         shown = []
@@ -66,12 +66,12 @@ def calibration_lines(draws, rates):
 
 
 def short_calibration_lines(draws, rates):
-    """The lines of one label weight."""
+    """Make the lines of one label weight."""
     return [line for line in calibration_lines(draws, rates) if line[2] == WEIGHTS[0]]
 
 
 def suspect_lines(draws, rates):
-    """Parts that are found; the largest ones are bold."""
+    """Make lines of the parts found, with the largest in bold."""
     names = list(draws.of_rate[rates[0]][0])
     cells = {name: [draws.values(rate, name) for rate in rates] for name in names}
     best = [max(values.mean() for values in column) for column in zip(*cells.values(), strict=True)]
@@ -84,7 +84,7 @@ def suspect_lines(draws, rates):
 
 
 def noise_lines(draws, rates):
-    """Right hidden and labelled rows, with wrong labels and without."""
+    """Make lines of right hidden and labelled rows, with and without wrong labels."""
     names = [f"{weight}, {noise}" for weight, noise in NOISES]
     for rate, part in product(rates, (1, 0)):
         means = {
@@ -101,7 +101,7 @@ def noise_lines(draws, rates):
 
 
 def collapse_lines(draws, rates):
-    """How often it is warned, and accuracy."""
+    """Make lines of the number of warnings, and the accuracy."""
     for weight in WEIGHTS:
         cells = [draws.values(rate, weight) for rate in rates]
         shown = [f"{found[:, 0].sum():.0f}: {found[:, 1].mean():.1f}" for found in cells]
@@ -109,7 +109,7 @@ def collapse_lines(draws, rates):
 
 
 class Table(NamedTuple):
-    """A table: its numbers of labels per class, how draws become its lines, and its place."""
+    """A table: its numbers of labels per class, the function that makes lines, and its place."""
 
     title: str
     rates: tuple
@@ -206,7 +206,7 @@ choose a constant of the method. The search for neighbours is exact. Each table 
 
 
 def section(name, cells, short=False):
-    """A table of the draws that are finished at all rates, or nothing if there are none."""
+    """Make a table of the draws finished at all rates, or nothing without any."""
     one, lines = TABLES[name], []
     for data, title in NAMES.items():
         seeds = [

@@ -2,13 +2,13 @@
 Digits and MNIST: all methods untuned
 =====================================
 
-Digits of which 1 to 20 per class are labelled, and MNIST with 10 labels per class: the weighted
-nonlocal Laplacian (WNLL) and the graph Laplacian, beside methods of scikit-learn. Every method sees
-the same rows and the same labels, drawn anew for each seed; accuracy on the rows whose labels were
-hidden. Writes a section of ``docs/benchmarks/accuracy.md``. MNIST is read from ``--data-home`` or
-the folder in the environment variable ``SKLEARN_WNLL_DATA``. Self-training takes minutes on digits,
-LabelSpreading some minutes for each draw on MNIST. Finished draws lie in ``--results``, and are not
-repeated.
+Digits with 1 to 20 labels per class, and MNIST with 10 labels per class: the weighted nonlocal
+Laplacian (WNLL) and the graph Laplacian, compared with methods of scikit-learn. Every method sees
+the same rows and the same labels, drawn again for each seed; the accuracy is that on the rows whose
+labels were hidden. Writes a section of ``docs/benchmarks/accuracy.md``. MNIST is read from
+``--data-home`` or the folder in the environment variable ``SKLEARN_WNLL_DATA``. Self-training takes
+minutes on digits, LabelSpreading some minutes for each draw on MNIST. Finished draws are stored in
+``--results``, and are not repeated.
 """
 
 import argparse
@@ -40,7 +40,7 @@ TITLES = {"digits": "digits", "mnist": "MNIST"}
 
 
 def load(data, data_home=None):
-    """Rows between 0 and 1, and their labels."""
+    """Load rows scaled to 0 to 1, and their labels."""
     if data == "digits":
         X, y = load_digits(return_X_y=True)
         return X / 16, y
@@ -49,25 +49,25 @@ def load(data, data_home=None):
 
 
 def extend(X, y, **parameters):
-    """Labels of all rows by WNLLClassifier."""
+    """Predict labels of all rows by WNLLClassifier."""
     return WNLLClassifier(random_state=0, **parameters).fit(X, y).transduction_
 
 
 def spread(X, y):
-    """Labels of all rows by scikit-learn's LabelSpreading, by the better of two answers."""
-    with np.errstate(invalid="ignore"):  # where no label reaches a row, it divides by 0
+    """Predict labels of all rows by scikit-learn's LabelSpreading, by the better of two answers."""
+    with np.errstate(invalid="ignore"):  # it divides by 0 for rows that no label reaches
         model = LabelSpreading(kernel="knn", n_neighbors=15, max_iter=100).fit(X, y)
         return model.predict(X) if len(X) < 10_000 else model.transduction_
 
 
 def self_train(X, y):
-    """Labels of all rows by a logistic regression that labels the rows it is sure of."""
+    """Predict labels of all rows by a logistic regression that labels the rows it is sure of."""
     model = SelfTrainingClassifier(LogisticRegression(max_iter=200), threshold=0.9)
     return model.fit(X, y).predict(X)
 
 
 def nearest(X, y):
-    """Labels of all rows by their nearest labelled row."""
+    """Predict labels of all rows by their nearest labelled row."""
     labeled = y != -1
     return KNeighborsClassifier(1).fit(X[labeled], y[labeled]).predict(X)
 
@@ -89,7 +89,7 @@ NAMES = {
 
 
 def section(cells):
-    """The table of the draws that are finished."""
+    """Make the table of the finished draws."""
     rows = []
     for method, name in NAMES.items():
         found = [
@@ -102,7 +102,7 @@ def section(cells):
 
 
 def main():
-    """Run the draws that are not finished, and write the section."""
+    """Run the unfinished draws, and write the section."""
     parser = argparse.ArgumentParser(description=__doc__.split("\n\n")[1])
     parser.add_argument("--data", nargs="+", choices=TITLES, default=list(TITLES))
     parser.add_argument("--methods", nargs="+", choices=METHODS, default=list(METHODS))

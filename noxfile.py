@@ -1,4 +1,4 @@
-"""Checks in environments of their own: ``nox -l`` lists them, ``nox -s lint`` runs one."""
+"""Checks in separate environments: ``nox -l`` lists them, ``nox -s lint`` runs one."""
 
 from pathlib import Path
 
@@ -11,16 +11,16 @@ OLDEST_OF_NETWORKS = "common", "estimator", "inputs", "saving", "session"
 
 @nox.session(python=PYTHONS)
 def tests(session):
-    """Run the quick tests, or what is asked for: ``nox -s tests-3.12 -- tests/test_labels.py``."""
+    """Run the quick tests, or selected ones: ``nox -s tests-3.12 -- tests/test_labels.py``."""
     session.install("-c", "constraints.txt", "-e", ".[test]")
     session.run("python", "-m", "pytest", *(session.posargs or ["-m", "not slow"]))
 
 
 @nox.session(python=PYTHONS[0])
 def oldest(session):
-    """Run the quick tests with the oldest versions that are admitted."""
+    """Run the quick tests with the oldest supported versions."""
     session.install("-c", "constraints-oldest.txt", "-e", ".[test]")
-    # The oldest torch is also the newest: of the networks, what others have to do with is tested.
+    # The oldest torch is also the newest, so only network tests that involve other packages run.
     networks = [f"tests/deep/test_{name}.py" for name in OLDEST_OF_NETWORKS]
     files = [*map(str, Path("tests").glob("test_*.py")), *networks]
     options = ["-m", "not slow", "--hypothesis-profile=few"]
@@ -29,7 +29,7 @@ def oldest(session):
 
 @nox.session(python=PYTHONS[0])
 def lint(session):
-    """Check style, types, and which module imports which."""
+    """Check style, types, and the imports between modules."""
     session.install("-c", "constraints.txt", "-e", ".[test]")
     session.run("ruff", "check", ".")
     session.run("ruff", "format", "--check", ".")
@@ -39,7 +39,7 @@ def lint(session):
 
 @nox.session(python=PYTHONS[0])
 def docs(session):
-    """Build the documentation; the examples of the gallery are shown and not run."""
+    """Build the documentation, without running the gallery's examples."""
     session.install("-c", "constraints.txt", "-e", ".[docs]")
     options = ["-W", "--keep-going", "-n", "-D", "plot_gallery=0"]
     session.run("python", "-m", "sphinx", *options, "docs", "docs/_build/html")

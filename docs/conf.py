@@ -1,6 +1,6 @@
-"""How the documentation is built: ``python -m sphinx -W -n docs docs/_build/html``.
+"""Configuration of the documentation: ``python -m sphinx -W -n docs docs/_build/html``.
 
-With ``-D plot_gallery=0`` the examples are not run, and are shown with their stored pictures.
+With ``-D plot_gallery=0`` the examples are not run, and appear with their stored pictures.
 """
 
 import re
@@ -47,7 +47,7 @@ autodoc_typehints = "none"
 toc_object_entries_show_parents = "hide"
 numpydoc_show_class_members = False
 
-# Links to other projects: their inventories are stored, so that the build works offline.
+# Links to other projects: their inventories are stored, so the build works offline.
 _OTHERS = {
     "joblib": "https://joblib.readthedocs.io/en/stable/",
     "numpy": "https://numpy.org/doc/stable/",
@@ -60,7 +60,7 @@ intersphinx_mapping = {
     name: (address, f"_inventories/{name}.inv") for name, address in _OTHERS.items()
 }
 
-# Where a method of both estimators is that of the network.
+# Pages on which a method of both estimators is the network's.
 api_links_deep_pages = [
     "guide/backbones",
     "guide/deep",
@@ -121,7 +121,7 @@ _UNBREAKABLE = re.compile(r"(?<=\d) %| ± ")
 
 
 def _adapt(app, docname, source):
-    """Lead links to a script to its page in the gallery; tidy what pytest and tables need."""
+    """Point links to scripts at their gallery pages; tidy up doctests and tables."""
     if docname.startswith("gallery/"):
         return  # its code stays as it is
     text = source[0].replace("\n\n```\n", "\n```\n")  # the empty line that ends a doctest

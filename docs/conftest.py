@@ -1,4 +1,4 @@
-"""Pages that train networks are not collected where torch or skorch is missing."""
+"""Skip pages that train networks if torch or skorch is missing."""
 
 from importlib.util import find_spec
 from pathlib import Path

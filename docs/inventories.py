@@ -1,8 +1,8 @@
 """Write the inventories of other projects' documentation: ``python docs/inventories.py``.
 
-An inventory lists the objects that a documentation describes, and where. Those in ``_inventories/``
-are written from the names in the installed packages and the addresses that each project gives to
-its pages, so that the build needs no network. They hold what our pages and docstrings may name.
+An inventory lists the objects in a documentation and their pages. Those in ``_inventories/`` are
+written from the names in the installed packages and each project's scheme of addresses, so the
+build needs no network. They hold the names that our pages and docstrings may use.
 """
 
 import importlib
@@ -12,7 +12,7 @@ from pathlib import Path
 
 FOLDER = Path(__file__).parent / "_inventories"
 
-# Modules of scikit-learn whose classes have a page each, and those whose functions have, too.
+# Modules of scikit-learn with a page for each class, and those with one for each function, too.
 SKLEARN_CLASSES = """
 calibration cluster compose covariance cross_decomposition datasets decomposition
 discriminant_analysis dummy ensemble exceptions feature_extraction feature_extraction.image
@@ -72,13 +72,13 @@ JOBLIB = "Memory Parallel delayed dump hash load parallel_backend parallel_confi
 
 
 def own_pages(package, names, page):
-    """Objects that each have a page."""
+    """Map objects to their own pages."""
     full = [f"{package}.{name}" for name in names]
     return {name: page.format(name) for name in full}
 
 
 def sklearn_names():
-    """The public names of scikit-learn that have a page."""
+    """List the public names of scikit-learn with a page."""
     importlib.import_module("sklearn.experimental.enable_halving_search_cv")
     with_functions = SKLEARN_FUNCTIONS.split()
     names = SKLEARN_OTHERS.split()
@@ -91,7 +91,7 @@ def sklearn_names():
 
 
 def public_names(module):
-    """The names that a module offers; without a list of them, those that it defines."""
+    """List the names in a module's ``__all__`` or, without it, those that it defines."""
     module = importlib.import_module(module)
     defined = [
         name
@@ -102,7 +102,7 @@ def public_names(module):
 
 
 def find(name):
-    """The object of that name."""
+    """Find an object by name."""
     module, _, attribute = name.rpartition(".")
     try:
         return getattr(importlib.import_module(module), attribute)
@@ -111,7 +111,7 @@ def find(name):
 
 
 def role(name):
-    """The role that a documentation gives to an object."""
+    """Return the role of an object in a documentation."""
     found = find(name)
     if inspect.isclass(found):
         return "class"

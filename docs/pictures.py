@@ -1,10 +1,10 @@
 """Run scripts of the gallery and store their pictures: ``python docs/pictures.py spikes scaling``.
 
-A name is that of a script without ``plot_``; without names, all scripts are run. The figures of
-``examples/plot_NAME.py`` become ``docs/_static/gallery/NAME_1.png``, ``NAME_2.png``, ... Beside
-them, ``NAME.json`` holds the day and, for each block of the script that drew or printed something,
-the titles of its figures and the text. The pages of the gallery show both if the documentation is
-built with ``-D plot_gallery=0``.
+Names are those of scripts without ``plot_``; without names, all scripts are run. The figures of
+``examples/plot_NAME.py`` are stored as ``docs/_static/gallery/NAME_1.png``, ``NAME_2.png``, ...
+``NAME.json`` holds the date and, for each block that drew or printed something, the titles of its
+figures and the text. The pages of the gallery show both if the documentation is built with
+``-D plot_gallery=0``.
 """
 
 import argparse
@@ -31,7 +31,7 @@ DPI = 120
 
 
 def run_script(script):
-    """Run a script block by block; for each block, its number, figures and printed text."""
+    """Run a script block by block; yield each block's number, figures and printed text."""
     _, blocks = split_code_and_text_blocks(script)
     plt.close("all")
     plt.rcdefaults()
@@ -48,7 +48,7 @@ def run_script(script):
 
 
 def titles(figure):
-    """The titles of a figure and of its axes, in one line."""
+    """Join the titles of a figure and of its axes in one line."""
     parts = [figure.get_suptitle(), *(ax.get_title() for ax in figure.axes)]
     return ", ".join(" ".join(part.split()) for part in dict.fromkeys(parts) if part)
 
@@ -62,7 +62,7 @@ def save_figure(figure, path):
 
 
 def store(name):
-    """Run a script and replace what is stored of it."""
+    """Run a script and replace its stored output."""
     script, start, n_pictures, record = EXAMPLES / f"plot_{name}.py", time.process_time(), 0, {}
     before = set(STORE.glob(f"{name}_[0-9]*.png"))
     for number, figures, printed in run_script(script):
@@ -83,7 +83,7 @@ def store(name):
 
 
 def main():
-    """Store the pictures of the scripts that are named."""
+    """Store the pictures of the named scripts."""
     every = sorted(path.stem.removeprefix("plot_") for path in EXAMPLES.glob("plot_*.py"))
     parser = argparse.ArgumentParser(description="Store the pictures of the gallery.")
     parser.add_argument("names", nargs="*", help="scripts, without plot_ (default: all)")

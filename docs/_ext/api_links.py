@@ -1,8 +1,8 @@
-"""Inline code that names an object of the reference, or of a stored inventory, becomes a link.
+"""Links for inline code that names an object of the reference, or of a stored inventory.
 
-Pages are Markdown that a code host shows too, so they name objects as plain inline code:
+Pages are Markdown, also shown by a code host, so they name objects as plain inline code:
 ``WNLLClassifier``, ``relabel``, ``LabeledFold(5)``, ``GridSearchCV``, ``numpy.full``. A name
-without its module is a link if it has one meaning. If both estimators have it, the page decides.
+without its module is a link if it is unambiguous. If both estimators have it, the page decides.
 """
 
 import ast
@@ -20,13 +20,13 @@ OWN = "sklearn_wnll"
 GENERATED = "api/generated/"
 ESTIMATORS = f"{OWN}.WNLLClassifier", f"{OWN}.DeepWNLLClassifier"
 
-# Projects whose names are also links without the module: classes, and functions of several words.
+# Projects with names that are links even without the module: classes, functions of several words.
 SHORT = "sklearn.", "skorch."
 _SHORT_NAME = re.compile(r"[A-Z]\w+|[a-z]+(_\w+)+")
 
 
 class LinkNames(SphinxPostTransform):
-    """Turn inline code into cross-references, which Sphinx resolves next."""
+    """Turn inline code into cross-references, which Sphinx then resolves."""
 
     default_priority = 5
 
@@ -56,7 +56,7 @@ class LinkNames(SphinxPostTransform):
 
 
 def _is_taken(literal):
-    """Whether code is part of a link or a heading."""
+    """Return whether code is part of a link or a heading."""
     taken = nodes.reference, nodes.title, addnodes.pending_xref, addnodes.download_reference
     node = literal
     while node is not None:
@@ -67,7 +67,7 @@ def _is_taken(literal):
 
 
 class Names:
-    """What names mean: own objects by every end of their full name, others by the inventories."""
+    """Meanings of names: own objects by every end of their full name, others by inventories."""
 
     def __init__(self, app):
         self.own = defaultdict(set)
@@ -84,7 +84,7 @@ class Names:
 
     @classmethod
     def of(cls, app):
-        """The names of a build, collected once all pages are read."""
+        """Collect the names of a build, once all pages are read."""
         if not hasattr(app, "api_links_names"):
             app.api_links_names = cls(app)
         return app.api_links_names
@@ -96,7 +96,7 @@ class Names:
             self.others[last].add(full)
 
     def find(self, text, docname):
-        """The full name of the object that code names, or None."""
+        """Find the full name of the object that code names, or None."""
         name = _named(text)
         if name is None or name in self.no_links:
             return None
@@ -107,7 +107,7 @@ class Names:
         return next(iter(others)) if len(others) == 1 else None
 
     def _choose(self, candidates, docname):
-        """The candidate that a page means, or None."""
+        """Choose the candidate that a page means, or None."""
         if len(candidates) == 1:
             return next(iter(candidates))
         rows, network = ESTIMATORS
@@ -120,7 +120,7 @@ class Names:
 
 
 def _named(text):
-    """The dotted name in code such as ``a.b`` or ``a.b(...)``; None for other code."""
+    """Extract the dotted name from code such as ``a.b`` or ``a.b(...)``; None for other code."""
     try:
         expression = ast.parse(text.removeprefix("model."), mode="eval").body
     except SyntaxError:
@@ -137,14 +137,14 @@ def _named(text):
 
 
 def _ends(full, kind):
-    """``a.b.c``, ``b.c`` and ``c``, which an attribute is only called if it ends in ``_``."""
+    """List ``a.b.c``, ``b.c`` and ``c``; the last for an attribute only if it ends in ``_``."""
     parts = full.split(".")
     ends = [".".join(parts[i:]) for i in range(len(parts))]
     return ends if kind != "attribute" or full.endswith("_") else ends[:-1]
 
 
 def _parameters(own):
-    """The names of parameters of our objects, which are no links."""
+    """Collect the names of our objects' parameters, which are not links."""
     import sklearn_wnll
     import sklearn_wnll.deep.backbones
     import sklearn_wnll.plotting
@@ -160,7 +160,7 @@ def _parameters(own):
 
 
 def note_attributes(app, doctree):
-    """Give each attribute in the docstring of a class an anchor, as methods have one."""
+    """Add an anchor to each attribute in the docstring of a class, as for methods."""
     python = app.env.domains.python_domain
     for description in doctree.findall(addnodes.desc):
         signature = next(description.findall(addnodes.desc_signature), None)

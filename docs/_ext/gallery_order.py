@@ -1,4 +1,4 @@
-"""The order of the gallery, from simple to deep, and its sections."""
+"""Order and sections of the gallery, from simple examples to networks."""
 
 import re
 from pathlib import Path
@@ -44,13 +44,13 @@ _HTML = ".. raw:: html\n\n    {}\n\n"
 
 
 class InOrder:
-    """Sort the scripts of the gallery as :data:`SECTIONS` has them."""
+    """Sort the scripts of the gallery in the order of :data:`SECTIONS`."""
 
     def __init__(self, folder):
         pass
 
     def __call__(self, filename):
-        """The place of a script."""
+        """Return the place of a script."""
         name = Path(filename).stem
         if name not in _ORDER:
             raise ExtensionError(f"{name} is in no section of docs/_ext/gallery_order.py")

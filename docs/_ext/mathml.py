@@ -1,6 +1,6 @@
-"""Formulas as MathML, which browsers draw by themselves: no script, no network, no LaTeX.
+"""Formulas as MathML, which browsers draw themselves, without scripts, network or LaTeX.
 
-docutils, which Sphinx is built on, turns LaTeX into MathML; here it becomes a renderer of Sphinx.
+docutils, the base of Sphinx, turns LaTeX into MathML; this module makes it a renderer of Sphinx.
 """
 
 import re
@@ -15,14 +15,14 @@ logger = logging.getLogger(__name__)
 
 # Punctuation that must not begin the line after a formula.
 _CLOSING = re.compile(r"[.,;:!?)\]’”-]+\S*")
-# Bars of absolute values, which docutils leaves to the browser: as written, those that open would
-# be set apart like an operator, and those that close, with an exponent, would be too tall.
+# Bars of absolute values, which docutils leaves to the browser. Unchanged, opening bars would be
+# spaced like operators, and closing bars with an exponent would be too tall.
 _OPENING_BAR = '<mo class="mathopen">|</mo>'
 _CLOSING_BAR = re.compile(r"(<mrow>\s*)?<mo>\|</mo>(?!\s*</mrow>)")
 
 
 class KeepPunctuation(SphinxPostTransform):
-    """Keep an inline formula and the punctuation behind it on one line."""
+    """Keep an inline formula and the punctuation after it on one line."""
 
     default_priority = 700
     formats = ("html",)

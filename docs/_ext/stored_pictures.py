@@ -1,4 +1,4 @@
-"""Pages of the gallery whose script was not run show what ``docs/pictures.py`` has stored of it."""
+"""Stored output of ``docs/pictures.py``, for pages of the gallery whose script was not run."""
 
 import json
 import re
@@ -21,7 +21,7 @@ def _was_run(page):
 
 
 def _directives(name, day, figures, text, first):
-    """The pictures of a block from number ``first`` on, and the text that it printed."""
+    """Make the directives for a block's pictures, from number ``first`` on, and printed text."""
     for number, alt in enumerate(figures, first):
         yield f".. figure:: /_static/gallery/{name}_{number}.png\n"
         yield f"   :class: sphx-glr-single-img\n   :alt: {alt or name}\n\n   Drawn on {day}.\n\n"
@@ -31,7 +31,7 @@ def _directives(name, day, figures, text, first):
 
 
 def _show(app, docname, source):
-    """Put pictures and text after the blocks that made them."""
+    """Insert pictures and text after the blocks that made them."""
     name = docname.removeprefix("gallery/plot_")
     record = _store(app) / f"{name}.json"
     if name == docname or _was_run(source[0]) or not record.exists():
@@ -48,7 +48,7 @@ def _show(app, docname, source):
 
 
 def _make_thumbnails(app):
-    """Make the thumbnails of the scripts that were not run from their first pictures."""
+    """Make thumbnails of scripts that were not run from their first pictures."""
     gallery = Path(app.srcdir) / "gallery"
     width, height = app.config.sphinx_gallery_conf["thumbnail_size"]
     for page in gallery.glob("plot_*.rst"):
@@ -59,7 +59,7 @@ def _make_thumbnails(app):
 
 
 def setup(app):
-    """Hook into Sphinx, after the gallery has been made."""
+    """Hook into Sphinx, after the gallery is made."""
     app.connect("builder-inited", _make_thumbnails, priority=900)
     app.connect("source-read", _show)
     return {"parallel_read_safe": True}

@@ -123,7 +123,7 @@ _UNBREAKABLE = re.compile(r"(?<=\d) %| ± ")
 def _adapt(app, docname, source):
     """Point links to scripts at their gallery pages; tidy up doctests and tables."""
     if docname.startswith("gallery/"):
-        return  # its code stays as it is
+        return  # its code is not changed
     text = source[0].replace("\n\n```\n", "\n```\n")  # the empty line that ends a doctest
     text = _EXAMPLE.sub(r"](/gallery/\1.rst)", text)
     parts = text.split("```")

@@ -26,7 +26,7 @@ def n_threads():
 def equal_blocks(n, size, multiple=1):
     """Cut ``n`` rows into slices of nearly equal length, about ``size``, none empty.
 
-    Their number is a multiple of ``multiple``, so that threads have equal work.
+    Their number is a multiple of ``multiple``, to share the work equally among threads.
 
     >>> equal_blocks(10, 4)
     [slice(0, 3, None), slice(3, 6, None), slice(6, 10, None)]

@@ -69,11 +69,11 @@ def dispersion(counts):
 
 
 def evening_power(counts):
-    """Return how far a classifier's classes are to be weighted alike, in [0, 1].
+    """Return the power, in [0, 1], by which to even out the weights of a classifier's classes.
 
-    It is 1 if the numbers of labels (n_classes,) differ, or with one label per class: the graph
-    leans towards some classes already. If they are equal, the class sizes of the graph come closer
-    to the true ones the more labels there are.
+    It is 1 if the numbers of labels (n_classes,) differ, or with one label per class, because the
+    graph then leans towards some classes. If they are equal, the class sizes of the graph come
+    closer to the true ones the more labels there are.
 
     >>> evening_power(np.array([1, 1])), evening_power(np.array([4, 4]))
     (1.0, 0.5)

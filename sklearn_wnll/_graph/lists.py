@@ -86,7 +86,7 @@ class NeighborLists(NamedTuple):
         """Add each point to the lists of its neighbours, if it is near enough.
 
         An approximate search may find y from x but not x from y. ``order`` (n_points,) puts nearby
-        points next to each other, so that reads hit the processor's cache.
+        points next to each other, which keeps reads in the processor's cache.
         """
         k = self.indices.shape[1]
 

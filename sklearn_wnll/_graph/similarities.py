@@ -124,7 +124,7 @@ def _broken_triangles(X):
 
 
 def _positive_entries(X, row):
-    """Positive entries of a row besides the diagonal, and their columns."""
+    """Find the positive entries of a row besides the diagonal, and their columns."""
     if sparse.issparse(X):
         part = slice(X.indptr[row], X.indptr[row + 1])
         values, columns = X.data[part], X.indices[part]

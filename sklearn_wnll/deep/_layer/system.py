@@ -105,7 +105,7 @@ class HarmonicSystem:
             )
         elif not complete or not bool(solved.converged.all()):
             warn_user(
-                "Weights that are tiny beside others leave the solver with rounding errors above "
+                "Some weights are tiny compared to others, so the solver has rounding errors above "
                 f"tol={self._tol:g}. Raise scale_neighbor or n_neighbors.",
                 ConvergenceWarning,
             )

@@ -7,8 +7,8 @@ next are those of ``suggest_labels``, the least certain ones, random ones, or th
 graphlearning's acquisition functions on the same graph. ``WNLLClassifier`` with default options
 extends all labels; the accuracy is that on the unlabelled images. Writes
 ``docs/benchmarks/active_learning.md``. MNIST is read from ``--data-home`` or the folder in the
-environment variable ``SKLEARN_WNLL_DATA``. Needs graphlearning. A draw takes a quarter of an hour
-on one core for 70,000 images, two minutes for 10,000. Finished runs and graphs are stored in
+environment variable ``SKLEARN_WNLL_DATA``. Needs graphlearning. A draw takes six minutes
+on one core for 70,000 images, two for 10,000. Finished runs and graphs are stored in
 ``--results`` and are not repeated.
 """
 

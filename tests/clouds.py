@@ -8,6 +8,7 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from scipy import sparse
 
+MANY = 200  # cases that the profile "many" draws
 # Warnings that are issued for a few labels of random points.
 IGNORES_FEW_LABELS = [
     pytest.mark.filterwarnings(f"ignore::sklearn_wnll.exceptions.{name}Warning")
@@ -17,8 +18,7 @@ IGNORES_FEW_LABELS = [
 
 def examples(n):
     """Settings of a test: ``n`` cases with the profile "many", fewer with the others."""
-    share = settings.default.max_examples / settings.get_profile("many").max_examples
-    return settings(max_examples=max(2, round(n * share)))
+    return settings(max_examples=max(2, round(n * settings.default.max_examples / MANY)))
 
 
 def normal_classes(n, *, n_classes, n_features):

@@ -15,11 +15,13 @@ from sklearn.datasets import load_digits, make_moons
 
 from sklearn_wnll.datasets import hide_labels
 
+from .clouds import MANY
+
 collect_ignore = [] if find_spec("torch") and find_spec("skorch") else ["deep"]
 
 os.environ.setdefault("MPLBACKEND", "Agg")  # draw without a screen
 # Each run draws different cases, so many runs cover as much as one with the profile "many".
-for name, n_cases in (("few", 20), ("default", 100), ("many", 200)):
+for name, n_cases in (("few", 20), ("default", 100), ("many", MANY)):
     settings.register_profile(name, max_examples=n_cases, deadline=None)
 settings.load_profile("default")
 

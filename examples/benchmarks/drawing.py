@@ -34,6 +34,14 @@ COLORS = {
     "var_opt": "C6",
     "sigma_opt": "C8",
 }
+# Those of networks.
+HEADS = {
+    "vanilla": "C3",
+    "softmax self-training": "C4",
+    "WNLL": "C0",
+    "WNLL, surrogate gradient": "C9",
+    "WNLL, exact gradient": "C0",
+}
 
 
 class Table(NamedTuple):
@@ -143,7 +151,3 @@ def heads(ax, table, title):
     ax.invert_yaxis()
     ax.margins(x=0.2)
     ax.set(title=title, xlabel="error, %")
-
-
-HEADS = {"vanilla": "C3", "softmax self-training": "C4", "WNLL": "C0"}
-HEADS |= {"WNLL, surrogate gradient": "C9", "WNLL, exact gradient": "C0"}

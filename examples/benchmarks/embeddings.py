@@ -11,7 +11,6 @@ pictures. Finished draws are stored in ``--results``, a file for each method, an
 ``--draws 0`` writes the page from these.
 """
 
-import argparse
 import os
 import sys
 import warnings
@@ -28,7 +27,7 @@ from sklearn.neighbors import KNeighborsClassifier, NearestCentroid
 from sklearn.semi_supervised import LabelSpreading, SelfTrainingClassifier
 
 sys.path.insert(0, str(Path(__file__).parent))
-from cells import Cells
+from cells import Cells, parse_options
 from embeddings_page import C_BESIDE, METHODS, RATES, SETS, STRENGTHS, write
 
 from sklearn_wnll import WNLLClassifier
@@ -141,13 +140,13 @@ PREDICT = {
 
 def main():
     """Run the unfinished draws, and write the page."""
-    parser = argparse.ArgumentParser(description=__doc__.split("\n\n")[1])
-    parser.add_argument("--data", nargs="+", choices=SETS, default=list(SETS))
-    parser.add_argument("--methods", nargs="+", choices=METHODS, default=list(METHODS))
-    parser.add_argument("--draws", type=int, default=10)
-    parser.add_argument("--data-home", help="folder of the embeddings")
-    parser.add_argument("--results", default="embeddings_results", help="folder of finished draws")
-    args = parser.parse_args()
+    args = parse_options(
+        __doc__.split("\n\n")[1],
+        data=SETS,
+        methods=METHODS,
+        draws=10,
+        results="embeddings_results",
+    )
     warnings.simplefilter("ignore")
     cells = Cells(args.results)
     sets = {name: load(name, args.data_home) for name in args.data if args.draws}

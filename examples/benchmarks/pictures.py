@@ -29,14 +29,14 @@ SIZES = {
     "class_sizes": (11, 5.4),
     "embeddings": (11, 7),
     "few_labels": (11.5, 4.6),
-}
-SIZES |= {
     "label_rates": (11, 4.5),
     "neighbors": (11, 4.2),
     "classifier": (11, 3.6),
     "trust": (11.5, 4.8),
+    "paper": (8, 8),
+    "session": (8, 5),
+    "at_a_glance": (6.6, 4.4),
 }
-SIZES |= {"paper": (8, 8), "session": (8, 5), "at_a_glance": (6.6, 4.4)}
 ALTS = {
     "accuracy": "Accuracy on MNIST with 100 labels, by method",
     "active_learning": "Accuracy against the number of labels, by the way in which they are chosen",

@@ -11,7 +11,6 @@ minutes on digits, LabelSpreading some minutes for each draw on MNIST. Finished 
 ``--results``, and are not repeated.
 """
 
-import argparse
 import sys
 import warnings
 from functools import partial
@@ -26,7 +25,7 @@ from sklearn.semi_supervised import LabelSpreading, SelfTrainingClassifier
 
 sys.path.insert(0, str(Path(__file__).parent))
 from bench_accuracy import HEAD, SEEDS
-from cells import Cells
+from cells import Cells, parse_options
 from measure import machine, measured, shown, table, write_page
 from readers import load_mnist
 
@@ -103,13 +102,13 @@ def section(cells):
 
 def main():
     """Run the unfinished draws, and write the section."""
-    parser = argparse.ArgumentParser(description=__doc__.split("\n\n")[1])
-    parser.add_argument("--data", nargs="+", choices=TITLES, default=list(TITLES))
-    parser.add_argument("--methods", nargs="+", choices=METHODS, default=list(METHODS))
-    parser.add_argument("--draws", type=int, default=5)
-    parser.add_argument("--data-home", help="folder of mnist.npz")
-    parser.add_argument("--results", default="untuned_results", help="folder of finished draws")
-    args = parser.parse_args()
+    args = parse_options(
+        __doc__.split("\n\n")[1],
+        data=TITLES,
+        methods=METHODS,
+        draws=5,
+        results="untuned_results",
+    )
     warnings.simplefilter("ignore")
     cells = Cells(args.results)
     sets = {data: load(data, args.data_home) for data in args.data}

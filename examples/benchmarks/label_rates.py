@@ -10,7 +10,6 @@ environment variable ``SKLEARN_WNLL_DATA``. Finished draws are stored in ``--res
 each method, and are not repeated. ``--draws 0`` writes the page from these.
 """
 
-import argparse
 import sys
 import warnings
 from functools import partial
@@ -23,7 +22,7 @@ from scipy import sparse
 from sklearn.datasets import load_digits
 
 sys.path.insert(0, str(Path(__file__).parent))
-from cells import Cells
+from cells import Cells, parse_options
 from graphs import scaled_distances
 from measure import machine, measured, shown, table, write_page
 from readers import load_mnist
@@ -259,14 +258,13 @@ NOTES = """\
 
 def main():
     """Run the unfinished draws, and write the page."""
-    parser = argparse.ArgumentParser(description=__doc__.split("\n\n")[1])
-    parser.add_argument("--data", nargs="+", choices=NAMES, default=list(NAMES))
-    parser.add_argument("--methods", nargs="+", choices=[*PEERS, *OURS], metavar="METHOD",
-                        default=[*PEERS, *OURS])  # fmt: skip
-    parser.add_argument("--draws", type=int, default=20)
-    parser.add_argument("--data-home", help="folder of the MNIST data")
-    parser.add_argument("--results", default="label_rates_results", help="folder of finished draws")
-    args = parser.parse_args()
+    args = parse_options(
+        __doc__.split("\n\n")[1],
+        data=NAMES,
+        methods=[*PEERS, *OURS],
+        draws=20,
+        results="label_rates_results",
+    )
     warnings.simplefilter("ignore")
     cells = Cells(args.results)
     for data in args.data if args.draws else ():

@@ -18,7 +18,9 @@ def parse_options(description, *, data, methods, draws, results):
     """Read the options of a script: data sets, methods, draws, and the folders."""
     parser = argparse.ArgumentParser(description=description)
     parser.add_argument("--data", nargs="+", choices=data, default=list(data))
-    parser.add_argument("--methods", nargs="+", choices=methods, default=list(methods))
+    parser.add_argument(
+        "--methods", nargs="+", choices=methods, default=list(methods), metavar="METHOD"
+    )
     parser.add_argument("--draws", type=int, default=draws)
     parser.add_argument("--data-home", help="folder of the data")
     parser.add_argument("--results", default=results, help="folder of finished draws")

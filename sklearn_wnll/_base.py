@@ -18,7 +18,13 @@ from ._typing import Floats, Indices, Labels, Rows
 from ._warnings import warn_user
 from .exceptions import FewLabelsWarning
 
-__all__ = ["PartlyLabeledClassifierMixin", "check_not_masked", "check_whole", "checks_parameters"]
+__all__ = [
+    "ChangesWhole",
+    "PartlyLabeledClassifierMixin",
+    "check_not_masked",
+    "check_whole",
+    "checks_parameters",
+]
 
 _NOT_ALWAYS_SET = (
     "class_sizes_",
@@ -65,7 +71,23 @@ def check_whole(model: Any, method: str) -> None:
         )
 
 
-class PartlyLabeledClassifierMixin(ClassifierMixin):
+class ChangesWhole:
+    """An estimator whose ``_fit(X, y)`` sets all fitted attributes, or none if it fails."""
+
+    def _fit_whole(self, X: Any, y: Labels, *others: Any) -> Self:
+        return self._change_whole("_fit", X, y, *others)
+
+    def _change_whole(self, method: str, *args: Any) -> Self:
+        """Change a copy, and take its attributes at the end: a failure changes nothing."""
+        changed = copy(self)
+        for name in _NOT_ALWAYS_SET:
+            changed.__dict__.pop(name, None)
+        getattr(changed, method)(*args)
+        self.__dict__ = changed.__dict__
+        return self
+
+
+class PartlyLabeledClassifierMixin(ChangesWhole, ClassifierMixin):
     """A classifier whose ``y`` marks rows as unlabelled.
 
     Its ``_fit(X, y)`` sets the fitted attributes, and ``_distributions(X)`` returns the
@@ -79,18 +101,6 @@ class PartlyLabeledClassifierMixin(ClassifierMixin):
         if hasattr(self, "classes_"):
             warn_if_unportable(self, state)
         return state
-
-    def _fit_whole(self, X: Any, y: Labels, *others: Any) -> Self:
-        return self._change_whole("_fit", X, y, *others)
-
-    def _change_whole(self, method: str, *args: Any) -> Self:
-        """Change a copy, and take its attributes at the end: a failure changes nothing."""
-        changed = copy(self)
-        for name in _NOT_ALWAYS_SET:
-            changed.__dict__.pop(name, None)
-        getattr(changed, method)(*args)
-        self.__dict__ = changed.__dict__
-        return self
 
     def predict(self, X: Rows) -> NDArray[Any]:
         """Predict the most likely class of each row.

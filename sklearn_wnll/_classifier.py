@@ -11,14 +11,15 @@ from sklearn.utils import Tags, get_tags
 from sklearn.utils._param_validation import HasMethods, Interval, StrOptions
 from sklearn.utils.validation import check_is_fitted
 
-from ._base import check_whole, checks_parameters
+from ._base import PartlyLabeledClassifierMixin, check_whole, checks_parameters
 from ._extension.answer import Answer, find_answer
 from ._extension.beside import Known
-from ._extension.folds import has_others, held_out_tolerance
+from ._extension.folds import has_others
 from ._extension.held_out import HeldOut
+from ._extension.prediction import Batching
 from ._extension.row_labels import RowLabels
 from ._extension.solution import Recipe
-from ._extension.templates import Batching, Templates
+from ._extension.templates import Templates
 from ._fit_setup import Kept, build_graph, check_combination, plan_extension
 from ._fit_warnings import (
     warn_if_alone,
@@ -50,7 +51,9 @@ from ._typing import (
 __all__ = ["WNLLClassifier"]
 
 
-class WNLLClassifier(KeepsGraph, Serves, SuggestsLabels, SuspectsLabels, BaseEstimator):
+class WNLLClassifier(
+    KeepsGraph, Serves, SuggestsLabels, SuspectsLabels, PartlyLabeledClassifierMixin, BaseEstimator
+):
     """Classification with few labels by the weighted nonlocal Laplacian (WNLL).
 
     The labels of some rows are extended to all rows along a nearest-neighbour graph: the
@@ -499,21 +502,38 @@ class WNLLClassifier(KeepsGraph, Serves, SuggestsLabels, SuspectsLabels, BaseEst
     def _fit(self, X: Rows, y: Labels, known: Known | None = None) -> None:
         """Set the fitted attributes."""
         rows = self._validate_X(X, reset=True)
-        classes, codes = self._encode(rows.shape[0], y, may_be_empty=True)
-        labels = RowLabels.of(codes, classes, self.class_prior)
-        check_combination(self, classes)
+        labels = self._read_labels(rows.shape[0], y)
         if self.warm_start and self._are_fitted_rows(X, rows):
-            self._extend_again(self._answer.templates, classes, labels, known)
+            self._extend_again(self._answer.templates, labels, known)
             return
         self._kept = kept = Kept.of(self, X, rows)
-        recipe, extender = plan_extension(self, kept, classes, labels, known)
+        recipe, extender = plan_extension(self, kept, labels, known)
         with show_progress(self.verbose):
-            templates = build_graph(self, rows, codes, extender)
-        self._set_answer(classes, labels, templates, recipe)
+            templates = build_graph(self, rows, labels, extender)
+        self._set_answer(labels, templates, recipe)
 
-    def _set_answer(
-        self, classes: NDArray[Any], labels: RowLabels, templates: Templates, recipe: Recipe
+    def _read_labels(self, n_rows: int, y: Labels) -> RowLabels:
+        classes, codes = self._encode(n_rows, y, may_be_empty=True)
+        labels = RowLabels.of(codes, classes, self.class_prior)
+        check_combination(self, classes)
+        return labels
+
+    def _grown_labels(self, n_new: int) -> RowLabels:
+        check_combination(self, self.classes_)
+        codes = self._answer.labels.grown(n_new).codes
+        return RowLabels.of(codes, self.classes_, self.class_prior)
+
+    def _extend_again(
+        self, templates: Templates, labels: RowLabels, known: Known | None = None
     ) -> None:
+        """Extend labels over the existing graph."""
+        recipe, extender = plan_extension(self, self._kept, labels, known)
+        columns = labels.columns_in(self._answer.labels)
+        with show_progress(self.verbose):
+            templates = templates.relabeled(labels, extender, columns)
+        self._set_answer(labels, templates, recipe)
+
+    def _set_answer(self, labels: RowLabels, templates: Templates, recipe: Recipe) -> None:
         """Continue from labels extended over a graph, and set the fitted attributes."""
         with show_progress(self.verbose):
             answer, result = find_answer(
@@ -524,7 +544,7 @@ class WNLLClassifier(KeepsGraph, Serves, SuggestsLabels, SuspectsLabels, BaseEst
                 calibrate=self.calibrate,
                 n_jobs=self.n_jobs,
             )
-        u, templates = answer.corrected(result), answer.templates
+        u, templates, classes = answer.corrected(result), answer.templates, labels.classes
         one_graph = len(templates.parts) == 1
         warn_if_not_converged(result, self.tol, self.max_iter)
         if len(classes):
@@ -566,7 +586,7 @@ class WNLLClassifier(KeepsGraph, Serves, SuggestsLabels, SuspectsLabels, BaseEst
         with show_progress(self.verbose):
             held_out = answer.find_held_out(self.n_jobs)
         extender = answer.templates.extender
-        tol = held_out_tolerance(extender.tol)
+        tol = extender.held_out_tol
         warn_if_not_converged(held_out, tol, extender.max_iter, "held-out distributions")
         rows, codes = answer.labels.rows, answer.labels.codes[answer.labels.rows]
         u = answer.calibrated(held_out.u, held_out.reached)

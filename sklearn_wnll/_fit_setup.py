@@ -90,7 +90,7 @@ def check_combination(model: Any, classes: NDArray[Any]) -> None:
 
 
 def plan_extension(
-    model: Any, kept: Kept, classes: NDArray[Any], labels: RowLabels, companion: Known | None
+    model: Any, kept: Kept, labels: RowLabels, companion: Known | None
 ) -> tuple[Recipe, Extender]:
     """Plan the extension of labels, and the steps that follow."""
     extender = Extender(
@@ -101,7 +101,7 @@ def plan_extension(
         max_iter=model.max_iter,
         seed=kept.seed,
     )
-    return _make_recipe(model, kept, classes, companion), extender
+    return _make_recipe(model, kept, labels.classes, companion), extender
 
 
 def _make_recipe(model: Any, kept: Kept, classes: NDArray[Any], companion: Known | None) -> Recipe:
@@ -119,7 +119,7 @@ def _make_recipe(model: Any, kept: Kept, classes: NDArray[Any], companion: Known
     return Recipe(learner, model.volume_constraint, model.n_jobs)
 
 
-def build_graph(model: Any, X: Any, codes: NDArray[Any], extender: Extender) -> Templates:
+def build_graph(model: Any, X: Any, labels: RowLabels, extender: Extender) -> Templates:
     """Build the graph of the rows, and extend their labels."""
     builder = make_graph_builder(
         X,
@@ -131,5 +131,5 @@ def build_graph(model: Any, X: Any, codes: NDArray[Any], extender: Extender) -> 
         random_state=model.random_state,
     )
     return fit_templates(
-        builder, X, codes, extender, template_size=model.template_size, n_jobs=model.n_jobs
+        builder, X, labels, extender, template_size=model.template_size, n_jobs=model.n_jobs
     )

@@ -4,32 +4,28 @@ from typing import Any, Self
 
 import joblib
 import numpy as np
-from numpy.typing import NDArray
 from scipy import sparse
 from sklearn.utils.validation import check_is_fitted
 
-from ._base import PartlyLabeledClassifierMixin, check_whole, checks_parameters
-from ._extension.answer import Answer
-from ._extension.beside import Known
-from ._extension.row_labels import RowLabels
-from ._extension.solution import Recipe
-from ._extension.templates import Templates
-from ._fit_setup import Kept, check_combination, plan_extension
+from ._base import ChangesWhole, check_whole, checks_parameters
+from ._fit_setup import Kept
 from ._graph_rows import GraphRowsMixin, as_given
 from ._progress import show_progress
-from ._typing import Indices, Labels, Rows
+from ._typing import Labels, Rows
 
 __all__ = ["KeepsGraph"]
 
 
-class KeepsGraph(GraphRowsMixin, PartlyLabeledClassifierMixin):
-    """A classifier that takes other labels, and more rows, on its fitted graph."""
+class KeepsGraph(GraphRowsMixin, ChangesWhole):
+    """An estimator that takes other labels, and more rows, on its fitted graph.
 
-    classes_: NDArray[Any]
+    ``_answer`` holds its ``templates`` and ``labels``. ``_read_labels(n_rows, y)`` checks the
+    labels of all rows, and ``_extend_again(templates, labels)`` extends them over known graphs.
+    """
+
     n_features_in_: int
-    _answer: Answer
+    _answer: Any
     _kept: Kept
-    class_prior: Any
     estimator: Any
     template_size: int | None
     verbose: int
@@ -133,13 +129,10 @@ class KeepsGraph(GraphRowsMixin, PartlyLabeledClassifierMixin):
         check_is_fitted(self)
         return self._change_whole("_add_rows", X)
 
-    def _relabel(self, y: Labels, known: Known | None = None) -> None:
+    def _relabel(self, y: Labels) -> None:
         self._check_graph_stays("relabel")
         templates = self._answer.templates
-        classes, codes = self._encode(len(templates.points.index), y, may_be_empty=True)
-        check_combination(self, classes)
-        labels = RowLabels.of(codes, classes, self.class_prior)
-        self._extend_again(templates, classes, labels, known)
+        self._extend_again(templates, self._read_labels(len(templates.points.index), y))
 
     def _add_rows(self, X: Rows) -> None:
         self._check_graph_stays("add_rows")
@@ -149,21 +142,19 @@ class KeepsGraph(GraphRowsMixin, PartlyLabeledClassifierMixin):
                 "fit with the distances of all rows."
             )
         rows = self._validate_X(X, reset=False)
-        n_rows = len(self._answer.labels.codes) + rows.shape[0]
+        n_rows = len(self._answer.templates.points.index) + rows.shape[0]
         if self.template_size is not None and n_rows > self.template_size:
             raise ValueError(
                 f"add_rows keeps one graph, but with template_size={self.template_size} a fit "
                 f"would divide {n_rows} rows among several. Call fit, or fit with "
                 "template_size=None."
             )
-        check_combination(self, self.classes_)
         if self._kept.given is not None:
             self._kept = self._kept._replace(given=_stack(self._kept.given, as_given(X, rows)))
-        codes = np.append(self._answer.labels.codes, np.full(rows.shape[0], -1))
-        labels = RowLabels.of(codes, self.classes_, self.class_prior)
+        labels = self._grown_labels(rows.shape[0])
         with show_progress(self.verbose):
             templates = self._answer.templates.grown(rows)
-        self._extend_again(templates, self.classes_, labels, None)
+        self._extend_again(templates, labels)
 
     def _check_graph_stays(self, method: str) -> None:
         """Refuse changes that need another graph, or rows that were not kept."""
@@ -185,23 +176,14 @@ class KeepsGraph(GraphRowsMixin, PartlyLabeledClassifierMixin):
                 "Call fit."
             )
 
-    def _extend_again(
-        self,
-        templates: Templates,
-        classes: NDArray[Any],
-        labels: RowLabels,
-        known: Known | None,
-    ) -> None:
-        """Extend labels over the existing graph."""
-        recipe, extender = plan_extension(self, self._kept, classes, labels, known)
-        columns = _columns(self.classes_, classes)
-        with show_progress(self.verbose):
-            templates = templates.relabeled(labels.codes, extender, columns)
-        self._set_answer(classes, labels, templates, recipe)
+    def _read_labels(self, n_rows: int, y: Labels) -> Any:
+        raise NotImplementedError
 
-    def _set_answer(
-        self, classes: NDArray[Any], labels: RowLabels, templates: Templates, recipe: Recipe
-    ) -> None:
+    def _grown_labels(self, n_new: int) -> Any:
+        """Return the current labels with new rows, which have none."""
+        return self._answer.labels.grown(n_new)
+
+    def _extend_again(self, templates: Any, labels: Any) -> None:
         raise NotImplementedError
 
     def _are_fitted_rows(self, X: Rows, rows: Any) -> bool:
@@ -214,12 +196,6 @@ class KeepsGraph(GraphRowsMixin, PartlyLabeledClassifierMixin):
         if self.estimator is not None and not _equal(as_given(X, rows), kept.given):
             return False
         return templates.points.are_of(rows)
-
-
-def _columns(old: NDArray[Any], new: NDArray[Any]) -> Indices:
-    """Return the old code of each of the ``new`` classes, -1 if it is new (n_classes,)."""
-    codes = {label: code for code, label in enumerate(old)}
-    return np.array([codes.get(label, -1) for label in new], dtype=np.intp)
 
 
 def _equal(given: Any, kept: Any) -> bool:

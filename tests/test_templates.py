@@ -11,7 +11,7 @@ from scipy import sparse
 from sklearn.neighbors import KNeighborsTransformer
 
 from sklearn_wnll import WNLLClassifier
-from sklearn_wnll._extension.templates import deal_templates
+from sklearn_wnll._extension.dealing import deal_templates
 
 from .clouds import clouds, examples
 

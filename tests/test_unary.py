@@ -95,7 +95,8 @@ def test_new_points_with_a_term_of_their_own_get_what_a_graph_of_all_gives(cloud
     n, new = len(cloud.X), cloud.X[:5] + 0.3
     both = Unary(rng.dirichlet(np.ones(n_classes), n + 5), np.full(n + 5, strength))
     beside = templates.beside([both[:n]])
-    joined = beside.transductions[0].joined(new, beside.extender, both[n:])
+    W = beside.transductions[0].graph.add_queries(new)
+    joined = beside.transductions[0].joined(W, beside.extender, both[n:])
     again = WNLLClassifier(**cloud.params).fit(
         np.vstack([cloud.X, new]), np.append(cloud.y, [-1] * 5)
     )

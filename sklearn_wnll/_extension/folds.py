@@ -5,19 +5,22 @@ import numpy as np
 __all__ = ["deal_folds", "fair", "has_others", "held_out_tolerance"]
 
 _TOLERANCE, _TIGHT, _LOOSE = 1000, 1e-9, 1e-3
+_NUMBERS = 100  # numbers need a tolerance that is so much tighter
 
 
-def held_out_tolerance(tol):
+def held_out_tolerance(tol, *, numbers=False):
     """The solver's tolerance for held-out labels: 1000 times the fit's, or less below 1e-6.
 
     A held-out label is one draw, so an error of 1e-2 in its probability would not matter. But the
     tolerance is never above 1e-3, not even for folds within folds: the solver starts at the values
-    with all labels, and would stay there.
+    with all labels, and would stay there. Numbers get a hundredth, since they may be known to a
+    small part of their range.
 
     >>> f"{held_out_tolerance(1e-6):g}, {held_out_tolerance(1e-9):g}, {held_out_tolerance(1e-3):g}"
     '0.001, 1e-09, 0.001'
     """
-    return float(min(tol * np.clip(tol / _TIGHT, 1, _TOLERANCE), _LOOSE))
+    loose = float(min(tol * np.clip(tol / _TIGHT, 1, _TOLERANCE), _LOOSE))
+    return max(tol, loose / _NUMBERS) if numbers else loose
 
 
 def deal_folds(codes, n_folds, rng):

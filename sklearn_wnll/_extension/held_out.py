@@ -8,7 +8,7 @@ import numpy as np
 from .._parallel import in_threads
 from .._progress import Progress
 from .class_prior import corrected
-from .folds import deal_folds, held_out_tolerance
+from .folds import deal_folds
 from .row_labels import RowLabels
 from .templates import Templates
 
@@ -120,7 +120,7 @@ class _Fold:
         """Extend the remaining labels: a :class:`HarmonicExtension` of the points."""
         left = self.labels.without(self.rows)
         extender = templates.extender._replace(
-            fallback=left.fallback, tol=held_out_tolerance(templates.extender.tol)
+            fallback=left.fallback, tol=templates.extender.held_out_tol
         )
         solution = solve(templates.without(self.points, extender, n_jobs), left)
         found = solution.templates.at(self.points)

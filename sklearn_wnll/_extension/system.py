@@ -135,7 +135,7 @@ class HarmonicExtension(NamedTuple):
 
 def harmonic_extension(
     W, labeled, g, fallback, *, mu, fidelity=None, unary=None, component=None, start=None,
-    walks=None, masses=False, tol=1e-6, max_iter=1000, callback=None
+    walks=None, masses=False, distributions=True, tol=1e-6, max_iter=1000, callback=None
 ):  # fmt: skip
     """Extend values from labelled points to all points of a graph: a :class:`HarmonicExtension`.
 
@@ -150,7 +150,7 @@ def harmonic_extension(
     of labelled points are found too, which is one more column to solve for.
 
     By the maximum principle ``u`` is in [0, 1] and sums to 1 over the classes; the solver's small
-    deviations are cut off.
+    deviations are cut off, unless the columns are not ``distributions``.
 
     A path of three points, labelled at its ends:
 
@@ -170,7 +170,7 @@ def harmonic_extension(
     given, unknown = np.flatnonzero(labeled), np.flatnonzero(reached & ~(labeled & clamped))
     results, system = [], None
     walks = np.zeros((len(u), 2)) if walks is None else walks.copy()
-    if g.shape[1] == 1:
+    if distributions and g.shape[1] == 1:
         u[reached] = 1.0
     elif len(unknown):
         system = _System.of(W, given, unknown, mu, fidelity, unary, walks[unknown, 0])
@@ -183,7 +183,8 @@ def harmonic_extension(
             result = system.solver.solve(right, u[unknown, classes], **options)
             u[unknown, classes] = result.x
             results.append(result._replace(x=None))
-    _normalize(u, unknown, fallback)
+    if distributions:
+        _normalize(u, unknown, fallback)
     found = np.zeros(len(given)) if masses else None
     if system is not None:
         walks[unknown, 0] = system.solver.steps

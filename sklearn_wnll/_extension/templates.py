@@ -5,82 +5,17 @@ One template of all points and one batch of all queries make the plain method.
 
 from dataclasses import dataclass, replace
 from functools import partial
-from typing import NamedTuple
 
 import numpy as np
-from joblib import effective_n_jobs
-from scipy import sparse
 
 from .._graph.points import Points
-from .._parallel import equal_blocks
+from .dealing import deal_templates
 from .jobs import run_jobs
+from .prediction import predict_layers
 from .template_mean import TemplateMean
-from .transduction import Extender, PointLabels, Transduction
+from .transduction import Extender, Transduction
 
-__all__ = ["Batching", "Templates", "deal_templates", "fit_templates", "interleaved"]
-
-
-def deal_templates(codes, template_size, rng):
-    """Deal points of some classes (n_points,), -1 if unknown, to templates: a list of arrays.
-
-    All labelled points are in every template if they fill at most half of it. If they would fill
-    more, each template gets a part of them, the classes in proportion; if there are too few to go
-    round, they are dealt repeatedly. Unlabelled points are divided. Every point is in at least
-    one template. Wang et al., arXiv 1802.00168 (2018), Algorithm 2.
-
-    >>> codes = np.array([0, 1, -1, -1, -1, -1, -1, -1])
-    >>> for template in deal_templates(codes, 4, np.random.RandomState(0)):
-    ...     print(template)
-    [0 1 2 4]
-    [0 1 3 6]
-    [0 1 5 7]
-    """
-    labeled, unlabeled = np.flatnonzero(codes >= 0), np.flatnonzero(codes < 0)
-    n, m = len(codes), len(labeled)
-    if n <= template_size:
-        return [np.arange(n)]
-    if not m:
-        raise ValueError(
-            f"template_size={template_size} divides rows by their labels, but y has none. Pass "
-            "template_size=None, or label some rows."
-        )
-    part = min(m, max(template_size // 2, template_size * m // n))
-    count = -(-m // part)
-    if len(unlabeled):
-        count = max(count, -(-len(unlabeled) // (template_size - part)))
-    labeled = labeled[interleaved(codes[labeled], rng)]
-    rest = np.array_split(rng.permutation(unlabeled), count)
-    return [
-        np.sort(
-            np.concatenate([np.take(labeled, np.arange(part) + i * m // count, mode="wrap"), u])
-        )
-        for i, u in enumerate(rest)
-    ]
-
-
-def interleaved(codes, rng):
-    """Shuffle points; any part of the order holds the classes (n_points,) in proportion.
-
-    >>> codes = np.array([0, 0, 0, 0, 1, 1])
-    >>> codes[interleaved(codes, np.random.RandomState(0))]
-    array([0, 1, 0, 0, 1, 0])
-    """
-    order = rng.permutation(len(codes))
-    shuffled = codes[order]
-    counts = np.bincount(shuffled)
-    by_class = np.argsort(shuffled, kind="stable")
-    rank = np.empty(len(codes))
-    rank[by_class] = np.arange(len(codes)) - np.repeat(np.cumsum(counts) - counts, counts)
-    # Each class begins at a random place: no two keep step, and a rare one may come first.
-    offset = rng.random_sample(len(counts))
-    return order[np.argsort((rank + offset[shuffled]) / counts[shuffled], kind="stable")]
-
-
-class Batching(NamedTuple):
-    """Numbers by which queries are dealt to batches, and batches with templates to jobs."""
-
-    query_size: int | None = None
-    n_jobs: int | None = None
+__all__ = ["Templates", "fit_templates"]
 
 
 @dataclass(frozen=True)
@@ -160,18 +95,24 @@ class Templates:
         found = run_jobs(solve, tasks, count, n_jobs, "templates")
         return replace(self, transductions=list(found), extender=extender)
 
-    def relabeled(self, codes, extender, columns):
-        """Extend other ``codes`` of the rows (n_rows,) over the same, single graph.
+    def relabeled(self, labels, extender, columns, n_jobs=None):
+        """Extend other ``labels`` of the rows over the same graphs.
 
-        The solver starts at the current values: ``columns`` (n_classes,) is the former column of
-        each class, or -1 if the class is new.
+        The solver starts at the current values: ``columns`` (n_columns,) is the former column of
+        each class or target, or -1 if it is new.
         """
-        (one,) = self.transductions
-        labels = _label_points(self.points, codes, len(columns))
-        start, known = np.tile(extender.fallback, (self.points.n_points, 1)), columns >= 0
-        start[:, known] = one.extension.u[:, columns[known]]
-        relabeled = one.relabeled(labels, extender, start).trusting(extender)
-        return replace(self, transductions=[relabeled], extender=extender)
+        of_points, known = labels.on_points(self.points), columns >= 0
+        whole = len(self.parts) == 1
+
+        def tasks():
+            for part, one in zip(self.parts, self.transductions, strict=True):
+                start = np.tile(extender.fallback, (len(part), 1))
+                start[:, known] = one.extension.u[:, columns[known]]
+                yield one, of_points if whole else of_points.of(part), start
+
+        solve, count = partial(_relabeled, extender), len(self.parts)
+        found = run_jobs(solve, tasks(), count, n_jobs, "templates")
+        return replace(self, transductions=list(found), extender=extender)
 
     def grown(self, X):
         """Let rows join the single graph for good.
@@ -214,74 +155,23 @@ class Templates:
             gathered[mine] = of_points[self.position[index[mine]]]
         return gathered
 
-    def predict(self, X, *, inductive, batching, tol, max_iter, find_unary=None):
-        """Predict queries: fitted rows keep their value, others take the templates' mean.
-
-        ``find_unary`` returns the :class:`Unary` term of new points, given their queries, the new
-        point of each query, and the number of points. Returns a :class:`HarmonicExtension` of
-        (n_queries,) rows.
-        """
-        n = self.points.n_points
-        point, new = self.points.match(X)
-        mean = TemplateMean(X.shape[0], self.extender.fallback)
-        fitted = np.flatnonzero(point < n)
-        for number, transduction in enumerate(self.transductions):
-            mine = fitted[self.template[point[fitted]] == number]
-            mean.add(mine, transduction.extension, self.position[point[mine]])
-        if new.shape[0]:
-            extender = self.extender._replace(tol=tol, max_iter=max_iter)
-            others, unary = np.flatnonzero(point >= n), None
-            if find_unary is not None:
-                unary = find_unary(others, point[others] - n, new.shape[0])
-            found = self._predict_new(new, unary, inductive, batching, extender)
-            mean.add(others, found, point[others] - n)
-            mean.note(found)
-        return mean.result()
-
-    def _predict_new(self, new, unary, inductive, batching, extender):
-        """Predict new points in batches: the mean over the templates."""
-        n = new.shape[0]
-        batches = [np.arange(n)]
-        if batching.query_size is not None and n > batching.query_size:
-            order = np.random.RandomState(self.extender.seed).permutation(n)
-            batches = [np.sort(order[part]) for part in equal_blocks(n, batching.query_size)]
-        # A job takes several batches, because it has to fit its own search.
-        n_jobs = effective_n_jobs(batching.n_jobs)
-        size = 1 if n_jobs == 1 else -(-len(batches) // n_jobs)
-        shares = [batches[share] for share in equal_blocks(len(batches), size)]
-        pairs = [(template, share) for template in self.transductions for share in shares]
-        whole = len(batches) == 1
-        tasks = (
-            (
-                template,
-                [
-                    (new if whole else new[batch], None if unary is None else unary[batch])
-                    for batch in share
-                ],
-            )
-            for template, share in pairs
-        )
-        predict = partial(_predict, inductive, extender)
-        results = run_jobs(predict, tasks, len(pairs), batching.n_jobs, "batches")
-        mean = TemplateMean(n, extender.fallback)
-        for (_, share), found in zip(pairs, results, strict=True):
-            for batch, result in zip(share, found, strict=True):
-                mean.add(batch, result)
-                mean.note(result)
-        return mean.result()
+    def predict(self, X, *, find_unary=None, **options):
+        """Predict queries, as :func:`predict_layers` does: a :class:`HarmonicExtension`."""
+        (found,) = predict_layers([self], X, [find_unary], **options)
+        return found
 
 
-def fit_templates(builder, X, codes, extender, *, template_size=None, n_jobs=None):
+def fit_templates(builder, X, row_labels, extender, *, template_size=None, n_jobs=None):
     """Deal the points of rows to templates, and extend the labels in each: :class:`Templates`.
 
-    ``codes`` (n_rows,) holds the class of each row, -1 if unknown.
+    ``row_labels`` are :class:`~.row_labels.RowLabels` or :class:`~.row_values.RowValues`.
     """
     points, distinct = builder.points(X)
-    labels = _label_points(points, codes, len(extender.fallback))
+    labels = row_labels.on_points(points)
     parts = [np.arange(points.n_points)]
     if template_size is not None:
         point_codes = np.full(points.n_points, -1)
-        np.maximum.at(point_codes, points.index, codes)
+        np.maximum.at(point_codes, points.index, row_labels.codes)
         parts = deal_templates(point_codes, template_size, np.random.RandomState(extender.seed))
     whole = len(parts) == 1
     tasks = ((distinct, labels) if whole else (distinct[p], labels.of(p)) for p in parts)
@@ -294,23 +184,16 @@ def fit_templates(builder, X, codes, extender, *, template_size=None, n_jobs=Non
     return Templates(points, parts, transductions, template, position, extender)
 
 
-def _label_points(points, codes, n_classes):
-    """Average the labels of rows to those of points."""
-    known = np.flatnonzero(codes >= 0)
-    labeled = np.zeros(points.n_points, dtype=bool)
-    labeled[points.index[known]] = True
-    place = np.cumsum(labeled) - 1
-    votes = sparse.coo_array(
-        (np.ones(len(known)), (place[points.index[known]], codes[known])),
-        shape=(np.count_nonzero(labeled), n_classes),
-    ).tocsr()
-    return PointLabels(labeled, (sparse.diags_array(1 / votes.sum(axis=1)) @ votes).tocsr())
-
-
 def _fit(builder, extender, task):
     """Fit a template: the part of a job that joblib pickles."""
     points, labels = task
     return Transduction.fit(builder, points, labels, extender)
+
+
+def _relabeled(extender, task):
+    """Extend other labels over a template: the part of a job that joblib pickles."""
+    transduction, labels, start = task
+    return transduction.relabeled(labels, extender, start).trusting(extender)
 
 
 def _beside(extender, task):
@@ -325,10 +208,3 @@ def _without(extender, task):
     """Take labels away from a template: the part of a job that joblib pickles."""
     transduction, away = task
     return transduction.without(away, extender)
-
-
-def _predict(inductive, extender, task):
-    """Predict batches by a template."""
-    template, batches = task
-    answer = template.averaged if inductive else template.joined
-    return [answer(new, extender, unary) for new, unary in batches]

@@ -10,52 +10,24 @@ from scipy import sparse
 from .._graph.base import PointGraph
 from .._graph.weights import SMALLEST_WEIGHT
 from .._progress import Progress
-from .balance import adaptive_weight
+from .balance import adaptive_weight, number_weight
 from .folds import deal_folds, fair, has_others, held_out_tolerance
 from .label_weights import Reweighted, reweighted
-from .noise import Trust, find_trust
+from .noise import find_trust
+from .point_labels import PointLabels
 from .system import HarmonicExtension, Unary, components, harmonic_extension, weighted_mean
+from .values import Units, value_extension
 
-__all__ = ["Extender", "PointLabels", "Transduction"]
+__all__ = ["Extender", "Transduction"]
 
 _FOLDS = 5  # of labels, to find wrong ones
-
-
-class PointLabels(NamedTuple):
-    """Mask of ``labeled`` points (n_points,), and their labels ``g`` (n_labeled, n_classes).
-
-    A point has a distribution: each of its rows has one vote. Without ``trust``, all labels are
-    right. A :class:`Unary` term of all points may pull at the others.
-    """
-
-    labeled: np.ndarray
-    g: sparse.csr_array
-    trust: Trust | None = None
-    unary: Unary | None = None
-
-    @property
-    def codes(self):
-        """The class of each labelled point (n_labeled,)."""
-        return np.ravel(self.g.argmax(axis=1))  # a column in older versions of SciPy
-
-    def of(self, part):
-        """Select the labels of some of the points."""
-        inside = self.labeled[part]
-        row = np.cumsum(self.labeled) - 1
-        return PointLabels(inside, self.g[row[part[inside]]])
-
-    def without(self, away):
-        """Keep only the labels of other points: no trust, no unary term."""
-        left = self.labeled.copy()
-        left[away] = False
-        return PointLabels(left, self.g[left[self.labeled]])
 
 
 class Extender(NamedTuple):
     """Extends labels by the estimator's parameters, up to the solver's tolerance.
 
-    Points that no label reaches get the distribution ``fallback`` (n_classes,). ``seed`` deals
-    labels to folds.
+    Points that no label reaches get ``fallback`` (n_columns,). ``seed`` deals labels to folds.
+    Labels are distributions over classes or, if ``numbers`` is True, numbers.
     """
 
     label_weight: str | float
@@ -64,6 +36,12 @@ class Extender(NamedTuple):
     tol: float
     max_iter: int
     seed: int
+    numbers: bool = False
+
+    @property
+    def held_out_tol(self):
+        """The solver's tolerance for held-out labels."""
+        return held_out_tolerance(self.tol, numbers=self.numbers)
 
     def extend(self, W, labels, start=None, component=None, *, walks=None, n_new=0):
         """Extend labels over a graph: a :class:`HarmonicExtension`, and the points' weights.
@@ -76,15 +54,18 @@ class Extender(NamedTuple):
         labeled, g, trust, unary = labels
         noise, fidelity = 0.0 if trust is None else trust.noise, None
         adapts, weight = self.label_weight == "auto", self.label_weight
-        if adapts:
+        if adapts and self.numbers:
+            weight = number_weight(W.shape[0], np.count_nonzero(labeled))
+        elif adapts:
             n_free = len(labeled) - n_new - np.count_nonzero(labeled)
             weight = adaptive_weight(g.sum(axis=0), W.shape[0], n_free)
         with self._solver_options("weights") as options:
             weighted = reweighted(W, labeled, weight, noise=noise, **options)
         if trust is not None:
             fidelity = trust.fidelity(weighted.mu)
+        extend = value_extension if self.numbers else harmonic_extension
         with self._solver_options("solver") as options:
-            result = harmonic_extension(
+            result = extend(
                 weighted.W,
                 labeled,
                 g,
@@ -95,7 +76,7 @@ class Extender(NamedTuple):
                 start=start,
                 walks=walks,
                 component=component,
-                masses=adapts and n_new == 0 and unary is None,
+                masses=adapts and not self.numbers and n_new == 0 and unary is None,
                 **options,
             )
         result = result._replace(
@@ -169,7 +150,7 @@ class Transduction:
         points, codes = np.flatnonzero(self.labels.labeled), self.labels.codes
         fold = deal_folds(codes, _FOLDS, np.random.RandomState(extender.seed))
         u, reached = np.empty(self.labels.g.shape), np.empty(len(codes), dtype=bool)
-        looser = extender._replace(tol=held_out_tolerance(extender.tol), label_noise=0.0)
+        looser = extender._replace(tol=extender.held_out_tol, label_noise=0.0)
         for number in range(fold.max() + 1):
             away = points[fold == number]
             found = self.without(away, looser).extension
@@ -210,15 +191,21 @@ class Transduction:
         labels = PointLabels(self.labels.labeled, sparse.csr_array((0, self.labels.g.shape[1])))
         return Transduction(self.graph.compact(), None, labels, extension, self.weighted)
 
-    def averaged(self, new, extender, unary=None):
-        """Answer inductively: each new point alone takes the mean of its fitted neighbours."""
-        u, reached = self._mean_of_neighbors(self.graph.query_weights(new), extender, unary)
+    def averaged(self, W, extender, unary=None):
+        """Answer inductively: each new point alone takes the mean of its fitted neighbours.
+
+        ``W`` (n_new, n_points) are the graph's :meth:`~.PointGraph.query_weights`.
+        """
+        u, reached = self._mean_of_neighbors(W, extender, unary)
         return HarmonicExtension(u, reached, 0, 0.0, True)
 
-    def joined(self, new, extender, unary=None):
-        """Answer transductively: new points join the graph, and labels are extended again."""
-        n, n_new = self.graph.n_points, new.shape[0]
-        W = self.graph.add_queries(new)
+    def joined(self, W, extender, unary=None):
+        """Answer transductively: new points join the graph, and labels are extended again.
+
+        ``W`` (n_points + n_new, n_points + n_new) is that of :meth:`~.PointGraph.add_queries`.
+        """
+        n = self.graph.n_points
+        n_new = W.shape[0] - n
         mean, _ = self._mean_of_neighbors(W[n:, :n], extender, unary)
         labels = self.labels._replace(
             labeled=np.append(self.labels.labeled, np.zeros(n_new, dtype=bool)),
@@ -233,4 +220,7 @@ class Transduction:
             degrees = W @ (point_weights / np.where(self.labels.labeled, self.weighted.mu, 1))
             degrees[degrees == 0] = 1
         known = self.extension.reached, self.extension.u, extender.fallback
-        return weighted_mean(W, point_weights, *known, unary, degrees)
+        mean, reached = weighted_mean(W, point_weights, *known, unary, degrees)
+        if extender.numbers and self.labels.labeled.any():
+            mean = Units.of(self.labels.g.toarray()).clipped(mean)
+        return mean, reached

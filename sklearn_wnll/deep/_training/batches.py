@@ -4,7 +4,7 @@ import numpy as np
 import torch
 from torch.utils.data import Dataset
 
-from ..._extension.templates import interleaved
+from ..._extension.dealing import interleaved
 from .._inputs import as_tensor
 
 __all__ = [

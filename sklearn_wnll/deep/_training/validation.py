@@ -9,7 +9,7 @@ from skorch.callbacks import Callback
 from torch.nn.functional import cross_entropy
 
 from ..._extension.beside import Known
-from ..._extension.templates import interleaved
+from ..._extension.dealing import interleaved
 from .._features.graph_features import beside
 from .._network import in_blocks
 from .context import TrainingContext

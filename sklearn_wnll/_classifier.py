@@ -19,8 +19,8 @@ from ._extension.held_out import HeldOut
 from ._extension.prediction import Batching
 from ._extension.row_labels import RowLabels
 from ._extension.solution import Recipe
-from ._extension.templates import Templates
-from ._fit_setup import Kept, build_graph, check_combination, plan_extension
+from ._extension.templates import Templates, fit_templates
+from ._fit_setup import Kept, check_combination, graph_builder, plan_extension
 from ._fit_warnings import (
     warn_if_alone,
     warn_if_collapsed,
@@ -509,7 +509,14 @@ class WNLLClassifier(
         self._kept = kept = Kept.of(self, X, rows)
         recipe, extender = plan_extension(self, kept, labels, known)
         with show_progress(self.verbose):
-            templates = build_graph(self, rows, labels, extender)
+            templates = fit_templates(
+                graph_builder(self, rows),
+                rows,
+                labels,
+                extender,
+                template_size=self.template_size,
+                n_jobs=self.n_jobs,
+            )
         self._set_answer(labels, templates, recipe)
 
     def _read_labels(self, n_rows: int, y: Labels) -> RowLabels:

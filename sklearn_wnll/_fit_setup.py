@@ -13,12 +13,11 @@ from sklearn.utils import check_random_state
 from ._extension.beside import Classifier, Companion, Known
 from ._extension.row_labels import RowLabels
 from ._extension.solution import Recipe
-from ._extension.templates import Templates, fit_templates
 from ._extension.transduction import Extender
 from ._graph.builder import make_graph_builder
 from ._graph_rows import as_given
 
-__all__ = ["Kept", "build_graph", "check_combination", "plan_extension"]
+__all__ = ["Kept", "check_combination", "graph_builder", "plan_extension"]
 
 _OF_GRAPH = "n_neighbors", "scale_neighbor", "metric", "neighbors", "template_size", "random_state"
 
@@ -119,9 +118,9 @@ def _make_recipe(model: Any, kept: Kept, classes: NDArray[Any], companion: Known
     return Recipe(learner, model.volume_constraint, model.n_jobs)
 
 
-def build_graph(model: Any, X: Any, labels: RowLabels, extender: Extender) -> Templates:
-    """Build the graph of the rows, and extend their labels."""
-    builder = make_graph_builder(
+def graph_builder(model: Any, X: Any) -> Any:
+    """Make the builder of the graph of validated rows."""
+    return make_graph_builder(
         X,
         metric=model.metric,
         neighbors=model.neighbors,
@@ -129,7 +128,4 @@ def build_graph(model: Any, X: Any, labels: RowLabels, extender: Extender) -> Te
         scale_neighbor=model.scale_neighbor,
         template_size=model.template_size,
         random_state=model.random_state,
-    )
-    return fit_templates(
-        builder, X, labels, extender, template_size=model.template_size, n_jobs=model.n_jobs
     )

@@ -33,14 +33,20 @@ def warn_if_not_converged(
     )
 
 
-def warn_if_unreached(reached: Mask, what: str) -> None:
+_PRIOR = (
+    "distribution is class_prior or, if that is None, the class frequencies of the labelled rows"
+)
+_MEAN = "value is the mean of the given ones"
+
+
+def warn_if_unreached(reached: Mask, what: str, *, numbers: bool = False) -> None:
     """Warn if there are rows that no label reaches."""
     count = int(np.count_nonzero(~reached))
     if count:
         warn_user(
-            f"No label reaches {count} {what}: their parts of the graph hold none. Their "
-            "distribution is class_prior or, if that is None, the class frequencies of the "
-            "labelled rows. Label rows near them, or raise n_neighbors.",
+            f"No {'value' if numbers else 'label'} reaches {count} {what}: their parts of the graph "
+            f"hold none. Their {_MEAN if numbers else _PRIOR}. Label rows near them, or raise "
+            "n_neighbors.",
             UnreachedPointsWarning,
         )
 

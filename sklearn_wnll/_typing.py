@@ -39,6 +39,7 @@ class Splitter(Protocol):
 Rows: TypeAlias = ArrayLike | sparse.sparray | sparse.spmatrix
 # ArrayLike does not allow None among the labels.
 Labels: TypeAlias = ArrayLike | Sequence[object]
+Numbers: TypeAlias = ArrayLike | Sequence[float | None] | Sequence[Sequence[float | None]]
 NetworkClassPrior: TypeAlias = (
     Literal["labeled"] | Mapping[Any, float] | Sequence[float] | SupportsArray
 )

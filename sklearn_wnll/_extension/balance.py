@@ -4,7 +4,7 @@ import numpy as np
 
 from .class_prior import class_factors_of_sum
 
-__all__ = ["adaptive_weight", "balancing_factors", "dispersion", "evening_power", "number_weight"]
+__all__ = ["adaptive_weight", "balancing_factors", "dispersion", "evening_power"]
 
 _TENTH = 10  # divides the paper's weight, by measurement on four data sets
 _MANY_ROWS = 10  # unlabelled rows per class, enough to even out masses
@@ -33,11 +33,6 @@ def adaptive_weight(counts, n_points, n_free):
     alone = np.clip(counts.sum() / (_MANY_LABELS * len(counts)), 1.0, _TENTH)
     reach = _TENTH**balanced * alone ** (1 - balanced)
     return float(max(1.0, ratio / reach) ** even * ratio ** (1 - even))
-
-
-def number_weight(n_points, n_labeled):
-    """Return the factor on the energy of points with a number for ``label_weight="auto"``."""
-    return max(1.0, n_points / (_TENTH * n_labeled))
 
 
 def balancing_factors(total, n_rows, masses, codes, counts):

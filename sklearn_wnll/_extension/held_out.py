@@ -24,6 +24,11 @@ class Extended(NamedTuple):
     class_factors: np.ndarray | None
 
     @classmethod
+    def alone(cls, templates, labels):
+        """Correct nothing."""
+        return cls(templates, None)
+
+    @classmethod
     def of(cls, templates, labels):
         """Correct by the prior, if there is one."""
         if labels.prior is None:

@@ -14,10 +14,12 @@ __all__ = ["RowValues"]
 class RowValues(NamedTuple):
     """Values of rows (n_rows, n_targets), NaN where there is none.
 
-    In a layer, a row has either all values or none.
+    If ``single`` is True, users gave and get one column (n_rows,). In a layer, a row has either
+    all values or none.
     """
 
     values: np.ndarray
+    single: bool = False
 
     @property
     def known(self):
@@ -28,6 +30,11 @@ class RowValues(NamedTuple):
     def rows(self):
         """Numbers of the rows with a value."""
         return np.flatnonzero(self.known)
+
+    @property
+    def rows_with_any(self):
+        """Numbers of the rows with a value of any target."""
+        return np.flatnonzero(~np.isnan(self.values).all(axis=1))
 
     @property
     def codes(self):
@@ -43,15 +50,19 @@ class RowValues(NamedTuple):
     def fallback(self):
         """The values of rows that no given value reaches: the means (n_targets,)."""
         given = self.values[self.rows]
-        return Units.of(given).clipped(given.mean(axis=0))
+        return self.units.clipped(given.sum(axis=0) / max(1, len(given)))
+
+    @property
+    def units(self):
+        """The range of the values."""
+        return Units.of(self.values[self.rows])
 
     def on_points(self, points):
         """Average the values to :class:`PointLabels`: each row has one vote."""
         rows = self.rows
-        given = self.values[rows]
-        found = mean_of_rows(points, rows, sparse.csr_array(given))
+        found = mean_of_rows(points, rows, sparse.csr_array(self.values[rows]))
         # Of equal numbers, the mean is that number.
-        return found._replace(g=sparse.csr_array(Units.of(given).clipped(found.g.toarray())))
+        return found._replace(g=sparse.csr_array(self.units.clipped(found.g.toarray())))
 
     def without(self, rows):
         """Return the values without those of some rows."""
@@ -63,6 +74,14 @@ class RowValues(NamedTuple):
         """Return the values with new rows, which have none."""
         new = np.full((n_new, self.values.shape[1]), np.nan)
         return self._replace(values=np.vstack([self.values, new]))
+
+    def shaped(self, values):
+        """Return values (n, n_targets, ...) in the shape that users get."""
+        return values[:, 0] if self.single else values
+
+    def of_targets(self, numbers):
+        """Return numbers of the targets (n_targets,) as users get them."""
+        return float(numbers[0]) if self.single else numbers
 
     def layers(self, *, shared=True):
         """Group the columns by their gaps: arrays of columns, in the order of their first ones.
@@ -76,6 +95,10 @@ class RowValues(NamedTuple):
         for column in range(self.values.shape[1]):
             groups.setdefault(gaps[:, column].tobytes(), []).append(column)
         return [np.array(columns) for columns in groups.values()]
+
+    def of_rows(self, rows):
+        """Select some rows."""
+        return self._replace(values=self.values[rows])
 
     def of(self, columns):
         """Select some columns."""

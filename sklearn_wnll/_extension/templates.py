@@ -131,9 +131,14 @@ class Templates:
             position=np.arange(n),
         )
 
-    def compact(self):
-        """Keep only the parts that the mean of fitted neighbours needs."""
-        return replace(self, transductions=[one.compact() for one in self.transductions])
+    def compact(self, graphs=None):
+        """Keep only the parts that the mean of fitted neighbours needs.
+
+        Pass the compact ``graphs`` if they exist already.
+        """
+        graphs = [one.graph.compact() for one in self.transductions] if graphs is None else graphs
+        several = zip(self.transductions, graphs, strict=True)
+        return replace(self, transductions=[one.compact(graph) for one, graph in several])
 
     def beside(self, terms, n_jobs=None):
         """Extend the labels again, beside a :class:`Unary` term, or None, for each template.
@@ -161,17 +166,19 @@ class Templates:
         return found
 
 
-def fit_templates(builder, X, row_labels, extender, *, template_size=None, n_jobs=None):
+def fit_templates(builder, X, row_labels, extender, *, codes=None, template_size=None, n_jobs=None):
     """Deal the points of rows to templates, and extend the labels in each: :class:`Templates`.
 
-    ``row_labels`` are :class:`~.row_labels.RowLabels` or :class:`~.row_values.RowValues`.
+    ``row_labels`` are :class:`~.row_labels.RowLabels` or :class:`~.row_values.RowValues`. Rows are
+    dealt by their ``codes`` (n_rows,), -1 without a label; by default by those of ``row_labels``.
     """
+    codes = row_labels.codes if codes is None else codes
     points, distinct = builder.points(X)
     labels = row_labels.on_points(points)
     parts = [np.arange(points.n_points)]
     if template_size is not None:
         point_codes = np.full(points.n_points, -1)
-        np.maximum.at(point_codes, points.index, row_labels.codes)
+        np.maximum.at(point_codes, points.index, codes)
         parts = deal_templates(point_codes, template_size, np.random.RandomState(extender.seed))
     whole = len(parts) == 1
     tasks = ((distinct, labels) if whole else (distinct[p], labels.of(p)) for p in parts)

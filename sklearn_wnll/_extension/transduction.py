@@ -2,6 +2,7 @@
 
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import NamedTuple
 
 import numpy as np
@@ -10,7 +11,7 @@ from scipy import sparse
 from .._graph.base import PointGraph
 from .._graph.weights import SMALLEST_WEIGHT
 from .._progress import Progress
-from .balance import adaptive_weight, number_weight
+from .balance import adaptive_weight
 from .folds import deal_folds, fair, has_others, held_out_tolerance
 from .label_weights import Reweighted, reweighted
 from .noise import find_trust
@@ -27,7 +28,7 @@ class Extender(NamedTuple):
     """Extends labels by the estimator's parameters, up to the solver's tolerance.
 
     Points that no label reaches get ``fallback`` (n_columns,). ``seed`` deals labels to folds.
-    Labels are distributions over classes or, if ``numbers`` is True, numbers.
+    Labels are distributions over classes or, with ``units``, numbers.
     """
 
     label_weight: str | float
@@ -36,12 +37,12 @@ class Extender(NamedTuple):
     tol: float
     max_iter: int
     seed: int
-    numbers: bool = False
+    units: Units | None = None
 
     @property
     def held_out_tol(self):
         """The solver's tolerance for held-out labels."""
-        return held_out_tolerance(self.tol, numbers=self.numbers)
+        return held_out_tolerance(self.tol, numbers=self.units is not None)
 
     def extend(self, W, labels, start=None, component=None, *, walks=None, n_new=0):
         """Extend labels over a graph: a :class:`HarmonicExtension`, and the points' weights.
@@ -54,8 +55,9 @@ class Extender(NamedTuple):
         labeled, g, trust, unary = labels
         noise, fidelity = 0.0 if trust is None else trust.noise, None
         adapts, weight = self.label_weight == "auto", self.label_weight
-        if adapts and self.numbers:
-            weight = number_weight(W.shape[0], np.count_nonzero(labeled))
+        numbers = self.units is not None
+        if adapts and numbers:
+            weight = "wnll"  # by measurement: about the best at any number of values
         elif adapts:
             n_free = len(labeled) - n_new - np.count_nonzero(labeled)
             weight = adaptive_weight(g.sum(axis=0), W.shape[0], n_free)
@@ -63,7 +65,7 @@ class Extender(NamedTuple):
             weighted = reweighted(W, labeled, weight, noise=noise, **options)
         if trust is not None:
             fidelity = trust.fidelity(weighted.mu)
-        extend = value_extension if self.numbers else harmonic_extension
+        extend = partial(value_extension, units=self.units) if numbers else harmonic_extension
         with self._solver_options("solver") as options:
             result = extend(
                 weighted.W,
@@ -76,7 +78,7 @@ class Extender(NamedTuple):
                 start=start,
                 walks=walks,
                 component=component,
-                masses=adapts and not self.numbers and n_new == 0 and unary is None,
+                masses=adapts and not numbers and n_new == 0 and unary is None,
                 **options,
             )
         result = result._replace(
@@ -185,11 +187,11 @@ class Transduction:
             extension=extension,
         )
 
-    def compact(self):
-        """Keep only the parts that :meth:`averaged` needs, without edges."""
+    def compact(self, graph):
+        """Keep only the parts that :meth:`averaged` needs, with a compact ``graph``."""
         extension = self.extension._replace(masses=None, walks=None)
         labels = PointLabels(self.labels.labeled, sparse.csr_array((0, self.labels.g.shape[1])))
-        return Transduction(self.graph.compact(), None, labels, extension, self.weighted)
+        return Transduction(graph, None, labels, extension, self.weighted)
 
     def averaged(self, W, extender, unary=None):
         """Answer inductively: each new point alone takes the mean of its fitted neighbours.
@@ -221,6 +223,4 @@ class Transduction:
             degrees[degrees == 0] = 1
         known = self.extension.reached, self.extension.u, extender.fallback
         mean, reached = weighted_mean(W, point_weights, *known, unary, degrees)
-        if extender.numbers and self.labels.labeled.any():
-            mean = Units.of(self.labels.g.toarray()).clipped(mean)
-        return mean, reached
+        return mean if extender.units is None else extender.units.clipped(mean), reached

@@ -10,15 +10,17 @@ __all__ = ["Units", "value_extension"]
 
 
 class Units(NamedTuple):
-    """The least and the largest given value of each target (n_targets,)."""
+    """The least and the largest given value of each target (n_targets,): 0 if there is none."""
 
     low: np.ndarray
     high: np.ndarray
 
     @classmethod
     def of(cls, values):
-        """Find the range of values (n, n_targets), with NaN where there is none."""
-        return cls(np.nanmin(values, axis=0), np.nanmax(values, axis=0))
+        """Find the range of values (n, n_targets)."""
+        if not len(values):
+            return cls(*np.zeros((2, values.shape[1])))
+        return cls(values.min(axis=0), values.max(axis=0))
 
     @property
     def span(self):
@@ -39,22 +41,23 @@ class Units(NamedTuple):
         return values.clip(self.low, self.high)
 
 
-def value_extension(W, labeled, g, fallback, *, unary=None, start=None, fidelity=None, **options):
+def value_extension(
+    W, labeled, g, fallback, *, units, unary=None, start=None, fidelity=None, **options
+):
     """Extend numbers from labelled points to all points of a graph: a :class:`HarmonicExtension`.
 
-    ``g`` (n_labeled, n_targets) are the numbers, dense or sparse. They are extended in units of
-    their range, to which the solver's tolerance refers. So affine maps of the numbers map the
+    ``g`` (n_labeled, n_targets) are the numbers, dense or sparse. They are extended as fractions of
+    the range in ``units``, to which the solver's tolerance refers. So affine maps of the numbers map the
     result. By the maximum principle no value is outside the range, and a constant stays exactly
     constant. For other arguments see :func:`harmonic_extension`.
 
     >>> from scipy import sparse
     >>> W = sparse.csr_array([[0, 1, 0], [1, 0, 1], [0, 1, 0]], dtype=float)
     >>> labeled, g = np.array([True, False, True]), np.array([[-10.0], [30.0]])
-    >>> value_extension(W, labeled, g, np.zeros(1), mu=1.0).u[:, 0]
+    >>> value_extension(W, labeled, g, np.zeros(1), units=Units.of(g), mu=1.0).u[:, 0]
     array([-10.,  10.,  30.])
     """
     g = g.toarray() if hasattr(g, "toarray") else g
-    units = Units.of(g)
     if unary is not None:
         unary = unary._replace(p=units.of_range(units.clipped(unary.p)))
     found = harmonic_extension(

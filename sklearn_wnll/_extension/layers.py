@@ -1,0 +1,145 @@
+"""Several targets over the same graphs, each with its own gaps."""
+
+from dataclasses import dataclass, replace
+from typing import NamedTuple
+
+import numpy as np
+
+from .held_out import Extended, hold_out
+from .prediction import predict_layers
+from .templates import fit_templates
+
+__all__ = ["Layers", "Prediction"]
+
+
+class Prediction(NamedTuple):
+    """Values ``u`` of rows (n_rows, n_targets), and marks of those a given value has ``reached``.
+
+    ``n_iter``, ``residual`` and ``converged`` describe the slowest solution.
+    """
+
+    u: np.ndarray
+    reached: np.ndarray
+    n_iter: int
+    residual: float
+    converged: bool
+
+    @classmethod
+    def of(cls, groups, found):
+        """Gather the columns of each layer."""
+        n_rows, n_columns = len(found[0].u), sum(map(len, groups))
+        u, reached = np.empty((n_rows, n_columns)), np.empty((n_rows, n_columns), dtype=bool)
+        for columns, result in zip(groups, found, strict=True):
+            u[:, columns], reached[:, columns] = result.u, result.reached[:, None]
+        return cls(
+            u,
+            reached,
+            max(result.n_iter for result in found),
+            max(result.residual for result in found),
+            all(result.converged for result in found),
+        )
+
+
+@dataclass(frozen=True)
+class Layers:
+    """Targets extended over the same graphs: those with the same gaps share a system.
+
+    ``groups`` holds the columns of each of the ``layers``, :class:`Templates` with the same points
+    and graphs.
+    """
+
+    groups: list
+    layers: list
+
+    @classmethod
+    def fit(
+        cls, builder, X, values, make_extender, *, shared=True, template_size=None, n_jobs=None
+    ):
+        """Build the graphs of rows ``X``, and extend their :class:`RowValues`.
+
+        ``make_extender`` makes the :class:`Extender` of some columns. Without ``shared``, each
+        column has a layer of its own.
+        """
+        groups = values.layers(shared=shared)
+        labels = [values.of(columns) for columns in groups]
+        codes = np.where(np.isnan(values.values).all(axis=1), -1, 0)
+        options = {"codes": codes, "template_size": template_size, "n_jobs": n_jobs}
+        layers = [fit_templates(builder, X, labels[0], make_extender(labels[0]), **options)]
+        for of_layer in labels[1:]:
+            layers.append(_beginning(layers[0], of_layer, make_extender, n_jobs))
+        return cls(groups, layers)
+
+    @property
+    def points(self):
+        """The points of the rows."""
+        return self.layers[0].points
+
+    @property
+    def parts(self):
+        """The points of each template."""
+        return self.layers[0].parts
+
+    @property
+    def rows(self):
+        """Fitted rows of each template."""
+        return self.layers[0].rows
+
+    @property
+    def label_noise(self):
+        """The assumed noise of each target (n_targets,)."""
+        return self._by_target([layer.label_noise for layer in self.layers])
+
+    def fitted(self):
+        """Return the values of all fitted rows: a :class:`Prediction`."""
+        return Prediction.of(self.groups, [layer.fitted() for layer in self.layers])
+
+    def relabeled(self, values, make_extender, *, shared=True, n_jobs=None):
+        """Extend other values over the same graphs, starting at the current ones."""
+        groups, layers = values.layers(shared=shared), []
+        kept = {
+            tuple(columns): layer for columns, layer in zip(self.groups, self.layers, strict=True)
+        }
+        for columns in groups:
+            labels, old = values.of(columns), kept.get(tuple(columns))
+            if old is None:
+                layers.append(_beginning(self.layers[0], labels, make_extender, n_jobs))
+            else:
+                extender, same = make_extender(labels), np.arange(len(columns))
+                layers.append(old.relabeled(labels, extender, same, n_jobs))
+        return Layers(groups, layers)
+
+    def grown(self, X):
+        """Let rows join the single graph for good; the values are still to be extended."""
+        first = self.layers[0].grown(X)
+        return Layers(self.groups[:1], [first])
+
+    def compact(self):
+        """Keep only the parts that the mean of fitted neighbours needs."""
+        first = self.layers[0].compact()
+        graphs = [one.graph for one in first.transductions]
+        return replace(self, layers=[first, *(one.compact(graphs) for one in self.layers[1:])])
+
+    def predict(self, X, **options):
+        """Predict queries, as :func:`predict_layers` does: a :class:`Prediction`."""
+        nothing = [None] * len(self.layers)
+        return Prediction.of(self.groups, predict_layers(self.layers, X, nothing, **options))
+
+    def hold_out(self, values, n_folds, n_jobs=None):
+        """Predict given values without those of their fold: a :class:`HeldOut` for each layer."""
+        return [
+            hold_out(layer, values.of(columns), Extended.alone, n_folds, n_jobs)
+            for columns, layer in zip(self.groups, self.layers, strict=True)
+        ]
+
+    def _by_target(self, of_layers):
+        """Repeat numbers of layers for each of their targets (n_targets,)."""
+        found = np.empty(sum(map(len, self.groups)))
+        for columns, number in zip(self.groups, of_layers, strict=True):
+            found[columns] = number
+        return found
+
+
+def _beginning(layer, labels, make_extender, n_jobs):
+    """Extend values over the graphs of another layer, starting at their means."""
+    new = np.full(labels.n_classes, -1)
+    return layer.relabeled(labels, make_extender(labels), new, n_jobs)

@@ -1,0 +1,113 @@
+"""Numbers in users' containers, some of them missing."""
+
+import numbers
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ._label_types import is_missing
+from ._typing import Floats, Numbers
+
+__all__ = ["read_numbers"]
+
+_LARGEST = 1e150  # beyond that, squares overflow
+
+
+def read_numbers(y: Numbers, unlabeled: object = "auto") -> Floats:
+    """Read numbers of any container: (n_rows,) or (n_rows, n_targets), NaN where there is none.
+
+    With ``unlabeled="auto"``, or NaN, the marker is any missing value; a number is the marker
+    itself. With None, no value may be missing. Masked entries of a ``numpy.ma`` array are always
+    missing.
+
+    >>> read_numbers([1, None, 2.5])
+    array([1. , nan, 2.5])
+    """
+    values, masked = _as_floats(y)
+    if values.ndim not in (1, 2) or not values.size:
+        raise ValueError(
+            "y should hold a number for each row, of shape (n_samples,), or one for each target, "
+            f"of shape (n_samples, n_targets); got shape {values.shape}."
+        )
+    missing = np.isnan(values)
+    if unlabeled is None:
+        if missing.any() or masked.any():
+            raise ValueError(
+                "Input y contains NaN or masked entries, but unlabeled=None says that every row "
+                "has a value. Pass unlabeled='auto' if they mark rows without one."
+            )
+    elif isinstance(unlabeled, numbers.Real) and not is_missing(unlabeled):
+        if (missing & ~masked).any():
+            raise ValueError(
+                f"Input y contains NaN, which unlabeled={unlabeled!r} does not mark. Pass "
+                "unlabeled='auto' if NaN marks rows without a value."
+            )
+        missing = values == float(unlabeled)
+    elif not (is_missing(unlabeled) or (isinstance(unlabeled, str) and unlabeled == "auto")):
+        raise ValueError(
+            f"unlabeled={unlabeled!r} is no number. Pass 'auto' if missing values mark rows "
+            "without a value, or the number that marks them."
+        )
+    values[missing | masked] = np.nan
+    if np.isinf(values).any():
+        raise ValueError(
+            "Input y contains infinity or a value too large for dtype('float64'). Pass NaN for "
+            "rows without a value."
+        )
+    if (np.abs(values) > _LARGEST).any():
+        raise ValueError(f"y holds numbers beyond {_LARGEST:g}. Divide y by a power of ten.")
+    return values
+
+
+def _as_floats(y: Any) -> tuple[Floats, NDArray[np.bool_]]:
+    """Return a copy as floats, with NaN for missing entries, and the mask of masked ones."""
+    if hasattr(y, "detach"):  # a tensor of torch
+        y = y.detach().cpu().numpy()
+    elif hasattr(y, "to_pylist"):  # an array of Arrow
+        y = y.to_pylist()
+    if hasattr(y, "toarray"):
+        raise ValueError("y is sparse. Pass y.toarray(), with NaN where a row has no value.")
+    if hasattr(y, "columns"):
+        columns = [_as_floats(y[name])[0] for name in y.columns]
+        values = np.column_stack(columns) if columns else np.empty((len(y), 0))
+        return values, np.zeros(values.shape, dtype=bool)
+    mask = np.ma.getmaskarray(y) if isinstance(y, np.ma.MaskedArray) else None
+    values = np.ma.getdata(y) if mask is not None else _as_array(y)
+    if values.dtype.kind == "O":
+        values = _floats_of_objects(values)
+    elif values.dtype.kind not in "biuf":
+        kind = {"c": "Complex data", "U": "Text", "M": "Dates", "m": "Durations"}
+        raise ValueError(
+            f"{kind.get(values.dtype.kind, str(values.dtype))} not supported as y: it has to hold "
+            "numbers, with NaN where a row has no value. For classes, use WNLLClassifier."
+        )
+    values = np.array(values, dtype=np.float64)
+    return values, np.zeros(values.shape, dtype=bool) if mask is None else mask
+
+
+def _as_array(y: Any) -> NDArray[Any]:
+    """Convert lists, and columns of any kind of DataFrame."""
+    if not isinstance(y, np.ndarray) and not isinstance(getattr(y, "dtype", None), np.dtype):
+        y = y.tolist() if hasattr(y, "tolist") else y.to_list() if hasattr(y, "to_list") else y
+        try:
+            values = np.asarray(y)
+        except ValueError:  # rows of different lengths
+            raise ValueError("y holds rows of different lengths. Pass NaN for gaps.") from None
+        return values
+    return np.asarray(y)
+
+
+def _floats_of_objects(values: NDArray[Any]) -> Floats:
+    """Convert objects; raise ValueError if one is neither missing nor a number."""
+    floats = np.full(values.shape, np.nan)
+    for place, value in np.ndenumerate(values):
+        if is_missing(value):
+            continue
+        if isinstance(value, str) or not hasattr(value, "__float__"):
+            raise ValueError(
+                f"y holds {value!r}, which is no number. Pass NaN where a row has no value. For "
+                "classes, use WNLLClassifier."
+            )
+        floats[place] = float(value)
+    return floats

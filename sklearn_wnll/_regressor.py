@@ -1,0 +1,256 @@
+"""The estimator of numbers: checks its input, extends them over the graph, and keeps the answer."""
+
+from copy import copy
+from numbers import Integral, Real
+from typing import Any, ClassVar, Literal, Self
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+from scipy import sparse
+from sklearn.base import BaseEstimator, RegressorMixin
+from sklearn.utils import Tags
+from sklearn.utils._param_validation import HasMethods, Interval, StrOptions
+from sklearn.utils.validation import check_is_fitted
+
+from ._base import checks_parameters
+from ._extension.layers import Layers
+from ._extension.prediction import Batching
+from ._extension.row_values import RowValues
+from ._extension.transduction import Extender
+from ._extension.value_answer import ValueAnswer
+from ._fit_setup import Kept, graph_builder
+from ._fit_warnings import warn_if_not_converged, warn_if_unreached
+from ._graph.metrics import METRICS
+from ._numbers import read_numbers
+from ._progress import show_progress
+from ._serving import CallCounter, Serves
+from ._session import KeepsGraph
+from ._typing import (
+    Floats,
+    Indices,
+    LabelWeight,
+    Mask,
+    Metric,
+    NeighborsTransformer,
+    Numbers,
+    PredictMode,
+    RandomState,
+    Rows,
+)
+
+__all__ = ["WNLLRegressor"]
+
+
+class WNLLRegressor(KeepsGraph, Serves, RegressorMixin, BaseEstimator):
+    """Regression with few values by the weighted nonlocal Laplacian (WNLL)."""
+
+    transduction_: Floats
+    reached_: Mask
+    label_noise_: Any
+    held_out_predictions_: Floats
+    held_out_score_: float
+    templates_: list[Indices]
+    graph_: sparse.csr_array | None
+    point_index_: Indices | None
+    n_iter_: int
+    _answer: ValueAnswer
+    _kept: Kept
+    n_features_in_: int
+    feature_names_in_: NDArray[np.object_]
+
+    _parameter_constraints: ClassVar[dict[str, Any]] = {
+        "n_neighbors": [Interval(Integral, 1, None, closed="left")],
+        "scale_neighbor": [None, Interval(Integral, 1, None, closed="left")],
+        "label_weight": [
+            StrOptions({"auto", "wnll", "laplace", "poisson"}),
+            Interval(Real, 0, None, closed="neither"),
+        ],
+        "label_noise": [StrOptions({"auto"}), Interval(Real, 0, 1, closed="left")],
+        "metric": [StrOptions({*METRICS, "precomputed"})],
+        "neighbors": [
+            StrOptions({"auto", "exact", "approximate"}),
+            HasMethods(["fit", "fit_transform", "transform"]),
+        ],
+        "predict_mode": [StrOptions({"transductive", "inductive"})],
+        "held_out": [None, Interval(Integral, 2, None, closed="left")],
+        "unlabeled": "no_validation",
+        "template_size": [None, Interval(Integral, 2, None, closed="left")],
+        "query_size": [None, Interval(Integral, 1, None, closed="left")],
+        "warm_start": ["boolean"],
+        "tol": [Interval(Real, 0, None, closed="neither")],
+        "max_iter": [Interval(Integral, 1, None, closed="left")],
+        "random_state": ["random_state"],
+        "n_jobs": [None, Integral],
+        "verbose": ["verbose"],
+    }
+
+    def __init__(
+        self,
+        n_neighbors: int = 15,
+        *,
+        scale_neighbor: int | None = None,
+        label_weight: LabelWeight = "auto",
+        label_noise: float | Literal["auto"] = 0.0,
+        metric: Metric = "euclidean",
+        neighbors: Literal["auto", "exact", "approximate"] | NeighborsTransformer = "auto",
+        predict_mode: PredictMode = "transductive",
+        held_out: int | None = None,
+        unlabeled: object = "auto",
+        template_size: int | None = None,
+        query_size: int | None = None,
+        warm_start: bool = False,
+        tol: float = 1e-6,
+        max_iter: int = 1000,
+        random_state: RandomState = None,
+        n_jobs: int | None = None,
+        verbose: int = 0,
+    ) -> None:
+        self.n_neighbors = n_neighbors
+        self.scale_neighbor = scale_neighbor
+        self.label_weight = label_weight
+        self.label_noise = label_noise
+        self.metric = metric
+        self.neighbors = neighbors
+        self.predict_mode = predict_mode
+        self.held_out = held_out
+        self.unlabeled = unlabeled
+        self.template_size = template_size
+        self.query_size = query_size
+        self.warm_start = warm_start
+        self.tol = tol
+        self.max_iter = max_iter
+        self.random_state = random_state
+        self.n_jobs = n_jobs
+        self.verbose = verbose
+
+    estimator = None
+
+    def __sklearn_tags__(self) -> Tags:
+        tags = super().__sklearn_tags__()
+        tags.target_tags.multi_output = True
+        return tags
+
+    @checks_parameters
+    def fit(self, X: Rows, y: Numbers) -> Self:
+        """Extend the values in ``y`` to all rows of ``X``."""
+        return self._fit_whole(X, y)
+
+    def _fit(self, X: Rows, y: Numbers) -> None:
+        """Set the fitted attributes."""
+        rows = self._validate_X(X, reset=True)
+        values = self._read_labels(rows.shape[0], y)
+        if self.warm_start and self._are_fitted_rows(X, rows):
+            self._extend_again(self._answer.templates, values)
+            return
+        self._kept = Kept.of(self, X, rows)
+        with show_progress(self.verbose):
+            layers = Layers.fit(
+                graph_builder(self, rows),
+                rows,
+                values,
+                self._extender,
+                shared=self._shares_systems(),
+                template_size=self.template_size,
+                n_jobs=self.n_jobs,
+            )
+        self._set_answer(values, layers)
+
+    def _read_labels(self, n_rows: int, y: Any) -> RowValues:
+        if y is None:
+            raise ValueError(
+                f"This {type(self).__name__} estimator requires y to be passed, but the target y "
+                "is None."
+            )
+        numbers = read_numbers(y, self.unlabeled)
+        if len(numbers) != n_rows:
+            raise ValueError(
+                f"Inconsistent numbers of samples: X has {n_rows} rows and y {len(numbers)} "
+                "entries. y needs an entry for every row of X; NaN says that a row has no value."
+            )
+        values = RowValues(numbers.reshape(n_rows, -1), numbers.ndim == 1)
+        empty = np.flatnonzero(np.isnan(values.values).all(axis=0))
+        if 0 < len(empty) < values.n_classes:
+            raise ValueError(
+                f"Column {empty[0]} of y holds no value. Give at least one row a value of this "
+                "target, or leave the column out."
+            )
+        return values
+
+    def _extender(self, values: RowValues) -> Extender:
+        """Plan the extension of some targets."""
+        return Extender(
+            label_weight=self.label_weight,
+            label_noise=self.label_noise,
+            fallback=values.fallback,
+            tol=self.tol,
+            max_iter=self.max_iter,
+            seed=self._kept.seed,
+            units=values.units,
+        )
+
+    def _shares_systems(self) -> bool:
+        """Return whether targets with the same gaps have the same system."""
+        return self.label_noise != "auto"
+
+    def _extend_again(self, templates: Layers, labels: RowValues) -> None:
+        """Extend values over the existing graphs."""
+        old = self._answer.labels
+        if labels.n_classes != old.n_classes:
+            raise ValueError(
+                f"y holds {labels.n_classes} targets, but the fitted one {old.n_classes}. Call fit."
+            )
+        with show_progress(self.verbose):
+            templates = templates.relabeled(
+                labels, self._extender, shared=self._shares_systems(), n_jobs=self.n_jobs
+            )
+        self._set_answer(labels, templates)
+
+    def _set_answer(self, values: RowValues, layers: Layers) -> None:
+        """Set the fitted attributes."""
+        result, one_graph = layers.fitted(), len(layers.parts) == 1
+        warn_if_not_converged(result, self.tol, self.max_iter, "values")
+        if len(values.rows_with_any):
+            warn_if_unreached(result.reached.all(axis=1), "rows of X", numbers=True)
+        self._answer, self._calls = ValueAnswer(values, layers), CallCounter()
+        if len(values.rows_with_any):
+            self.transduction_ = values.shaped(result.u)
+        self.reached_ = values.shaped(result.reached)
+        self.label_noise_ = values.of_targets(layers.label_noise)
+        self.templates_ = layers.rows
+        first = layers.layers[0].transductions[0]
+        self.graph_ = first.graph.weights if one_graph else None
+        self.point_index_ = layers.points.index.copy() if one_graph else None
+        self.n_iter_ = max(1, result.n_iter)
+
+    def predict(self, X: Rows, return_std: bool = False) -> Any:
+        """Predict the values of rows."""
+        fitted = copy(self)  # another thread may fit meanwhile
+        return fitted._answer.labels.shaped(fitted._predict(X))
+
+    def _predict(self, X: Rows) -> Floats:
+        check_is_fitted(self)
+        self._validate_params()
+        self._check_has_labels()
+        rows = self._validate_X(X, reset=False)
+        self._check_can_predict(rows.shape[0])
+        with show_progress(self.verbose):
+            found = self._answer.templates.predict(
+                rows,
+                inductive=self.predict_mode == "inductive",
+                batching=Batching(self.query_size, self.n_jobs),
+                tol=self.tol,
+                max_iter=self.max_iter,
+            )
+        warn_if_not_converged(found, self.tol, self.max_iter, "values")
+        warn_if_unreached(found.reached.all(axis=1), "queries", numbers=True)
+        return found.u
+
+    def score(self, X: Rows, y: Numbers, sample_weight: ArrayLike | None = None) -> float:
+        raise NotImplementedError
+
+    def _check_has_labels(self) -> None:
+        if not hasattr(self, "transduction_") and self._kept is not None:
+            raise ValueError(
+                f"This {type(self).__name__} was fitted without any value. Pass some to "
+                "relabel(y) or fit; suggest_labels(n) returns the rows to measure first."
+            )

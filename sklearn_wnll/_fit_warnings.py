@@ -41,12 +41,11 @@ _MEAN = "value is the mean of the given ones"
 
 def warn_if_unreached(reached: Mask, what: str, *, numbers: bool = False) -> None:
     """Warn if there are rows that no label reaches."""
-    count = int(np.count_nonzero(~reached))
+    count, given = int(np.count_nonzero(~reached)), "value" if numbers else "label"
     if count:
         warn_user(
-            f"No {'value' if numbers else 'label'} reaches {count} {what}: their parts of the graph "
-            f"hold none. Their {_MEAN if numbers else _PRIOR}. Label rows near them, or raise "
-            "n_neighbors.",
+            f"No {given} reaches {count} {what}: their parts of the graph hold none. Their "
+            f"{_MEAN if numbers else _PRIOR}. Label rows near them, or raise n_neighbors.",
             UnreachedPointsWarning,
         )
 

@@ -8,7 +8,8 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy import sparse
 from sklearn.base import BaseEstimator, RegressorMixin
-from sklearn.utils import Tags
+from sklearn.metrics import r2_score
+from sklearn.utils import Tags, check_consistent_length
 from sklearn.utils._param_validation import HasMethods, Interval, StrOptions
 from sklearn.utils.validation import check_is_fitted
 
@@ -190,7 +191,7 @@ class WNLLRegressor(KeepsGraph, Serves, RegressorMixin, BaseEstimator):
 
     def _shares_systems(self) -> bool:
         """Return whether targets with the same gaps have the same system."""
-        return self.label_noise != "auto"
+        return self.label_noise == 0
 
     def _extend_again(self, templates: Layers, labels: RowValues) -> None:
         """Extend values over the existing graphs."""
@@ -221,6 +222,22 @@ class WNLLRegressor(KeepsGraph, Serves, RegressorMixin, BaseEstimator):
         self.graph_ = first.graph.weights if one_graph else None
         self.point_index_ = layers.points.index.copy() if one_graph else None
         self.n_iter_ = max(1, result.n_iter)
+        if self.held_out is not None:
+            self._set_held_out()
+
+    def _set_held_out(self) -> None:
+        """Set the attributes for held-out values."""
+        answer = self._answer
+        with show_progress(self.verbose):
+            found = answer.templates.hold_out(answer.labels, self.held_out, self.n_jobs)
+        warn_if_not_converged(
+            found,
+            answer.templates.held_out_tol,
+            self.max_iter,
+            "held-out values",
+        )
+        self.held_out_predictions_ = answer.labels.shaped(found.u)
+        self.held_out_score_ = _score(answer.labels.values, found.u)
 
     def predict(self, X: Rows, return_std: bool = False) -> Any:
         """Predict the values of rows."""
@@ -246,7 +263,46 @@ class WNLLRegressor(KeepsGraph, Serves, RegressorMixin, BaseEstimator):
         return found.u
 
     def score(self, X: Rows, y: Numbers, sample_weight: ArrayLike | None = None) -> float:
-        raise NotImplementedError
+        """Compute the coefficient of determination R2 of the values in ``y``.
+
+        Parameters
+        ----------
+        X : {array-like, sparse matrix} of shape (n_queries, n_features)
+            Rows, as for :meth:`predict`. On rows that were fitted with their value, the prediction
+            is right by construction: score on held-out rows.
+        y : array-like of shape (n_queries,) or (n_queries, n_targets)
+            True values. Rows without a value join the graph but are not scored.
+        sample_weight : array-like of shape (n_queries,), default=None
+            Weights of the rows.
+
+        Returns
+        -------
+        float
+            R2 of each target on its given values, averaged over the targets.
+
+        Raises
+        ------
+        ValueError
+            If a target has no value.
+
+        Examples
+        --------
+        >>> from sklearn_wnll import WNLLRegressor
+        >>> X, y = [[0.0], [1.0], [2.0], [3.0], [4.0]], [0.0, None, 2.0, None, 4.0]
+        >>> model = WNLLRegressor(n_neighbors=2).fit(X, y)
+        >>> round(model.score([[1.0], [3.0], [2.5]], [1.0, 3.0, None]), 2)
+        1.0
+        """
+        fitted = copy(self)  # another thread may fit meanwhile
+        predicted = fitted._predict(X)
+        numbers = read_numbers(y, self.unlabeled)
+        check_consistent_length(predicted, numbers, sample_weight)
+        truth = numbers.reshape(len(numbers), -1)
+        if truth.shape != predicted.shape:
+            raise ValueError(
+                f"y holds {truth.shape[1]} targets, but the fitted one {predicted.shape[1]}."
+            )
+        return _score(truth, predicted, sample_weight)
 
     def _check_has_labels(self) -> None:
         if not hasattr(self, "transduction_") and self._kept is not None:
@@ -254,3 +310,20 @@ class WNLLRegressor(KeepsGraph, Serves, RegressorMixin, BaseEstimator):
                 f"This {type(self).__name__} was fitted without any value. Pass some to "
                 "relabel(y) or fit; suggest_labels(n) returns the rows to measure first."
             )
+
+
+def _score(truth: Floats, predicted: Floats, sample_weight: ArrayLike | None = None) -> float:
+    """Average R2 over the targets, each on its given values."""
+    known = ~np.isnan(truth)
+    if not known.any(axis=0).all():
+        raise ValueError("A target of y has no value: there is nothing to score.")
+    weights = None if sample_weight is None else np.asarray(sample_weight)
+    scores = [
+        r2_score(
+            truth[given, target],
+            predicted[given, target],
+            sample_weight=None if weights is None else weights[given],
+        )
+        for target, given in enumerate(known.T)
+    ]
+    return float(np.mean(scores))

@@ -7,7 +7,6 @@ from typing import Any, Self
 from sklearn.utils.validation import check_is_fitted
 
 from ._base import check_whole
-from ._extension.answer import Answer
 from ._fit_setup import Kept
 from ._typing import PredictMode
 from ._warnings import warn_user
@@ -54,7 +53,7 @@ class Serves:
     """A classifier with a compact copy for a service."""
 
     predict_mode: PredictMode
-    _answer: Answer
+    _answer: Any
     _calls: CallCounter
     _kept: Kept | None
 

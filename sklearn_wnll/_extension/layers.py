@@ -85,6 +85,11 @@ class Layers:
         return self.layers[0].rows
 
     @property
+    def held_out_tol(self):
+        """The solver's tolerance for held-out values."""
+        return self.layers[0].extender.held_out_tol
+
+    @property
     def label_noise(self):
         """The assumed noise of each target (n_targets,)."""
         return self._by_target([layer.label_noise for layer in self.layers])
@@ -125,11 +130,18 @@ class Layers:
         return Prediction.of(self.groups, predict_layers(self.layers, X, nothing, **options))
 
     def hold_out(self, values, n_folds, n_jobs=None):
-        """Predict given values without those of their fold: a :class:`HeldOut` for each layer."""
-        return [
-            hold_out(layer, values.of(columns), Extended.alone, n_folds, n_jobs)
-            for columns, layer in zip(self.groups, self.layers, strict=True)
-        ]
+        """Predict each given value without those of its fold: a :class:`Prediction`.
+
+        Values are NaN where none is given.
+        """
+        found = []
+        for columns, layer in zip(self.groups, self.layers, strict=True):
+            labels = values.of(columns)
+            held_out = hold_out(layer, labels, Extended.alone, n_folds, n_jobs)
+            u, reached = np.full(labels.values.shape, np.nan), ~labels.known
+            u[labels.rows], reached[labels.rows] = held_out.u, held_out.reached
+            found.append(held_out._replace(u=u, reached=reached))
+        return Prediction.of(self.groups, found)
 
     def _by_target(self, of_layers):
         """Repeat numbers of layers for each of their targets (n_targets,)."""

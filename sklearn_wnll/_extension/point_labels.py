@@ -6,6 +6,7 @@ import numpy as np
 from scipy import sparse
 
 from .noise import Trust
+from .number_noise import NumberTrust
 from .system import Unary
 
 __all__ = ["PointLabels", "mean_of_rows"]
@@ -21,7 +22,7 @@ class PointLabels(NamedTuple):
 
     labeled: np.ndarray
     g: sparse.csr_array
-    trust: Trust | None = None
+    trust: Trust | NumberTrust | None = None
     unary: Unary | None = None
 
     @property

@@ -135,7 +135,7 @@ class HarmonicExtension(NamedTuple):
 
 def harmonic_extension(
     W, labeled, g, fallback, *, mu, fidelity=None, unary=None, component=None, start=None,
-    walks=None, masses=False, distributions=True, tol=1e-6, max_iter=1000, callback=None
+    walks=None, masses=False, sources=None, tol=1e-6, max_iter=1000, callback=None
 ):  # fmt: skip
     """Extend values from labelled points to all points of a graph: a :class:`HarmonicExtension`.
 
@@ -150,7 +150,8 @@ def harmonic_extension(
     of labelled points are found too, which is one more column to solve for.
 
     By the maximum principle ``u`` is in [0, 1] and sums to 1 over the classes; the solver's small
-    deviations are cut off, unless the columns are not ``distributions``.
+    deviations are cut off. With ``sources`` (n_classes,), columns are numbers instead, to which
+    each step of a walk to the labels adds the column's source.
 
     A path of three points, labelled at its ends:
 
@@ -163,14 +164,14 @@ def harmonic_extension(
     """
     W, g = with_narrow_indices(W), sparse.csc_array(g)
     u = np.tile(fallback, (W.shape[0], 1)) if start is None else start
-    sources = labeled if unary is None else labeled | (unary.strength > 0)
-    reached = reached_points(components(W) if component is None else component, sources)
+    pulling = labeled if unary is None else labeled | (unary.strength > 0)
+    reached = reached_points(components(W) if component is None else component, pulling)
     u[~reached] = fallback
     clamped = fidelity is None
     given, unknown = np.flatnonzero(labeled), np.flatnonzero(reached & ~(labeled & clamped))
     results, system = [], None
     walks = np.zeros((len(u), 2)) if walks is None else walks.copy()
-    if distributions and g.shape[1] == 1:
+    if sources is None and g.shape[1] == 1:
         u[reached] = 1.0
     elif len(unknown):
         system = _System.of(W, given, unknown, mu, fidelity, unary, walks[unknown, 0])
@@ -180,10 +181,12 @@ def harmonic_extension(
             u[given, classes] = g[:, classes].toarray()
         if system is not None:
             right = system.right_side(g[:, classes], classes)
+            if sources is not None:
+                right += system.diagonal[:, None] * sources[classes]
             result = system.solver.solve(right, u[unknown, classes], **options)
             u[unknown, classes] = result.x
             results.append(result._replace(x=None))
-    if distributions:
+    if sources is None:
         _normalize(u, unknown, fallback)
     found = np.zeros(len(given)) if masses else None
     if system is not None:
@@ -207,6 +210,7 @@ class _System(NamedTuple):
     """The linear system of ``n_unknown`` points, and the terms that pull at them."""
 
     solver: GraphSolver
+    diagonal: np.ndarray
     B: sparse.csr_array
     pull: np.ndarray | None
     p: np.ndarray | None
@@ -227,7 +231,7 @@ class _System(NamedTuple):
             pull[given] = 0
             pull, p = pull[unknown], unary.p[unknown]
             A, row_sums = (A + sparse.diags_array(pull)).tocsr(), row_sums + pull
-        return cls(GraphSolver(A, row_sums, steps), B, pull, p)
+        return cls(GraphSolver(A, row_sums, steps), A.diagonal(), B, pull, p)
 
     def right_side(self, g, classes):
         """Sum the terms of labels ``g`` (n_labeled, some classes) and the unary term."""

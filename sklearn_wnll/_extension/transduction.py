@@ -15,6 +15,7 @@ from .balance import adaptive_weight
 from .folds import deal_folds, fair, has_others, held_out_tolerance
 from .label_weights import Reweighted, reweighted
 from .noise import find_trust
+from .number_noise import FIDELITIES, NumberTrust, find_number_trust
 from .point_labels import PointLabels
 from .system import HarmonicExtension, Unary, components, harmonic_extension, weighted_mean
 from .values import Units, value_extension
@@ -53,8 +54,7 @@ class Extender(NamedTuple):
         labels are found too.
         """
         labeled, g, trust, unary = labels
-        noise, fidelity = 0.0 if trust is None else trust.noise, None
-        adapts, weight = self.label_weight == "auto", self.label_weight
+        adapts, weight, fidelity = self.label_weight == "auto", self.label_weight, None
         numbers = self.units is not None
         if adapts and numbers:
             weight = "wnll"  # by measurement: about the best at any number of values
@@ -62,6 +62,8 @@ class Extender(NamedTuple):
             n_free = len(labeled) - n_new - np.count_nonzero(labeled)
             weight = adaptive_weight(g.sum(axis=0), W.shape[0], n_free)
         with self._solver_options("weights") as options:
+            noisy = trust is not None and not numbers
+            noise = trust.noise if noisy else 0.0
             weighted = reweighted(W, labeled, weight, noise=noise, **options)
         if trust is not None:
             fidelity = trust.fidelity(weighted.mu)
@@ -149,6 +151,8 @@ class Transduction:
         return self.relabeled(self.labels._replace(trust=trust), extender)
 
     def _find_trust(self, extender):
+        if extender.units is not None:
+            return self._find_number_trust(extender)
         points, codes = np.flatnonzero(self.labels.labeled), self.labels.codes
         fold = deal_folds(codes, _FOLDS, np.random.RandomState(extender.seed))
         u, reached = np.empty(self.labels.g.shape), np.empty(len(codes), dtype=bool)
@@ -159,6 +163,22 @@ class Transduction:
             u[fold == number], reached[fold == number] = found.u[away], found.reached[away]
         known = reached & has_others(codes, fold)
         return find_trust(fair(u, codes, fold), codes, known, extender.label_noise)
+
+    def _find_number_trust(self, extender):
+        points, g = np.flatnonzero(self.labels.labeled), self.labels.g.toarray()
+        if len(points) < 2:
+            return None
+        nothing = np.zeros(len(points), dtype=np.intp)
+        fold = deal_folds(nothing, _FOLDS, np.random.RandomState(extender.seed))
+        looser = extender._replace(tol=extender.held_out_tol)
+        errors = np.empty((len(FIDELITIES), len(points)))
+        for number in range(fold.max() + 1):
+            mine, left = fold == number, self.labels.without(points[fold == number])
+            for row, strength in enumerate(FIDELITIES):
+                trust = NumberTrust.equal(0.0, strength, np.count_nonzero(~mine))
+                found = self.relabeled(left._replace(trust=trust), looser).extension.u
+                errors[row, mine] = ((found[points[mine]] - g[mine]) ** 2).sum(axis=1)
+        return find_number_trust(errors, g.var(axis=0).sum(), extender.label_noise)
 
     def without(self, away, extender):
         """Extend the labels over the same graph without those of some points."""
@@ -223,4 +243,6 @@ class Transduction:
             degrees[degrees == 0] = 1
         known = self.extension.reached, self.extension.u, extender.fallback
         mean, reached = weighted_mean(W, point_weights, *known, unary, degrees)
-        return mean if extender.units is None else extender.units.clipped(mean), reached
+        if extender.units is not None:
+            mean[reached] = extender.units.clipped(mean[reached] + extender.units.sources)
+        return mean, reached

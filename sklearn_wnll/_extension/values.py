@@ -10,23 +10,28 @@ __all__ = ["Units", "value_extension"]
 
 
 class Units(NamedTuple):
-    """The least and the largest given value of each target (n_targets,): 0 if there is none."""
+    """The least and the largest value that each column can have, and its ``sources`` (n_columns,).
+
+    Each step of a walk to the given values adds the source.
+    """
 
     low: np.ndarray
     high: np.ndarray
+    sources: np.ndarray
 
     @classmethod
     def of(cls, values):
-        """Find the range of values (n, n_targets)."""
+        """Take the range of given values (n, n_columns), 0 if there is none; without sources."""
+        nothing = np.zeros(values.shape[1])
         if not len(values):
-            return cls(*np.zeros((2, values.shape[1])))
-        return cls(values.min(axis=0), values.max(axis=0))
+            return cls(nothing, nothing, nothing)
+        return cls(values.min(axis=0), values.max(axis=0), nothing)
 
     @property
     def span(self):
-        """The range, or 1 for a constant target (n_targets,)."""
+        """The range, or 1 for a column that is constant or not bounded (n_columns,)."""
         span = self.high - self.low
-        return np.where(span > 0, span, 1.0)
+        return np.where((span > 0) & np.isfinite(span), span, 1.0)
 
     def of_range(self, values):
         """Express values as fractions of the range."""
@@ -47,9 +52,9 @@ def value_extension(
     """Extend numbers from labelled points to all points of a graph: a :class:`HarmonicExtension`.
 
     ``g`` (n_labeled, n_targets) are the numbers, dense or sparse. They are extended as fractions of
-    the range in ``units``, to which the solver's tolerance refers. So affine maps of the numbers map the
-    result. By the maximum principle no value is outside the range, and a constant stays exactly
-    constant. For other arguments see :func:`harmonic_extension`.
+    the range in ``units``, to which the solver's tolerance refers. So affine maps of the numbers
+    map the result. By the maximum principle no value is outside the range, and a constant stays
+    exactly constant. For other arguments see :func:`harmonic_extension`.
 
     >>> from scipy import sparse
     >>> W = sparse.csr_array([[0, 1, 0], [1, 0, 1], [0, 1, 0]], dtype=float)
@@ -68,7 +73,7 @@ def value_extension(
         unary=unary,
         start=None if start is None else units.of_range(start),
         fidelity=fidelity,
-        distributions=False,
+        sources=units.sources,
         **options,
     )
     u = units.restored(found.u)

@@ -14,9 +14,10 @@ from sklearn.utils._param_validation import HasMethods, Interval, StrOptions
 from sklearn.utils.validation import check_is_fitted
 
 from ._base import checks_parameters
-from ._extension.layers import Layers
+from ._extension.layers import Layers, Prediction
 from ._extension.prediction import Batching
 from ._extension.row_values import RowValues
+from ._extension.spread import Spread
 from ._extension.transduction import Extender
 from ._extension.value_answer import ValueAnswer
 from ._fit_setup import Kept, graph_builder
@@ -212,7 +213,8 @@ class WNLLRegressor(KeepsGraph, Serves, RegressorMixin, BaseEstimator):
         warn_if_not_converged(result, self.tol, self.max_iter, "values")
         if len(values.rows_with_any):
             warn_if_unreached(result.reached.all(axis=1), "rows of X", numbers=True)
-        self._answer, self._calls = ValueAnswer(values, layers), CallCounter()
+        answer = ValueAnswer.of(values, layers, self.held_out, self.n_jobs)
+        self._answer, self._calls = answer, CallCounter()
         if len(values.rows_with_any):
             self.transduction_ = values.shaped(result.u)
         self.reached_ = values.shaped(result.reached)
@@ -229,7 +231,7 @@ class WNLLRegressor(KeepsGraph, Serves, RegressorMixin, BaseEstimator):
         """Set the attributes for held-out values."""
         answer = self._answer
         with show_progress(self.verbose):
-            found = answer.templates.hold_out(answer.labels, self.held_out, self.n_jobs)
+            found = answer.templates.hold_out(self.held_out, self.n_jobs)
         warn_if_not_converged(
             found,
             answer.templates.held_out_tol,
@@ -240,27 +242,156 @@ class WNLLRegressor(KeepsGraph, Serves, RegressorMixin, BaseEstimator):
         self.held_out_score_ = _score(answer.labels.values, found.u)
 
     def predict(self, X: Rows, return_std: bool = False) -> Any:
-        """Predict the values of rows."""
-        fitted = copy(self)  # another thread may fit meanwhile
-        return fitted._answer.labels.shaped(fitted._predict(X))
+        """Predict the values of rows.
 
-    def _predict(self, X: Rows) -> Floats:
+        Read more in the :doc:`user guide </guide/numbers>`.
+
+        Parameters
+        ----------
+        X : {array-like, sparse matrix} of shape (n_queries, n_features)
+            Rows to predict. With ``metric="precomputed"``, distances to the fitted rows, of shape
+            (n_queries, n_samples).
+        return_std : bool, default=False
+            If True, also return the standard deviation of each value. The first call takes two
+            solutions for each fold of held-out values.
+
+        Returns
+        -------
+        values : ndarray of shape (n_queries,) or (n_queries, n_targets)
+            Predicted values.
+        std : ndarray of shape (n_queries,) or (n_queries, n_targets)
+            Standard deviation of the true values around the predicted ones, as
+            :meth:`predict_interval` estimates it; 0 for fitted rows with a value, unless
+            ``label_noise`` is set. Only returned if ``return_std`` is True.
+
+        Raises
+        ------
+        ValueError
+            If ``X`` is invalid, or if ``return_std`` is True and a target has only one value.
+
+        Examples
+        --------
+        >>> from sklearn_wnll import WNLLRegressor
+        >>> X, y = [[0.0], [1.0], [2.0], [3.0], [4.0]], [0.0, None, 2.0, None, 4.0]
+        >>> model = WNLLRegressor(n_neighbors=2).fit(X, y)
+        >>> model.predict([[1.0], [3.0]]).round(2).tolist()
+        [1.0, 3.0]
+        >>> values, std = model.predict([[1.0], [2.0]], return_std=True)
+        >>> bool(std[0] > 0), std[1].item()
+        (True, 0.0)
+        """
+        fitted = copy(self)  # another thread may fit meanwhile
+        shaped = fitted._shaped
+        if not return_std:
+            return shaped(fitted._predict(X))
+        found, lengths, spread = fitted._predict_with_lengths(X)
+        return shaped(found.u), shaped(spread.std(lengths.u, lengths.reached))
+
+    def predict_interval(self, X: Rows, coverage: float = 0.9) -> Floats:
+        """Predict an interval for the value of each row.
+
+        Read more in the :doc:`user guide </guide/numbers>`.
+
+        Parameters
+        ----------
+        X : {array-like, sparse matrix} of shape (n_queries, n_features)
+            Rows, as for :meth:`predict`.
+        coverage : float in (0, 1), default=0.9
+            Fraction of true values that the intervals should contain, on average over rows like
+            those with a value.
+
+        Returns
+        -------
+        ndarray of shape (n_queries, 2) or (n_queries, n_targets, 2)
+            Lower and upper end. The predicted value is in the middle. For fitted rows with a value,
+            both are that value, unless ``label_noise`` is set.
+
+        Raises
+        ------
+        ValueError
+            If ``coverage`` is not between 0 and 1, or if a target has only one value.
+
+        See Also
+        --------
+        predict : With ``return_std``, the standard deviation.
+
+        Notes
+        -----
+        Errors of held-out values are divided by a scale, and an interval reaches as far as the
+        quantile of the scaled errors, times the scale of the row (split conformal prediction with
+        a scale, in folds). The squared scale is ``a + b h``, where ``h`` is the expected length of
+        a random walk from the row to a value: the distance to values in the sense of the harmonic
+        measure. ``a`` and ``b`` are fitted to the held-out errors. The folds are those of
+        ``held_out``, or 10.
+
+        With fewer values than ``1 / (1 - coverage)``, the interval reaches as far as the largest of
+        the scaled errors, and contains less.
+
+        References
+        ----------
+        J. Lei, M. G'Sell, A. Rinaldo, R. J. Tibshirani and L. Wasserman, "Distribution-free
+        predictive inference for regression", J. Amer. Statist. Assoc. 113 (2018).
+
+        Examples
+        --------
+        >>> import numpy as np
+        >>> from sklearn.datasets import make_swiss_roll
+        >>> from sklearn_wnll import WNLLRegressor
+        >>> X, t = make_swiss_roll(2000, random_state=0)
+        >>> y = np.where(np.arange(2000) < 100, t, np.nan)
+        >>> model = WNLLRegressor(random_state=0).fit(X[:1000], y[:1000])
+        >>> lower, upper = model.predict_interval(X[1000:]).T
+        >>> round(float(np.mean((lower <= t[1000:]) & (t[1000:] <= upper))), 1)
+        0.9
+        """
+        if not 0 < coverage < 1:
+            raise ValueError(f"coverage must be a number between 0 and 1, got {coverage!r}.")
+        fitted = copy(self)  # another thread may fit meanwhile
+        found, lengths, spread = fitted._predict_with_lengths(X)
+        half = spread.half_width(lengths.u, lengths.reached, float(coverage))
+        return fitted._shaped(np.stack([found.u - half, found.u + half], axis=-1))
+
+    def _shaped(self, values: Floats) -> Floats:
+        """Return values (n, n_targets, ...) in the shape that users get."""
+        return self._answer.labels.shaped(values)
+
+    def _predict(self, X: Rows, *others: Layers) -> Any:
+        """Predict the values of all targets (n_queries, n_targets).
+
+        With ``others`` over the same graphs, return a list of predictions.
+        """
         check_is_fitted(self)
         self._validate_params()
         self._check_has_labels()
         rows = self._validate_X(X, reset=False)
         self._check_can_predict(rows.shape[0])
         with show_progress(self.verbose):
-            found = self._answer.templates.predict(
+            several = self._answer.templates.predict(
                 rows,
+                *others,
                 inductive=self.predict_mode == "inductive",
                 batching=Batching(self.query_size, self.n_jobs),
                 tol=self.tol,
                 max_iter=self.max_iter,
             )
+        found = several[0] if others else several
         warn_if_not_converged(found, self.tol, self.max_iter, "values")
         warn_if_unreached(found.reached.all(axis=1), "queries", numbers=True)
-        return found.u
+        return several if others else found.u
+
+    def _predict_with_lengths(self, X: Rows) -> tuple[Prediction, Prediction, Spread]:
+        """Predict values, and the lengths of walks, which the spread turns into errors."""
+        check_is_fitted(self)
+        self._check_has_labels()
+        with show_progress(self.verbose):
+            spread = self._answer.find_spread()
+        if spread is None:
+            raise ValueError(
+                "Errors are estimated by values that are held out, but a target has only one. "
+                "Give other rows a value."
+            )
+        found, lengths = self._predict(X, spread.walks)
+        return found, lengths, spread
 
     def score(self, X: Rows, y: Numbers, sample_weight: ArrayLike | None = None) -> float:
         """Compute the coefficient of determination R2 of the values in ``y``.

@@ -105,7 +105,7 @@ def _make_folds(templates, labels, n_folds):
     if fold.max() < 1:
         raise ValueError(
             "Labels cannot be held out: only one sample is labelled, where equal rows count as "
-            "one. Label another row, or pass held_out=None and calibrate=False."
+            "one. Label another row, or pass held_out=None (and calibrate=False)."
         )
     return [
         _Fold(np.flatnonzero(fold == number), labels, rows[fold[index[rows]] == number])

@@ -1,6 +1,6 @@
 """Several targets over the same graphs, each with its own gaps."""
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import NamedTuple
 
 import numpy as np
@@ -45,10 +45,11 @@ class Layers:
     """Targets extended over the same graphs: those with the same gaps share a system.
 
     ``groups`` holds the columns of each of the ``layers``, :class:`Templates` with the same points
-    and graphs.
+    and graphs, and ``labels`` their :class:`RowValues`.
     """
 
     groups: list
+    labels: list
     layers: list
 
     @classmethod
@@ -67,7 +68,15 @@ class Layers:
         layers = [fit_templates(builder, X, labels[0], make_extender(labels[0]), **options)]
         for of_layer in labels[1:]:
             layers.append(_beginning(layers[0], of_layer, make_extender, n_jobs))
-        return cls(groups, layers)
+        return cls(groups, labels, layers)
+
+    @property
+    def given(self):
+        """The given values (n_rows, n_targets), NaN where there is none."""
+        values = np.empty((len(self.points.index), sum(map(len, self.groups))))
+        for columns, labels in zip(self.groups, self.labels, strict=True):
+            values[:, columns] = labels.values
+        return values
 
     @property
     def points(self):
@@ -101,42 +110,68 @@ class Layers:
     def relabeled(self, values, make_extender, *, shared=True, n_jobs=None):
         """Extend other values over the same graphs, starting at the current ones."""
         groups, layers = values.layers(shared=shared), []
+        labels = [values.of(columns) for columns in groups]
         kept = {
             tuple(columns): layer for columns, layer in zip(self.groups, self.layers, strict=True)
         }
-        for columns in groups:
-            labels, old = values.of(columns), kept.get(tuple(columns))
+        for columns, of_layer in zip(groups, labels, strict=True):
+            old = kept.get(tuple(columns))
             if old is None:
-                layers.append(_beginning(self.layers[0], labels, make_extender, n_jobs))
+                layers.append(_beginning(self.layers[0], of_layer, make_extender, n_jobs))
             else:
-                extender, same = make_extender(labels), np.arange(len(columns))
-                layers.append(old.relabeled(labels, extender, same, n_jobs))
-        return Layers(groups, layers)
+                extender, same = make_extender(of_layer), np.arange(len(columns))
+                layers.append(old.relabeled(of_layer, extender, same, n_jobs))
+        return Layers(groups, labels, layers)
+
+    def followed(self, make_labels, *, tol, n_jobs=None):
+        """Extend one column more for each layer, whose labels are made from those of the layer.
+
+        They are trusted as far as those of the layer. The column stands for each of its targets.
+        """
+        labels, layers = [make_labels(each) for each in self.labels], []
+        for layer, own in zip(self.layers, labels, strict=True):
+            extender = layer.extender._replace(
+                fallback=own.fallback,
+                label_noise=0.0,
+                units=own.units,
+                tol=max(tol, layer.extender.tol),
+            )
+            layers.append(layer.relabeled(own, extender, np.full(1, -1), n_jobs, trusts=True))
+        return Layers(self.groups, labels, layers)
 
     def grown(self, X):
         """Let rows join the single graph for good; the values are still to be extended."""
         first = self.layers[0].grown(X)
-        return Layers(self.groups[:1], [first])
+        return Layers(self.groups[:1], [self.labels[0].grown(X.shape[0])], [first])
 
     def compact(self):
         """Keep only the parts that the mean of fitted neighbours needs."""
         first = self.layers[0].compact()
         graphs = [one.graph for one in first.transductions]
-        return replace(self, layers=[first, *(one.compact(graphs) for one in self.layers[1:])])
+        others = [layer.compact(graphs) for layer in self.layers[1:]]
+        labels = [each.of_rows([]) for each in self.labels]
+        return Layers(self.groups, labels, [first, *others])
 
-    def predict(self, X, **options):
-        """Predict queries, as :func:`predict_layers` does: a :class:`Prediction`."""
-        nothing = [None] * len(self.layers)
-        return Prediction.of(self.groups, predict_layers(self.layers, X, nothing, **options))
+    def predict(self, X, *others, **options):
+        """Predict queries, as :func:`predict_layers` does: a :class:`Prediction`.
 
-    def hold_out(self, values, n_folds, n_jobs=None):
+        With ``others`` over the same graphs, return a list of one for each.
+        """
+        several = [self, *others]
+        layers = [layer for each in several for layer in each.layers]
+        found = iter(predict_layers(layers, X, [None] * len(layers), **options))
+        answers = [
+            Prediction.of(each.groups, [next(found) for _ in each.layers]) for each in several
+        ]
+        return answers if others else answers[0]
+
+    def hold_out(self, n_folds, n_jobs=None):
         """Predict each given value without those of its fold: a :class:`Prediction`.
 
         Values are NaN where none is given.
         """
         found = []
-        for columns, layer in zip(self.groups, self.layers, strict=True):
-            labels = values.of(columns)
+        for labels, layer in zip(self.labels, self.layers, strict=True):
             held_out = hold_out(layer, labels, Extended.alone, n_folds, n_jobs)
             u, reached = np.full(labels.values.shape, np.nan), ~labels.known
             u[labels.rows], reached[labels.rows] = held_out.u, held_out.reached

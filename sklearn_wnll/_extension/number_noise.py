@@ -29,6 +29,10 @@ class NumberTrust(NamedTuple):
             return None
         return cls(noise, np.full(n_labeled, strength))
 
+    def of(self, n_labeled):
+        """Trust another number of values as much."""
+        return self._replace(strength=np.full(n_labeled, self.strength[0]))
+
     def fidelity(self, mu):
         """Return the weight of each value (n_labeled,), whatever the factor ``mu``."""
         return self.strength

@@ -95,11 +95,12 @@ class Templates:
         found = run_jobs(solve, tasks, count, n_jobs, "templates")
         return replace(self, transductions=list(found), extender=extender)
 
-    def relabeled(self, labels, extender, columns, n_jobs=None):
+    def relabeled(self, labels, extender, columns, n_jobs=None, *, trusts=False):
         """Extend other ``labels`` of the rows over the same graphs.
 
         The solver starts at the current values: ``columns`` (n_columns,) is the former column of
-        each class or target, or -1 if it is new.
+        each class or target, or -1 if it is new. With ``trusts``, the same rows have a label, and
+        are trusted as before.
         """
         of_points, known = labels.on_points(self.points), columns >= 0
         whole = len(self.parts) == 1
@@ -108,7 +109,8 @@ class Templates:
             for part, one in zip(self.parts, self.transductions, strict=True):
                 start = np.tile(extender.fallback, (len(part), 1))
                 start[:, known] = one.extension.u[:, columns[known]]
-                yield one, of_points if whole else of_points.of(part), start
+                own = of_points if whole else of_points.of(part)
+                yield one, own._replace(trust=one.labels.trust) if trusts else own, start
 
         solve, count = partial(_relabeled, extender), len(self.parts)
         found = run_jobs(solve, tasks(), count, n_jobs, "templates")

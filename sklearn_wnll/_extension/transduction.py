@@ -143,7 +143,8 @@ class Transduction:
 
     def trusting(self, extender):
         """Extend the labels again, each trusted as far as the others support it."""
-        if extender.label_noise == 0 or not self.labels.labeled.any():
+        known = extender.label_noise == 0 or self.labels.trust is not None
+        if known or not self.labels.labeled.any():
             return self
         trust = self._find_trust(extender)
         if trust is None:
@@ -181,8 +182,16 @@ class Transduction:
         return find_number_trust(errors, g.var(axis=0).sum(), extender.label_noise)
 
     def without(self, away, extender):
-        """Extend the labels over the same graph without those of some points."""
-        return self.relabeled(self.labels.without(away), extender).trusting(extender)
+        """Extend the labels over the same graph without those of some points.
+
+        Numbers stay trusted as far as they are. The trust in labels is found again.
+        """
+        left = self.labels.without(away)
+        if extender.units is None:
+            return self.relabeled(left, extender).trusting(extender)
+        if self.labels.trust is not None:
+            left = left._replace(trust=self.labels.trust.of(np.count_nonzero(left.labeled)))
+        return self.relabeled(left, extender)
 
     def grown(self, new, extender):
         """Return the graph with new points, which start at the mean of their neighbours."""

@@ -4,8 +4,9 @@ from typing import TYPE_CHECKING, Any
 
 from ._classifier import WNLLClassifier
 from ._labels import required_labels
+from ._regressor import WNLLRegressor
 
-__all__ = ["DeepWNLLClassifier", "WNLLClassifier", "required_labels"]
+__all__ = ["DeepWNLLClassifier", "WNLLClassifier", "WNLLRegressor", "required_labels"]
 __version__ = "0.1.0.dev0"
 
 

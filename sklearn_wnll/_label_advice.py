@@ -6,7 +6,6 @@ from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy import sparse
 from sklearn.utils.validation import check_is_fitted
 
 from ._active import most_useful_points
@@ -17,7 +16,7 @@ from ._progress import show_progress
 from ._regions import central_points
 from ._typing import Floats, Indices, Mask
 
-__all__ = ["HeldOutLabels", "SuggestsLabels", "SuspectsLabels"]
+__all__ = ["HeldOutLabels", "SuggestsLabels", "SuspectsLabels", "check_can_suggest"]
 
 
 class HeldOutLabels(NamedTuple):
@@ -37,7 +36,7 @@ class HeldOutLabels(NamedTuple):
 class SuggestsLabels:
     """A classifier, fitted with a single graph, that suggests rows to label."""
 
-    graph_: sparse.csr_array | None
+    graph_: Any
     label_distributions_: Floats
     reached_: Mask
     templates_: list[Indices]
@@ -111,15 +110,7 @@ class SuggestsLabels:
         >>> len(set(y[rows]))
         10
         """
-        check_is_fitted(self)
-        check_whole(self, "suggest_labels")
-        check_count(n)
-        if self.graph_ is None:
-            raise ValueError(
-                "suggest_labels needs one graph, but the rows are divided among "
-                f"{len(self.templates_)} templates. Fit with template_size=None, perhaps to a "
-                "subset of the rows."
-            )
+        check_can_suggest(self, n)
         templates = self._answer.templates
         row, labeled = templates.points.first_rows, templates.transductions[0].labels.labeled
         with show_progress(self.verbose):
@@ -207,6 +198,19 @@ class SuspectsLabels:
 
     def _held_out_labels(self) -> HeldOutLabels:
         raise NotImplementedError
+
+
+def check_can_suggest(model: Any, n: Any) -> None:
+    """Refuse to suggest rows without a fitted graph, or a number that is none."""
+    check_is_fitted(model)
+    check_whole(model, "suggest_labels")
+    check_count(n)
+    if model.graph_ is None:
+        raise ValueError(
+            "suggest_labels needs one graph, but the rows are divided among "
+            f"{len(model.templates_)} templates. Fit with template_size=None, perhaps to a "
+            "subset of the rows."
+        )
 
 
 def check_count(n: Any) -> None:

@@ -19,7 +19,7 @@ def read_numbers(y: Numbers, unlabeled: object = "auto") -> Floats:
 
     With ``unlabeled="auto"``, or NaN, the marker is any missing value; a number is the marker
     itself. With None, no value may be missing. Masked entries of a ``numpy.ma`` array are always
-    missing.
+    missing. NaN in all rows is refused as a mistake; None or a number may be in all.
 
     >>> read_numbers([1, None, 2.5])
     array([1. , nan, 2.5])
@@ -49,6 +49,11 @@ def read_numbers(y: Numbers, unlabeled: object = "auto") -> Floats:
             f"unlabeled={unlabeled!r} is no number. Pass 'auto' if missing values mark rows "
             "without a value, or the number that marks them."
         )
+    if missing.all() and np.isnan(values).all() and not masked.any() and not _are_objects(y):
+        raise ValueError(
+            "Input y contains NaN only: no row has a value. To begin without any value, pass "
+            "numpy.full(len(X), None)."
+        )
     values[missing | masked] = np.nan
     if np.isinf(values).any():
         raise ValueError(
@@ -58,6 +63,11 @@ def read_numbers(y: Numbers, unlabeled: object = "auto") -> Floats:
     if (np.abs(values) > _LARGEST).any():
         raise ValueError(f"y holds numbers beyond {_LARGEST:g}. Divide y by a power of ten.")
     return values
+
+
+def _are_objects(y: Any) -> bool:
+    """Return whether entries of ``y`` are objects, among which None is a marker."""
+    return not hasattr(y, "dtype") or getattr(y.dtype, "kind", "O") == "O"
 
 
 def _as_floats(y: Any) -> tuple[Floats, NDArray[np.bool_]]:

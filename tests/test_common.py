@@ -4,7 +4,7 @@ import pytest
 from sklearn.neighbors import KNeighborsTransformer
 from sklearn.utils.estimator_checks import parametrize_with_checks
 
-from sklearn_wnll import WNLLClassifier
+from sklearn_wnll import WNLLClassifier, WNLLRegressor
 
 VARIANTS = [
     WNLLClassifier(),
@@ -16,6 +16,10 @@ VARIANTS = [
     WNLLClassifier(metric="manhattan"),
     WNLLClassifier(metric="canberra"),
     WNLLClassifier(metric="precomputed"),
+    WNLLRegressor(),
+    WNLLRegressor(predict_mode="inductive", held_out=5),
+    WNLLRegressor(label_noise="auto", label_weight="poisson"),
+    WNLLRegressor(metric="precomputed"),
 ]
 # For sparse rows, these search with pynndescent, which compiles.
 APPROXIMATE = [

@@ -10,9 +10,8 @@ from hypothesis import strategies as st
 from sklearn.datasets import load_diabetes, make_swiss_roll
 from sklearn.metrics import r2_score
 
-from sklearn_wnll import WNLLClassifier
+from sklearn_wnll import WNLLClassifier, WNLLRegressor
 from sklearn_wnll._extension.dealing import deal_templates
-from sklearn_wnll._regressor import WNLLRegressor
 from sklearn_wnll.exceptions import UnreachedPointsWarning
 from tests.clouds import IGNORES_FEW_LABELS, clouds, examples
 from tests.reference import dense_values, dense_weights
@@ -229,7 +228,7 @@ def test_the_score_is_r2_on_rows_with_a_value():
     weighted = model.score(X[400:], truth, sample_weight=weights)
     expected = r2_score(truth[:150], model.predict(X[400:])[:150], sample_weight=weights[:150])
     assert weighted == pytest.approx(expected)
-    with pytest.raises(ValueError, match="nothing to score"):
+    with pytest.raises(ValueError, match="no row has a value"):
         model.score(X[400:], np.full(200, np.nan))
 
 

@@ -77,8 +77,8 @@ def steadying_points(W: sparse.csr_array, labeled: list[Mask], weights: Floats, 
     fields = [_Gains(W, given, weights) for given in labeled]
     progress = Progress("rows")
     while len(chosen) < n:
-        peaks = np.unique(np.concatenate([field.peaks() for field in fields]))
-        chosen = np.concatenate([chosen, _steadiest(fields, peaks, weights, n - len(chosen))])
+        points = np.unique(np.concatenate([field.promising() for field in fields]))
+        chosen = np.concatenate([chosen, _steadiest(fields, points, weights, n - len(chosen))])
         progress.update(len(chosen) / n, f"{len(chosen):,} of {n:,}")
     progress.finish(f"{len(chosen):,} chosen")
     return chosen
@@ -154,6 +154,11 @@ class _Gains:
         around = np.maximum.reduceat(gain[self.A.indices], self.A.indptr[:-1])  # and oneself
         peaks = np.flatnonzero((gain >= around) & ~self.labeled)
         return peaks[np.argsort(-gain[peaks], kind="stable")[:_EFFECTS]]
+
+    def promising(self) -> Indices:
+        """Find the peaks, and other points with the largest gains if there are few peaks."""
+        order = np.argsort(-self.gain(), kind="stable")[: np.count_nonzero(~self.labeled)]
+        return np.concatenate([peaks := self.peaks(), order[~np.isin(order, peaks)]])[:_EFFECTS]
 
     def take(self, points: Indices, n: int) -> Indices:
         """Take at most ``n`` of the ``points`` as labelled: the first one and other good ones."""

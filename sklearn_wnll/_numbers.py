@@ -49,7 +49,7 @@ def read_numbers(y: Numbers, unlabeled: object = "auto") -> Floats:
             f"unlabeled={unlabeled!r} is no number. Pass 'auto' if missing values mark rows "
             "without a value, or the number that marks them."
         )
-    if missing.all() and np.isnan(values).all() and not masked.any() and not _are_objects(y):
+    if np.isnan(values).all() and not masked.any() and _hold_nan_only(y):
         raise ValueError(
             "Input y contains NaN only: no row has a value. To begin without any value, pass "
             "numpy.full(len(X), None)."
@@ -65,9 +65,9 @@ def read_numbers(y: Numbers, unlabeled: object = "auto") -> Floats:
     return values
 
 
-def _are_objects(y: Any) -> bool:
-    """Return whether entries of ``y`` are objects, among which None is a marker."""
-    return not hasattr(y, "dtype") or getattr(y.dtype, "kind", "O") == "O"
+def _hold_nan_only(y: Any) -> bool:
+    """Return whether all entries are NaN, not None or another missing value."""
+    return all(isinstance(value, float) for value in np.asarray(y, dtype=object).flat)
 
 
 def _as_floats(y: Any) -> tuple[Floats, NDArray[np.bool_]]:

@@ -20,8 +20,8 @@ from sklearn.preprocessing import StandardScaler
 from sklearn.utils.estimator_checks import parametrize_with_checks
 
 from sklearn_wnll import WNLLClassifier
-from sklearn_wnll._extension.system import Unary
 from sklearn_wnll._extension.point_labels import PointLabels
+from sklearn_wnll._extension.system import Unary
 from sklearn_wnll._extension.volume import Walk, size_labels, sized_unary
 from sklearn_wnll.datasets import hide_labels
 from sklearn_wnll.model_selection import LabeledFold

@@ -31,6 +31,7 @@ _NOT_ALWAYS_SET = (
     "estimator_",
     "estimator_weight_",
     "held_out_distributions_",
+    "held_out_predictions_",
     "held_out_score_",
     "transduction_",
 )

@@ -8,13 +8,14 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from sklearn.base import BaseEstimator, RegressorMixin
 from sklearn.metrics import r2_score
-from sklearn.utils import Tags, check_consistent_length, check_scalar
+from sklearn.utils import Tags, check_consistent_length, check_scalar, get_tags
 from sklearn.utils._param_validation import HasMethods, Interval, StrOptions
 from sklearn.utils.validation import check_is_fitted
 
 from ._active import steadying_points
 from ._base import checks_parameters
 from ._extension.layers import Layers, Prediction
+from ._extension.number_beside import NumberCompanion
 from ._extension.prediction import Batching
 from ._extension.row_values import RowValues
 from ._extension.spread import Spread
@@ -23,6 +24,7 @@ from ._extension.value_answer import ValueAnswer
 from ._fit_setup import Kept, graph_builder
 from ._fit_warnings import warn_if_not_converged, warn_if_unreached
 from ._graph.metrics import METRICS
+from ._graph_rows import as_given
 from ._label_advice import check_can_suggest
 from ._numbers import read_numbers
 from ._progress import show_progress
@@ -74,6 +76,16 @@ class WNLLRegressor(KeepsGraph, Serves, RegressorMixin, BaseEstimator):
         Fraction of the variance of the given values that is noise. With 0, rows keep the value
         that they have in ``y``. Otherwise their values are smoothed too, the more the larger the
         fraction. ``"auto"`` chooses it for each target by values held out in 5 folds.
+    estimator : regressor, default=None
+        Regressor of the features that joins the graph: for each row without a value, its prediction
+        counts as one more neighbour. Helps if values vary smoothly with the features. Clones are
+        fitted to the given values, one for each target. Predictions are cut off at the range of
+        these. The fitted model keeps the rows of ``X``. Not available with
+        ``metric="precomputed"``.
+    estimator_weight : float >= 0 or "auto", default="auto"
+        Weight of the ``estimator``'s prediction, as a multiple of the weight of all neighbours of a
+        row. ``"auto"`` chooses it among 0, 1/16, 1/4, 1, 4 and 16 for each target, by values held
+        out in 5 folds.
     metric : str, default="euclidean"
         Distance between rows, as in :class:`WNLLClassifier`. With ``"precomputed"``, ``X`` holds
         distances. Scale features of different units first, for example with
@@ -129,6 +141,12 @@ class WNLLRegressor(KeepsGraph, Serves, RegressorMixin, BaseEstimator):
         They get the mean of the given values.
     label_noise_ : float or ndarray of shape (n_targets,)
         Fraction of the variance that is taken for noise, given or found by ``"auto"``.
+    estimator_ : regressor or list of regressors
+        The fitted clone of ``estimator``, or one for each target. Only available with
+        ``estimator``.
+    estimator_weight_ : float or ndarray of shape (n_targets,)
+        Weight of the predictions of ``estimator_``, given or found by ``"auto"``. Only available
+        with ``estimator``.
     held_out_predictions_ : ndarray of shape (n_samples,) or (n_samples, n_targets)
         Prediction of each given value without the values of its fold; NaN where there is none.
         Only available with ``held_out``.
@@ -204,6 +222,8 @@ class WNLLRegressor(KeepsGraph, Serves, RegressorMixin, BaseEstimator):
     transduction_: Floats
     reached_: Mask
     label_noise_: Any
+    estimator_: Any
+    estimator_weight_: Any
     held_out_predictions_: Floats
     held_out_score_: float
     templates_: list[Indices]
@@ -223,6 +243,8 @@ class WNLLRegressor(KeepsGraph, Serves, RegressorMixin, BaseEstimator):
             Interval(Real, 0, None, closed="neither"),
         ],
         "label_noise": [StrOptions({"auto"}), Interval(Real, 0, 1, closed="left")],
+        "estimator": [None, HasMethods(["fit", "predict"])],
+        "estimator_weight": [StrOptions({"auto"}), Interval(Real, 0, None, closed="left")],
         "metric": [StrOptions({*METRICS, "precomputed"})],
         "neighbors": [
             StrOptions({"auto", "exact", "approximate"}),
@@ -248,6 +270,8 @@ class WNLLRegressor(KeepsGraph, Serves, RegressorMixin, BaseEstimator):
         scale_neighbor: int | None = None,
         label_weight: LabelWeight = "auto",
         label_noise: float | Literal["auto"] = 0.0,
+        estimator: Any = None,
+        estimator_weight: float | Literal["auto"] = "auto",
         metric: Metric = "euclidean",
         neighbors: Literal["auto", "exact", "approximate"] | NeighborsTransformer = "auto",
         predict_mode: PredictMode = "transductive",
@@ -266,6 +290,8 @@ class WNLLRegressor(KeepsGraph, Serves, RegressorMixin, BaseEstimator):
         self.scale_neighbor = scale_neighbor
         self.label_weight = label_weight
         self.label_noise = label_noise
+        self.estimator = estimator
+        self.estimator_weight = estimator_weight
         self.metric = metric
         self.neighbors = neighbors
         self.predict_mode = predict_mode
@@ -280,10 +306,10 @@ class WNLLRegressor(KeepsGraph, Serves, RegressorMixin, BaseEstimator):
         self.n_jobs = n_jobs
         self.verbose = verbose
 
-    estimator = None
-
     def __sklearn_tags__(self) -> Tags:
         tags = super().__sklearn_tags__()
+        if self.estimator is not None:
+            tags.input_tags.sparse &= get_tags(self.estimator).input_tags.sparse
         tags.target_tags.multi_output = True
         return tags
 
@@ -353,6 +379,11 @@ class WNLLRegressor(KeepsGraph, Serves, RegressorMixin, BaseEstimator):
                 f"Inconsistent numbers of samples: X has {n_rows} rows and y {len(numbers)} "
                 "entries. y needs an entry for every row of X; NaN says that a row has no value."
             )
+        if self.estimator is not None and self.metric == "precomputed":
+            raise ValueError(
+                "estimator needs features, but with metric='precomputed' X holds distances. Pass "
+                "estimator=None, or the features with another metric."
+            )
         values = RowValues(numbers.reshape(n_rows, -1), numbers.ndim == 1)
         empty = np.flatnonzero(np.isnan(values.values).all(axis=0))
         if 0 < len(empty) < values.n_classes:
@@ -376,7 +407,7 @@ class WNLLRegressor(KeepsGraph, Serves, RegressorMixin, BaseEstimator):
 
     def _shares_systems(self) -> bool:
         """Return whether targets with the same gaps have the same system."""
-        return self.label_noise == 0
+        return self.label_noise == 0 and self.estimator is None
 
     def _extend_again(self, templates: Layers, labels: RowValues) -> None:
         """Extend values over the existing graphs."""
@@ -392,12 +423,17 @@ class WNLLRegressor(KeepsGraph, Serves, RegressorMixin, BaseEstimator):
         self._set_answer(labels, templates)
 
     def _set_answer(self, values: RowValues, layers: Layers) -> None:
-        """Set the fitted attributes."""
+        """Let the estimator join, and set the fitted attributes."""
+        companion = None
+        if self.estimator is not None and len(values.rows_with_any):
+            companion = NumberCompanion(self.estimator, self._kept.given, self.estimator_weight)
+            with show_progress(self.verbose):
+                layers = layers.joined(companion)
         result, one_graph = layers.fitted(), len(layers.parts) == 1
         warn_if_not_converged(result, self.tol, self.max_iter, "values")
         if len(values.rows_with_any):
             warn_if_unreached(result.reached.all(axis=1), "rows of X", numbers=True)
-        answer = ValueAnswer.of(values, layers, self.held_out, self.n_jobs)
+        answer = ValueAnswer.of(values, layers, self.held_out, self.n_jobs, companion)
         self._answer, self._calls = answer, CallCounter()
         if len(values.rows_with_any):
             self.transduction_ = values.shaped(result.u)
@@ -408,14 +444,19 @@ class WNLLRegressor(KeepsGraph, Serves, RegressorMixin, BaseEstimator):
         self.graph_ = first.graph.weights if one_graph else None
         self.point_index_ = layers.points.index.copy() if one_graph else None
         self.n_iter_ = max(1, result.n_iter)
+        if companion is not None:
+            found = [beside.estimator for beside in layers.besides]
+            self.estimator_ = found[0] if values.single else found
+            strengths = np.array([beside.strength for beside in layers.besides])
+            self.estimator_weight_ = values.of_targets(strengths)
         if self.held_out is not None:
-            self._set_held_out()
+            self._set_held_out(companion)
 
-    def _set_held_out(self) -> None:
+    def _set_held_out(self, companion: NumberCompanion | None) -> None:
         """Set the attributes for held-out values."""
         answer = self._answer
         with show_progress(self.verbose):
-            found = answer.templates.hold_out(self.held_out, self.n_jobs)
+            found = answer.templates.hold_out(self.held_out, self.n_jobs, companion)
         warn_if_not_converged(
             found,
             answer.templates.held_out_tol,
@@ -508,8 +549,10 @@ class WNLLRegressor(KeepsGraph, Serves, RegressorMixin, BaseEstimator):
         measure. ``a`` and ``b`` are fitted to the held-out errors. The folds are those of
         ``held_out``, or 10.
 
-        With fewer values than ``1 / (1 - coverage)``, the interval reaches as far as the largest of
-        the scaled errors, and contains less.
+        With fewer values than ``1 / (1 - coverage)``, the largest of the scaled errors is
+        extrapolated by the quantiles of Student's distribution. With
+        ``predict_mode="inductive"``, intervals contain a few per cent fewer values, since errors
+        are those of rows that are part of the graph.
 
         References
         ----------
@@ -551,6 +594,7 @@ class WNLLRegressor(KeepsGraph, Serves, RegressorMixin, BaseEstimator):
         with show_progress(self.verbose):
             several = self._answer.templates.predict(
                 rows,
+                as_given(X, rows),
                 *others,
                 inductive=self.predict_mode == "inductive",
                 batching=Batching(self.query_size, self.n_jobs),

@@ -20,6 +20,7 @@ _CALLS = 5
 _OF_FITTED_ROWS = (
     "graph_",
     "held_out_distributions_",
+    "held_out_predictions_",
     "label_distributions_",
     "point_index_",
     "reached_",

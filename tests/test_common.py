@@ -1,6 +1,7 @@
 """scikit-learn's own checks, for the default estimator and for variants."""
 
 import pytest
+from sklearn.linear_model import Ridge
 from sklearn.neighbors import KNeighborsTransformer
 from sklearn.utils.estimator_checks import parametrize_with_checks
 
@@ -20,6 +21,7 @@ VARIANTS = [
     WNLLRegressor(predict_mode="inductive", held_out=5),
     WNLLRegressor(label_noise="auto", label_weight="poisson"),
     WNLLRegressor(metric="precomputed"),
+    WNLLRegressor(estimator=Ridge()),
 ]
 # For sparse rows, these search with pynndescent, which compiles.
 APPROXIMATE = [

@@ -3,7 +3,6 @@
 from typing import Any, NamedTuple
 
 import numpy as np
-from scipy import sparse
 from sklearn.base import clone
 from sklearn.pipeline import Pipeline
 from sklearn.utils import _safe_indexing
@@ -12,7 +11,7 @@ from sklearn.utils.validation import has_fit_parameter
 from .balance import evening_power
 from .folds import deal_folds, has_others
 from .held_out import Extended, hold_out
-from .system import Unary
+from .unary import mean_unary
 
 __all__ = ["Beside", "Classifier", "Companion", "Known"]
 
@@ -63,14 +62,14 @@ class Beside(NamedTuple):
     def unary(self, X, index, n_points):
         """Return the :class:`Unary` term of points: the mean over the rows of each (n_rows,)."""
         p = X if self.classifier is None else self.classifier.distributions(X)
-        return _mean_of_rows(p, index, n_points, self.strength)
+        return mean_unary(p, index, n_points, self.strength)
 
     def pull(self, templates, X):
         """Solve the templates of the rows ``X`` again, beside these distributions."""
         if self.strength == 0:
             return templates
         points = templates.points
-        return _beside_points(templates, self.unary(X, points.index, points.n_points))
+        return templates.beside_points(self.unary(X, points.index, points.n_points))
 
 
 class Known(NamedTuple):
@@ -83,19 +82,6 @@ class Known(NamedTuple):
         """Return the templates beside them, and the :class:`Beside` for those of new rows."""
         beside = Beside(None, self.strength)
         return beside.pull(templates, self.p), beside
-
-
-def _beside_points(templates, unary):
-    """Solve the templates again, beside a :class:`Unary` term of all points."""
-    return templates.beside([unary[part] for part in templates.parts])
-
-
-def _mean_of_rows(p, index, n_points, strength):
-    """Average distributions of rows to a :class:`Unary` term, 0 at points without a row."""
-    count = np.bincount(index, minlength=n_points)
-    ends = index, np.arange(len(index))
-    mean = sparse.coo_array((1 / count[index], ends), shape=(n_points, len(index))).tocsr()
-    return Unary(mean @ p, np.where(count > 0, strength, 0.0))
 
 
 class _Lessons(NamedTuple):
@@ -209,8 +195,8 @@ class Companion(NamedTuple):
     def _spread(self, templates, rows, p, strength):
         """Solve the templates again, beside distributions of some rows."""
         points = templates.points
-        unary = _mean_of_rows(p, points.index[rows], points.n_points, strength)
-        return _beside_points(templates, unary)
+        unary = mean_unary(p, points.index[rows], points.n_points, strength)
+        return templates.beside_points(unary)
 
     def _learn_in_halves(self, lessons, labels):
         """Predict each half of the rows by a classifier that has learned the other half."""

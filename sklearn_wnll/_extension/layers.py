@@ -1,9 +1,10 @@
 """Several targets over the same graphs, each with its own gaps."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import NamedTuple
 
 import numpy as np
+from sklearn.utils import _safe_indexing
 
 from .held_out import Extended, hold_out
 from .prediction import predict_layers
@@ -45,12 +46,14 @@ class Layers:
     """Targets extended over the same graphs: those with the same gaps share a system.
 
     ``groups`` holds the columns of each of the ``layers``, :class:`Templates` with the same points
-    and graphs, and ``labels`` their :class:`RowValues`.
+    and graphs, and ``labels`` their :class:`RowValues`. ``besides`` holds the regressor beside each
+    layer, or None.
     """
 
     groups: list
     labels: list
     layers: list
+    besides: list
 
     @classmethod
     def fit(
@@ -68,7 +71,7 @@ class Layers:
         layers = [fit_templates(builder, X, labels[0], make_extender(labels[0]), **options)]
         for of_layer in labels[1:]:
             layers.append(_beginning(layers[0], of_layer, make_extender, n_jobs))
-        return cls(groups, labels, layers)
+        return cls(groups, labels, layers, [None] * len(layers))
 
     @property
     def given(self):
@@ -121,7 +124,13 @@ class Layers:
             else:
                 extender, same = make_extender(of_layer), np.arange(len(columns))
                 layers.append(old.relabeled(of_layer, extender, same, n_jobs))
-        return Layers(groups, labels, layers)
+        return Layers(groups, labels, layers, [None] * len(layers))
+
+    def joined(self, companion):
+        """Let a :class:`NumberCompanion` join each layer, which has one target."""
+        pairs = zip(self.layers, self.labels, strict=True)
+        layers, besides = zip(*(companion.join(*pair) for pair in pairs), strict=True)
+        return replace(self, layers=list(layers), besides=list(besides))
 
     def followed(self, make_labels, *, tol, n_jobs=None):
         """Extend one column more for each layer, whose labels are made from those of the layer.
@@ -137,12 +146,12 @@ class Layers:
                 tol=max(tol, layer.extender.tol),
             )
             layers.append(layer.relabeled(own, extender, np.full(1, -1), n_jobs, trusts=True))
-        return Layers(self.groups, labels, layers)
+        return Layers(self.groups, labels, layers, [None] * len(layers))
 
     def grown(self, X):
         """Let rows join the single graph for good; the values are still to be extended."""
         first = self.layers[0].grown(X)
-        return Layers(self.groups[:1], [self.labels[0].grown(X.shape[0])], [first])
+        return Layers(self.groups[:1], [self.labels[0].grown(X.shape[0])], [first], [None])
 
     def compact(self):
         """Keep only the parts that the mean of fitted neighbours needs."""
@@ -150,29 +159,32 @@ class Layers:
         graphs = [one.graph for one in first.transductions]
         others = [layer.compact(graphs) for layer in self.layers[1:]]
         labels = [each.of_rows([]) for each in self.labels]
-        return Layers(self.groups, labels, [first, *others])
+        return replace(self, labels=labels, layers=[first, *others])
 
-    def predict(self, X, *others, **options):
+    def predict(self, X, given, *others, **options):
         """Predict queries, as :func:`predict_layers` does: a :class:`Prediction`.
 
-        With ``others`` over the same graphs, return a list of one for each.
+        ``given`` are the rows of ``X`` in the form a regressor takes. With ``others`` over the same
+        graphs, return a list of one for each.
         """
         several = [self, *others]
         layers = [layer for each in several for layer in each.layers]
-        found = iter(predict_layers(layers, X, [None] * len(layers), **options))
+        unaries = [_unary_of(beside, given) for each in several for beside in each.besides]
+        found = iter(predict_layers(layers, X, unaries, **options))
         answers = [
             Prediction.of(each.groups, [next(found) for _ in each.layers]) for each in several
         ]
         return answers if others else answers[0]
 
-    def hold_out(self, n_folds, n_jobs=None):
+    def hold_out(self, n_folds, n_jobs=None, companion=None):
         """Predict each given value without those of its fold: a :class:`Prediction`.
 
-        Values are NaN where none is given.
+        Values are NaN where none is given. The ``companion`` learns without the fold, too.
         """
         found = []
-        for labels, layer in zip(self.labels, self.layers, strict=True):
-            held_out = hold_out(layer, labels, Extended.alone, n_folds, n_jobs)
+        for labels, layer, beside in zip(self.labels, self.layers, self.besides, strict=True):
+            solve = Extended.alone if beside is None else companion.following(beside)
+            held_out = hold_out(layer, labels, solve, n_folds, n_jobs)
             u, reached = np.full(labels.values.shape, np.nan), ~labels.known
             u[labels.rows], reached[labels.rows] = held_out.u, held_out.reached
             found.append(held_out._replace(u=u, reached=reached))
@@ -184,6 +196,17 @@ class Layers:
         for columns, number in zip(self.groups, of_layers, strict=True):
             found[columns] = number
         return found
+
+
+def _unary_of(beside, given):
+    """Return a function that makes the term of new points, or None."""
+    if beside is None or beside.strength == 0:
+        return None
+
+    def find(queries, index, n_points):
+        return beside.unary(_safe_indexing(given, queries), index, n_points)
+
+    return find
 
 
 def _beginning(layer, labels, make_extender, n_jobs):

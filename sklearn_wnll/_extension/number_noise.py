@@ -4,12 +4,14 @@ from typing import NamedTuple
 
 import numpy as np
 
-__all__ = ["FIDELITIES", "NumberTrust", "find_number_trust"]
+__all__ = ["FIDELITIES", "NumberTrust", "find_number_trust", "surely_least"]
 
 # Weights of given values relative to the edges of their points; an infinite one clamps.
 FIDELITIES = np.inf, 64.0, 16.0, 4.0, 1.0, 1 / 4, 1 / 16, 1 / 64
 _FACTOR, _POWER = 20.0, 1.5  # by measurement on rolls, digits, smooth functions and Friedman's
-_CAUTION = 0.5  # standard errors that a softer clamping has to gain
+_CAUTION, _FEW = 0.5, 3.0  # standard errors to gain; more if values are few
+_SCARCE = 3  # values of unit error that are added to those that tell the noise
+_RATIO = 0.03  # the least ratio of what is left besides the noise to it
 _MOST = 1e12  # a value this strong is clamped
 
 
@@ -48,18 +50,25 @@ def find_number_trust(errors, variance, noise):
     ``20 ((Q - noise) / noise)^1.5``:
 
     the noise counts relative to what the graph cannot explain besides it. With ``"auto"``, the
-    fidelity is the one whose error is least, if it gains more than half a standard error over
-    clamping, and the formula tells the noise.
+    fidelity is the one whose error is least, if it surely gains over clamping, and the formula
+    tells the noise.
     """
-    n_labeled, gains = errors.shape[1], errors[0] - errors
+    n_labeled = errors.shape[1]
     least = errors.mean(axis=1).min() / variance if variance > 0 else 0.0
     if not isinstance(noise, str):
-        excess = max(least - noise, 0.0) / noise
-        strength = max(_FACTOR * excess**_POWER, min(FIDELITIES))
+        likely = (n_labeled * least + _SCARCE) / (n_labeled + _SCARCE)
+        strength = _FACTOR * max((likely - noise) / noise, _RATIO) ** _POWER
         return NumberTrust.equal(noise, strength, n_labeled)
-    sure = gains.mean(axis=1) - _CAUTION * gains.std(axis=1) / np.sqrt(n_labeled)
-    best = int(sure.argmax())
-    if not sure[best] > 0:
-        return None
+    best = surely_least(errors, _CAUTION + _FEW / np.sqrt(n_labeled))
     found = least / (1 + (FIDELITIES[best] / _FACTOR) ** (1 / _POWER))
     return NumberTrust.equal(min(found, 1.0), FIDELITIES[best], n_labeled)
+
+
+def surely_least(errors, caution=_CAUTION):
+    """Choose the row of least error (n_choices, n_labeled): the first one in doubt.
+
+    Another has to be better by more than ``caution`` standard errors.
+    """
+    gains = errors[0] - errors
+    sure = gains.mean(axis=1) - caution * gains.std(axis=1) / np.sqrt(errors.shape[1])
+    return int(sure.argmax()) if sure.max() > 0 else 0

@@ -3,6 +3,7 @@
 from typing import NamedTuple
 
 import numpy as np
+from scipy.stats import t as student_t
 
 from .layers import Layers
 from .row_values import RowValues
@@ -12,7 +13,8 @@ __all__ = ["Spread", "find_spread"]
 
 _FOLDS = 10  # by default
 _TOLERANCE = 1e-4  # of the solver, as a part of a usual length
-_ROUNDS, _PRIOR = 200, 20  # of the fit of a scale; values that the prior on it is worth
+_ROUNDS, _PRIOR = 300, 40  # of the fit of a scale; values that the prior on it is worth
+_FREEDOM = 4  # degrees of freedom of the errors in that fit, which outliers hardly affect
 _LEAST = 1e-12  # keeps squared errors, in units of their mean, above 0
 
 
@@ -59,11 +61,12 @@ class Spread(NamedTuple):
         return np.where(reached, near, far)
 
 
-def find_spread(layers, n_folds=None, n_jobs=None):
+def find_spread(layers, n_folds=None, n_jobs=None, companion=None):
     """Find the :class:`Spread` of the targets of layers, by values held out in folds."""
     n_folds = _FOLDS if n_folds is None else n_folds
     walks = layers.followed(_walk_lengths, tol=_TOLERANCE, n_jobs=n_jobs)
-    found, lengths = (each.hold_out(n_folds, n_jobs) for each in (layers, walks))
+    found = layers.hold_out(n_folds, n_jobs, companion)
+    lengths = walks.hold_out(n_folds, n_jobs)
     scales, errors, far = [], [], []
     for target, given in enumerate(layers.given.T):
         known = ~np.isnan(given)
@@ -87,7 +90,7 @@ def _scale(scale, lengths):
 
 
 def _fit_scale(lengths, squares):
-    """Fit ``a`` and ``b`` to squared errors (n,): the most likely ones if errors are normal.
+    """Fit ``a`` and ``b`` to squared errors (n,), by the likelihood of Student's distribution.
 
     They are drawn towards equal shares of both terms, the more the fewer values there are. All
     factors of an update are positive, so ``a`` and ``b`` are too.
@@ -98,14 +101,14 @@ def _fit_scale(lengths, squares):
     terms = np.column_stack([np.ones(len(lengths)), lengths])
     size = np.maximum(terms.mean(axis=0), _LEAST)
     terms, squares = terms / size, squares / mean
-    shares = prior = np.full(2, 0.5)
+    shares = np.full(2, 0.5)
     for _ in range(_ROUNDS):
         variance = terms @ shares
-        shares = shares * np.sqrt(
-            (terms.T @ (squares / variance**2) + _LEAST) / (terms.T @ (1 / variance) + _LEAST)
-        )
-    n = len(squares)
-    return mean * (n * shares + _PRIOR * prior) / (n + _PRIOR) / size
+        weights = (_FREEDOM + 1) / (_FREEDOM + squares / variance)
+        wanted, found = terms.T @ (weights * squares / variance**2), terms.T @ (1 / variance)
+        shares = shares * np.sqrt((wanted + _LEAST) / (found + _LEAST))
+    n, equal = len(squares), (terms @ shares).mean() / 2
+    return mean * (n * shares + _PRIOR * equal) / (n + _PRIOR) / size
 
 
 def _root_mean_square(errors):
@@ -115,7 +118,12 @@ def _root_mean_square(errors):
 def _quantile(errors, coverage):
     """Return the error that one more value stays below with probability ``coverage``.
 
-    ``errors`` (n,) are sorted. If all of them are needed, and more, the largest is returned.
+    ``errors`` (n,) are sorted. If there are too few, the largest is extrapolated by the quantiles
+    of Student's distribution.
     """
-    rank = int(np.ceil((len(errors) + 1) * coverage))
-    return errors[min(rank, len(errors)) - 1]
+    n = len(errors)
+    rank = int(np.ceil((n + 1) * coverage))
+    if rank <= n:
+        return errors[rank - 1]
+    asked, largest = student_t.ppf([(1 + coverage) / 2, (1 + n / (n + 1)) / 2], max(1, n - 1))
+    return errors[-1] * asked / largest

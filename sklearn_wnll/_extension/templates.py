@@ -152,6 +152,10 @@ class Templates:
         found = run_jobs(solve, tasks, count, n_jobs, "templates")
         return replace(self, transductions=list(found))
 
+    def beside_points(self, unary, n_jobs=None):
+        """Extend the labels again, beside a :class:`Unary` term of all points."""
+        return self.beside([unary[part] for part in self.parts], n_jobs)
+
     def gather(self, values):
         """Gather values of rows (n_rows, ...) from those of the points of each template."""
         index, gathered = self.points.index, None

@@ -26,9 +26,13 @@ class ValueAnswer:
     spread: Lazy | Spread | None
 
     @classmethod
-    def of(cls, labels, templates, n_folds=None, n_jobs=None):
-        """Take ``n_folds`` of the values, or the default, for the spread."""
-        return cls(labels, templates, Lazy(partial(find_spread, templates, n_folds, n_jobs)))
+    def of(cls, labels, templates, n_folds=None, n_jobs=None, companion=None):
+        """Take ``n_folds`` of the values, or the default, for the spread.
+
+        A ``companion`` is one that has joined the ``templates``.
+        """
+        make = partial(find_spread, templates, n_folds, n_jobs, companion)
+        return cls(labels, templates, Lazy(make))
 
     def find_spread(self):
         """Return the :class:`Spread`."""

@@ -1,21 +1,22 @@
-"""Unlabelled rows for classifiers inside estimators that pass only labelled rows."""
+"""Unlabelled rows for members of estimators that pass only labelled rows."""
 
 from collections.abc import Callable
 from copy import copy
 from typing import Any, ClassVar, Self, TypeVar, cast
 
 import numpy as np
-from numpy.typing import NDArray
-from scipy import sparse
-from sklearn.base import BaseEstimator, MetaEstimatorMixin, clone, is_classifier
+from numpy.typing import ArrayLike, NDArray
+from sklearn.base import BaseEstimator, MetaEstimatorMixin, clone, is_classifier, is_regressor
 from sklearn.utils import Tags, check_consistent_length, get_tags
 from sklearn.utils._param_validation import HasMethods
 from sklearn.utils.metaestimators import available_if
 from sklearn.utils.validation import _num_samples, check_is_fitted
 
 from ._base import PartlyLabeledClassifierMixin
-from ._labels import encode_labels
-from ._typing import Floats, Labels, Rows
+from ._partial_scores import exact_match_of_complete, r2_of_given
+from ._stacking import stack
+from ._targets import Target, TargetType, read_target
+from ._typing import Floats, Labels, Numbers, Rows
 
 __all__ = ["WithUnlabeled"]
 
@@ -32,21 +33,23 @@ def _if_the_estimator_has_it(method: _Method) -> _Method:
 
 
 class WithUnlabeled(MetaEstimatorMixin, PartlyLabeledClassifierMixin, BaseEstimator):
-    """Classifier that adds a pool of unlabelled rows to the rows that it fits.
+    """Estimator that adds a pool of unlabelled rows to the rows that it fits.
 
-    scikit-learn's ensembles and meta-estimators take the marker of unlabelled rows for a class.
-    Fit them with labelled rows only, and wrap the members that learn from unlabelled rows: each
-    wrapped member is fitted with the rows that the ensemble passes to it and with the pool.
+    scikit-learn's ensembles and meta-estimators take the marker of unlabelled rows for a class, and
+    refuse NaN among numbers. Fit them with labelled rows only, and wrap the members that learn from
+    unlabelled rows: each wrapped member is fitted with the rows that the ensemble passes to it and
+    with the pool. Around a regressor, the wrapper is a regressor.
 
     Read more in the :doc:`user guide </guide/ensembles>`.
 
     Parameters
     ----------
     estimator : estimator
-        Classifier that takes unlabelled rows: :class:`~sklearn_wnll.WNLLClassifier`,
-        :class:`~sklearn_wnll.DeepWNLLClassifier`, those of ``sklearn.semi_supervised``, or a
-        pipeline or search around one of them. It sees the classes as 0, 1, ..., in sorted
-        order, as the members of scikit-learn's ensembles do; pass a ``class_prior`` in that order.
+        Classifier or regressor that takes unlabelled rows: :class:`~sklearn_wnll.WNLLClassifier`,
+        :class:`~sklearn_wnll.WNLLRegressor`, :class:`~sklearn_wnll.DeepWNLLClassifier`, those of
+        ``sklearn.semi_supervised``, or a pipeline or search around one of them. It sees classes as
+        0, 1, ..., in sorted order, as the members of scikit-learn's ensembles do; pass a
+        ``class_prior`` in that order. It sees several labels of a row as they are, and numbers too.
     X_unlabeled : array-like, sparse matrix, DataFrame or sequence of shape (n_unlabeled, ...)
         The pool: rows, images or texts without labels, of the same kind, columns and scale as the
         ``X`` of ``fit``. Leave out the labelled rows, which would count twice. Clones share the
@@ -55,7 +58,8 @@ class WithUnlabeled(MetaEstimatorMixin, PartlyLabeledClassifierMixin, BaseEstima
     Attributes
     ----------
     classes_ : ndarray of shape (n_classes,)
-        The distinct labels, sorted.
+        The distinct labels, sorted. With several labels per row, those of the estimator inside; a
+        regressor has none.
     estimator_ : estimator
         The fitted copy of ``estimator``. Its rows are those of ``X``, followed by the pool.
     n_features_in_ : int
@@ -91,6 +95,7 @@ class WithUnlabeled(MetaEstimatorMixin, PartlyLabeledClassifierMixin, BaseEstima
     """
 
     estimator_: Any
+    _encodes: bool  # whether the estimator inside sees codes of the classes
 
     _parameter_constraints: ClassVar[dict[str, Any]] = {
         "estimator": [HasMethods(["fit", "predict"])],
@@ -107,15 +112,16 @@ class WithUnlabeled(MetaEstimatorMixin, PartlyLabeledClassifierMixin, BaseEstima
         name = _marker_name(self.estimator)
         return "auto" if name is None else self.estimator.get_params()[name]
 
-    def fit(self, X: Rows, y: Labels) -> Self:
+    def fit(self, X: Rows, y: Labels | Numbers) -> Self:
         """Fit a copy of the estimator to the rows and the pool.
 
         Parameters
         ----------
         X : array-like, sparse matrix, DataFrame or sequence of shape (n_samples, ...)
             Rows, images or texts.
-        y : array-like of shape (n_samples,)
-            Labels. Rows may be unlabelled here too, with the marker of the estimator inside.
+        y : array-like of shape (n_samples,) or (n_samples, n_targets)
+            Classes, several labels of 0 and 1, or numbers. Rows may be unlabelled here too, with
+            the marker of the estimator inside.
 
         Returns
         -------
@@ -126,7 +132,7 @@ class WithUnlabeled(MetaEstimatorMixin, PartlyLabeledClassifierMixin, BaseEstima
         ------
         ValueError
             If ``X`` and the pool do not have the same columns, if the estimator needs distances
-            instead of rows, or if it takes the marker for a class.
+            instead of rows, or if it takes the marker for a class or refuses NaN.
         TypeError
             If ``X_unlabeled`` does not hold rows.
 
@@ -150,21 +156,24 @@ class WithUnlabeled(MetaEstimatorMixin, PartlyLabeledClassifierMixin, BaseEstima
                 "This WithUnlabeled estimator requires y to be passed, but the target y is None."
             )
         check_consistent_length(X, y)
-        classes, codes = encode_labels(y, self.unlabeled)
-        rows = _stack(X, self.X_unlabeled)
-        estimator = self._with_plain_marker()
-        missing = np.full(_num_samples(rows) - len(codes), -1)
-        estimator.fit(rows, np.concatenate([codes, missing]))
-        _check_no_marker(estimator, len(classes))
+        target, rows = self._read(y), stack(X, self.X_unlabeled)
+        estimator = self._with_plain_marker(target)
+        shape = (_num_samples(rows) - len(target.values), *target.values.shape[1:])
+        marked = np.full(shape, np.nan if target.are_numbers else -1)
+        _fit_marked(estimator, rows, np.concatenate([target.values, marked]))
+        _check_no_marker(estimator, target)
 
-        self.classes_, self.estimator_ = classes, estimator
-        for name in ("n_features_in_", "feature_names_in_"):
+        self.estimator_ = estimator
+        for name in ("n_features_in_", "feature_names_in_", "classes_"):
             self.__dict__.pop(name, None)
             if hasattr(estimator, name):
                 setattr(self, name, getattr(estimator, name))
+        self._encodes = target.classes is not None
+        if target.classes is not None:
+            self.classes_ = target.classes
 
     def predict(self, X: Rows) -> NDArray[Any]:
-        """Predict the class of each row.
+        """Predict the class, the labels or the numbers of each row.
 
         Parameters
         ----------
@@ -173,8 +182,8 @@ class WithUnlabeled(MetaEstimatorMixin, PartlyLabeledClassifierMixin, BaseEstima
 
         Returns
         -------
-        ndarray of shape (n_queries,)
-            Predicted labels.
+        ndarray of shape (n_queries,) or (n_queries, n_targets)
+            Predictions.
 
         Examples
         --------
@@ -185,7 +194,49 @@ class WithUnlabeled(MetaEstimatorMixin, PartlyLabeledClassifierMixin, BaseEstima
         ['a', 'b']
         """
         fitted = self._fitted()
-        return fitted.classes_[fitted.estimator_.predict(X)]
+        predicted = fitted.estimator_.predict(X)
+        return fitted.classes_[predicted] if fitted._encodes else predicted
+
+    def score(self, X: Rows, y: Labels | Numbers, sample_weight: ArrayLike | None = None) -> float:
+        """Compute the accuracy, or R2 of a regressor, on the labelled rows of ``y``.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_queries, ...)
+            Rows, images or texts, as for the estimator inside.
+        y : array-like of shape (n_queries,) or (n_queries, n_targets)
+            True classes, labels or numbers. Unlabelled rows are predicted but not scored.
+        sample_weight : array-like of shape (n_queries,), default=None
+            Weights of the rows.
+
+        Returns
+        -------
+        float
+            Accuracy. With several labels, the fraction of rows whose labels are all right, among
+            those with all labels. With numbers, R2 over the given values, averaged over the
+            targets.
+
+        Raises
+        ------
+        ValueError
+            If there is no row to score.
+
+        Examples
+        --------
+        >>> from sklearn_wnll import WNLLClassifier
+        >>> from sklearn_wnll.compose import WithUnlabeled
+        >>> model = WithUnlabeled(WNLLClassifier(n_neighbors=2), [[1.0], [2.0], [10.0], [11.0]])
+        >>> model = model.fit([[0.0], [3.0], [12.0]], ["a", "a", "b"])
+        >>> model.score([[1.5], [10.5]], ["a", "b"])
+        1.0
+        """
+        fitted = self._fitted()
+        if fitted._encodes:
+            return super(WithUnlabeled, fitted).score(X, y, sample_weight)
+        target, predicted = fitted._read(y), fitted.predict(X)
+        check_consistent_length(predicted, target.values, sample_weight)
+        score = r2_of_given if target.are_numbers else exact_match_of_complete
+        return score(target.values, predicted, sample_weight)
 
     @_if_the_estimator_has_it
     def predict_proba(self, X: Rows) -> Floats:
@@ -247,7 +298,9 @@ class WithUnlabeled(MetaEstimatorMixin, PartlyLabeledClassifierMixin, BaseEstima
 
     def __sklearn_tags__(self) -> Tags:
         tags, inner = super().__sklearn_tags__(), get_tags(self.estimator)
-        tags.input_tags, tags.classifier_tags = inner.input_tags, inner.classifier_tags
+        tags.estimator_type = inner.estimator_type
+        tags.input_tags, tags.target_tags = inner.input_tags, inner.target_tags
+        tags.classifier_tags, tags.regressor_tags = inner.classifier_tags, inner.regressor_tags
         tags.non_deterministic = inner.non_deterministic
         return tags
 
@@ -260,19 +313,34 @@ class WithUnlabeled(MetaEstimatorMixin, PartlyLabeledClassifierMixin, BaseEstima
     def _check_estimator(self) -> None:
         """Refuse an estimator that cannot take the pool."""
         name = type(self.estimator).__name__
-        if not is_classifier(self.estimator):
-            raise ValueError(f"estimator must be a classifier, and {name} is not one.")
+        if not (is_classifier(self.estimator) or is_regressor(self.estimator)):
+            raise ValueError(
+                f"estimator must be a classifier or a regressor, and {name} is neither."
+            )
         if get_tags(self.estimator).input_tags.pairwise:
             raise ValueError(
                 f"estimator={name} takes distances between the fitted rows, and WithUnlabeled "
                 "has no distances to X_unlabeled. Pass rows, with another metric."
             )
 
-    def _with_plain_marker(self) -> Any:
-        """Return a copy of the estimator, with -1 as the marker."""
+    def _read(self, y: Any) -> Target:
+        """Read classes, several labels, or numbers."""
+        kind: TargetType = "numbers" if is_regressor(self.estimator) else "classes"
+        target = read_target(y, kind, self.unlabeled)
+        if kind == "classes" and target.classes is None and not target.are_indicators:
+            raise ValueError(
+                "y holds several columns of classes, and several labels have to be 0 or 1. For "
+                "other classes, wrap the classifier of each column: "
+                "MultiOutputClassifier(WithUnlabeled(...))."
+            )
+        return target
+
+    def _with_plain_marker(self, target: Target) -> Any:
+        """Return a copy of the estimator, with -1 as the marker of classes, NaN of numbers."""
         estimator = clone(self.estimator)
         name = _marker_name(estimator)
-        return estimator if name is None else estimator.set_params(**{name: -1})
+        marker = "auto" if target.are_numbers else -1
+        return estimator if name is None else estimator.set_params(**{name: marker})
 
 
 def _marker_name(estimator: Any) -> str | None:
@@ -281,82 +349,35 @@ def _marker_name(estimator: Any) -> str | None:
     return min(names, key=lambda name: name.count("__"), default=None)
 
 
-def _check_no_marker(estimator: Any, n_classes: int) -> None:
+def _fit_marked(estimator: Any, X: Any, y: NDArray[Any]) -> None:
+    """Fit an estimator; raise a clear error if it refuses NaN among the numbers."""
+    try:
+        estimator.fit(X, y)
+    except ValueError as error:
+        if "y contains NaN" not in str(error):
+            raise
+        raise ValueError(
+            f"estimator={type(estimator).__name__} refuses NaN, which marks the rows of the pool "
+            f"({error}) Wrap one that does not, such as WNLLRegressor(); a meta-estimator such as "
+            "TransformedTargetRegressor goes around WithUnlabeled."
+        ) from error
+
+
+def _check_no_marker(estimator: Any, target: Target) -> None:
     """Refuse an estimator that has learned the marker as a class."""
+    if target.are_numbers:
+        return
     found = getattr(estimator, "classes_", None)
-    if found is None or not np.array_equal(found, np.arange(n_classes)):
+    if target.classes is None:
+        learned = any(-1 in np.asarray(c) for c in found) if isinstance(found, list) else False
+        expected = "the labels 0 and 1"
+    else:
+        n_classes = len(target.classes)
+        learned = found is None or not np.array_equal(found, np.arange(n_classes))
+        expected = f"labels in 0, ..., {n_classes - 1}"
+    if learned:
         raise ValueError(
-            f"estimator={type(estimator).__name__} has the classes {found} of labels in "
-            f"0, ..., {n_classes - 1} and the marker -1: it takes no unlabelled rows. Wrap one "
-            "that does, such as WNLLClassifier(); in an ensemble, wrap its members one by one."
-        )
-
-
-def _stack(X: Any, pool: Any) -> Any:
-    """Stack the rows of X and those of the pool."""
-    if not any(hasattr(pool, name) for name in ("__len__", "shape", "__array__")):
-        raise TypeError(
-            f"X_unlabeled must be rows, images or texts, such as X[y == -1], got {pool!r}."
-        )
-    if _num_samples(pool) == 0:
-        return X
-    if sparse.issparse(X) or sparse.issparse(pool):
-        blocks = [part if sparse.issparse(part) else np.asarray(part) for part in (X, pool)]
-        _check_columns(*blocks)
-        return sparse.vstack([sparse.csr_array(block) for block in blocks], format="csr")
-    if hasattr(X, "columns"):
-        return _stack_frames(X, pool)
-    if _is_sequence(X):
-        return _stack_sequences(X, pool)
-    X, pool = np.asanyarray(X), np.asanyarray(pool)
-    _check_columns(X, pool)
-    masked = isinstance(X, np.ma.MaskedArray) or isinstance(pool, np.ma.MaskedArray)
-    # numpy would drop the mask before the estimator sees it.
-    return np.ma.concatenate([X, pool]) if masked else np.concatenate([X, pool])
-
-
-def _is_sequence(X: Any) -> bool:
-    """Return whether samples are single objects, such as texts, and not rows of numbers."""
-    if isinstance(X, (list, tuple)):
-        return len(X) > 0 and np.ndim(X[0]) != 1
-    return len(getattr(X, "shape", ())) == 1
-
-
-def _stack_sequences(X: Any, pool: Any) -> list[Any]:
-    """Make one list of samples, which may be texts, dicts or images."""
-    dimensions = [np.ndim(next(iter(samples))) for samples in (X, pool)]
-    if dimensions[0] != dimensions[1]:
-        raise ValueError(
-            "The samples of X have {} dimensions, but those of X_unlabeled {}. The pool must be "
-            "like the X of fit: both texts, or both images.".format(*dimensions)
-        )
-    return [*X, *pool]
-
-
-def _stack_frames(X: Any, pool: Any) -> Any:
-    """Make a DataFrame of the kind of X; the pool may be of another kind, or an array."""
-    names, of_pandas = list(X.columns), hasattr(X, "iloc")
-    if hasattr(pool, "columns") and list(pool.columns) != names:
-        raise ValueError(
-            f"X and X_unlabeled must have the same columns in the same order, got {names} and "
-            f"{list(pool.columns)}. Pass X_unlabeled[list(X.columns)]."
-        )
-    if type(pool) is not type(X):
-        pool = np.asarray(pool)
-        _check_columns(X, pool)
-        pool = type(X)(pool, **{"columns" if of_pandas else "schema": names})
-    if not of_pandas:  # polars
-        return X.vstack(pool)
-    import pandas as pd  # installed, because X is a pandas DataFrame
-
-    return pd.concat([X, pool], ignore_index=True)
-
-
-def _check_columns(X: Any, pool: Any) -> None:
-    """Refuse a pool with rows of another shape."""
-    if X.shape[1:] != pool.shape[1:]:
-        raise ValueError(
-            f"The rows of X are of shape {X.shape[1:]}, but those of X_unlabeled of "
-            f"{pool.shape[1:]}. The pool must be like the X of fit. If a step before "
-            "WithUnlabeled changes or selects columns, put WithUnlabeled around that step too."
+            f"estimator={type(estimator).__name__} has the classes {found} of {expected} and the "
+            "marker -1: it takes no unlabelled rows. Wrap one that does, such as "
+            "WNLLClassifier(); in an ensemble, wrap its members one by one."
         )

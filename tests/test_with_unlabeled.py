@@ -10,6 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy import sparse
 from sklearn.base import clone
+from sklearn.cluster import KMeans
 from sklearn.ensemble import VotingClassifier
 from sklearn.feature_extraction.text import TfidfVectorizer
 from sklearn.linear_model import LinearRegression, LogisticRegression
@@ -230,7 +231,8 @@ def test_the_marker_is_that_of_the_estimator_inside(inner):
         (LogisticRegression(), X, "takes no unlabelled rows. Wrap one that does"),
         (make_pipeline(KNeighborsClassifier()), X, "takes no unlabelled rows"),
         (VotingClassifier(with_bayes(WNLLClassifier())), X, "wrap its members one by one"),
-        (LinearRegression(), X, "must be a classifier, and LinearRegression is not one"),
+        (LinearRegression(), X, "LinearRegression refuses NaN, which marks the rows of the pool"),
+        (KMeans(), X, "must be a classifier or a regressor, and KMeans is neither"),
         (WNLLClassifier(), ["a text"], r"of shape \(64,\), but those of X_unlabeled of \(\)"),
         (WNLLClassifier(), None, "X_unlabeled must be rows, images or texts"),
         (WNLLClassifier(), (row for row in X), "X_unlabeled must be rows, images or texts"),

@@ -8,11 +8,11 @@ from numpy.typing import NDArray
 
 from ._labels import encode_labels
 from ._numbers import read_numbers
-from ._typing import Floats, Labels, Mask, Numbers
+from ._typing import Floats, Mask
 from ._warnings import warn_user
 from .exceptions import AmbiguousLabelsWarning
 
-__all__ = ["Target", "TargetType", "read_target"]
+__all__ = ["Target", "TargetType", "is_column_of_classes", "read_target"]
 
 TargetType: TypeAlias = Literal["auto", "classes", "numbers"]
 _CURE = " If y holds numbers and not classes, pass target='numbers'."
@@ -41,16 +41,15 @@ class Target(NamedTuple):
     @property
     def partial(self) -> Mask:
         """Mark the rows with some of their values, but not all (n_rows,)."""
-        return self._columns.any(axis=1) & ~self.complete
+        some: Mask = self._columns.any(axis=1)
+        return some & ~self.complete
 
     @property
     def _columns(self) -> Mask:
         return self.given.reshape(len(self.given), -1)
 
 
-def read_target(
-    y: Labels | Numbers, target: TargetType = "auto", unlabeled: object = "auto"
-) -> Target:
+def read_target(y: Any, target: TargetType = "auto", unlabeled: object = "auto") -> Target:
     """Read ``y`` as classes or as numbers; with ``"auto"``, find out which.
 
     Numbers with a fractional part, which no classifier takes, are numbers. A single column of
@@ -62,6 +61,8 @@ def read_target(
     floats = None if target == "numbers" else _floats(y)
     if target == "numbers" or (target == "auto" and _are_numbers(floats, unlabeled)):
         values = read_numbers(y, unlabeled)
+        if np.isnan(values).all():
+            raise ValueError("No row of y has a value. Pass the value of at least one row.")
         if target == "auto":
             _warn_of_minus_one(values, unlabeled)
         return Target(values, ~np.isnan(values), are_numbers=True)
@@ -75,7 +76,17 @@ def read_target(
     return Target(codes, codes >= 0, are_numbers=False, classes=classes, cure=cure)
 
 
-def _floats(y: Labels | Numbers) -> Floats | None:
+def is_column_of_classes(y: Any) -> bool:
+    """Return whether ``y`` is a single column, and not one of numbers with a fractional part.
+
+    >>> is_column_of_classes([0, 1, -1]), is_column_of_classes([0.5, 1.0])
+    (True, False)
+    """
+    floats = _floats(y)
+    return _n_columns(y, floats) == 1 and not _are_numbers(floats, "auto")
+
+
+def _floats(y: Any) -> Floats | None:
     """Return ``y`` as floats, NaN where missing; None if it holds anything but numbers."""
     try:
         return read_numbers(y)

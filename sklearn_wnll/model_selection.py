@@ -243,8 +243,6 @@ class LabeledFold(BaseCrossValidator):
                 "function that cross-validates."
             )
         target = read_target(y, self.target, self.unlabeled)
-        if not target.given.any():
-            raise ValueError("No row of y has a value. Give some rows one.")
         if not target.complete.any():
             raise ValueError(
                 "No row of y has the labels of all targets, and scorers need all of a tested row. "

@@ -9,7 +9,7 @@ import sklearn
 from hypothesis import given
 from hypothesis import strategies as st
 from scipy import sparse
-from sklearn.base import clone
+from sklearn.base import clone, is_classifier
 from sklearn.cluster import KMeans
 from sklearn.ensemble import VotingClassifier
 from sklearn.feature_extraction.text import TfidfVectorizer
@@ -22,6 +22,7 @@ from sklearn.semi_supervised import LabelSpreading
 from sklearn.utils.estimator_checks import parametrize_with_checks
 
 from sklearn_wnll import WNLLClassifier
+from sklearn_wnll._regressor import WNLLRegressor
 from sklearn_wnll.compose import WithUnlabeled
 from sklearn_wnll.model_selection import LabeledFold
 
@@ -335,8 +336,12 @@ class WithItsOwnRows(WithUnlabeled):
 
 @pytest.mark.filterwarnings("ignore::sklearn_wnll.exceptions.AmbiguousLabelsWarning")
 @parametrize_with_checks(
-    [WithItsOwnRows(WNLLClassifier(), [])],
-    expected_failed_checks=lambda _: {"check_complex_data": "complex labels are refused first"},
+    [WithItsOwnRows(WNLLClassifier(), []), WithItsOwnRows(WNLLRegressor(), [])],
+    expected_failed_checks=lambda estimator: (
+        {"check_complex_data": "complex labels are refused first"}
+        if is_classifier(estimator)
+        else {}
+    ),
 )
 def test_scikit_learn_checks(estimator, check):
     check(estimator)

@@ -76,3 +76,65 @@ def test_hide_labels_says_which_class_has_too_few():
         hide_labels([0, 0, 0, 1, 1], 3)
     with pytest.raises(ValueError, match="n_per_class must be at least 1"):
         hide_labels([0, 1], 0)
+
+
+@pytest.mark.parametrize(
+    "y",
+    [
+        np.linspace(0, 1, 40),
+        np.arange(40),
+        np.arange(40, dtype=np.uint8),
+        np.column_stack([np.linspace(0, 1, 40), np.arange(40)]),
+        np.eye(40, 3, dtype=int),
+        pd.DataFrame(np.eye(40, 3), columns=["a", "b", "c"]),
+    ],
+)
+def test_hide_labels_keeps_some_rows_and_puts_nan_in_the_others(y):
+    kept = hide_labels(y, n_rows=7, random_state=0)
+    rows = ~np.isnan(kept.reshape(40, -1)).any(axis=1)
+    assert rows.sum() == 7
+    np.testing.assert_array_equal(kept[rows], np.asarray(y)[rows])
+    assert np.isnan(kept[~rows]).all()
+    np.testing.assert_array_equal(kept, hide_labels(y, n_rows=7, random_state=0))
+    assert not np.array_equal(kept, hide_labels(y, n_rows=7, random_state=1), equal_nan=True)
+
+
+def test_hide_labels_keeps_rows_of_classes_of_other_types():
+    for y, marker in ((["a", "b"] * 10, "-1"), ([True, False] * 10, None)):
+        kept = hide_labels(y, n_rows=5, random_state=0)
+        labeled = [label != marker for label in kept]
+        assert sum(labeled) == 5
+        assert kept[labeled].tolist() == np.array(y)[labeled].tolist()
+        assert len(encode_labels(kept).codes) == 20
+
+
+def test_hide_labels_never_uncovers_a_gap_among_numbers_or_several_labels():
+    y = np.array([[0.5, np.nan], [np.nan, np.nan], [1.5, 2.5]])
+    np.testing.assert_array_equal(hide_labels(y, n_rows=2, random_state=0), y)
+    tags = np.array([[0, 1], [-1, -1], [1, -1]])
+    found = hide_labels(tags, n_rows=2, random_state=0)
+    np.testing.assert_array_equal(found, np.where(tags < 0, np.nan, tags))
+    counts = np.array([-1, 0, 3, 5])
+    marked = [np.nan, 0, 3, 5]
+    np.testing.assert_array_equal(hide_labels(counts, n_rows=3, random_state=0), marked)
+    numbers = hide_labels(counts, n_rows=4, target="numbers", random_state=0)
+    np.testing.assert_array_equal(numbers, counts)
+
+
+@pytest.mark.parametrize(
+    ("y", "params", "message"),
+    [
+        ([0.5, 1.5], {"n_per_class": 1}, "single column of classes.*n_rows=1"),
+        ([[0, 1], [1, -1]], {"n_per_class": 1}, "single column of classes.*n_rows=1"),
+        ([0, 1], {}, "Pass either n_per_class.*or n_rows"),
+        ([0, 1], {"n_per_class": 1, "n_rows": 1}, "Pass either n_per_class.*or n_rows"),
+        ([0, 1], {"n_rows": 0}, "n_rows must be at least 1"),
+        ([0.5, np.nan], {"n_rows": 2}, "1 labelled rows, fewer than n_rows=2"),
+        ([2**60, 2**60 + 1], {"n_rows": 1}, r"beyond 2\*\*53"),
+        ([-3, -1, 2, 5], {"n_rows": 1}, "target='numbers'"),
+        ([["a", "b"], ["b", "a"]], {"n_rows": 1}, "has to hold numbers"),
+    ],
+)
+def test_hide_labels_says_what_it_cannot_hide(y, params, message):
+    with pytest.raises(ValueError, match=message):
+        hide_labels(y, **params)

@@ -36,12 +36,13 @@ class Target(NamedTuple):
     @property
     def complete(self) -> Mask:
         """Mark the rows with all their values (n_rows,)."""
-        return self._columns.all(axis=1)
+        every: Mask = np.logical_and.reduce(self._columns, axis=1)
+        return every
 
     @property
     def partial(self) -> Mask:
         """Mark the rows with some of their values, but not all (n_rows,)."""
-        some: Mask = self._columns.any(axis=1)
+        some: Mask = np.logical_or.reduce(self._columns, axis=1)
         return some & ~self.complete
 
     @property

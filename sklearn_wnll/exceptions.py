@@ -64,7 +64,7 @@ class AmbiguousLabelsWarning(UserWarning):
 
     **Cause.** ``y`` holds a value that often marks unlabelled rows, such as -1 beside 1,
     ``"nan"``, ``"?"`` or ``"unknown"``, and it was read as a class; or no row is unlabelled, and
-    one class is far more frequent than all others.
+    one class is far more frequent than all others, or most numbers are exactly -1.
 
     **Cure.** Pass the marker as ``unlabeled``, or ``unlabeled=None`` if every row is labelled.
 

@@ -14,16 +14,17 @@ __all__ = ["exact_match_of_complete", "r2_of_given"]
 def r2_of_given(y: Floats, predicted: Floats, sample_weight: ArrayLike | None = None) -> float:
     """Compute R2 over the numbers of ``y`` (n,) or (n, n_targets), averaged over the targets.
 
-    NaN in ``y`` are not scored, and neither are targets without a number.
+    NaN in ``y`` are not scored. Raises ValueError if a target has no number.
 
     >>> r2_of_given(np.array([1.0, np.nan, 3.0]), np.array([1.0, 9.0, 3.0]))
     1.0
     """
     given = ~np.isnan(y)
+    if not given.any(axis=0).all():
+        raise ValueError("A target of y has no value: there is nothing to score.")
     weights = np.ones(len(y)) if sample_weight is None else np.asarray(sample_weight)
     columns = zip(_columns(y), _columns(given), _columns(predicted), strict=True)
-    scores = [r2_score(t[g], p[g], sample_weight=weights[g]) for t, g, p in columns if g.any()]
-    return float(np.mean(scores))
+    return float(np.mean([r2_score(t[g], p[g], sample_weight=weights[g]) for t, g, p in columns]))
 
 
 def exact_match_of_complete(

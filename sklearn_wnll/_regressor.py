@@ -7,7 +7,6 @@ from typing import Any, ClassVar, Literal, Self
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from sklearn.base import BaseEstimator, RegressorMixin
-from sklearn.metrics import r2_score
 from sklearn.utils import Tags, check_consistent_length, check_scalar, get_tags
 from sklearn.utils._param_validation import HasMethods, Interval, StrOptions
 from sklearn.utils.validation import check_is_fitted
@@ -27,6 +26,7 @@ from ._graph.metrics import METRICS
 from ._graph_rows import as_given
 from ._label_advice import check_can_suggest
 from ._numbers import read_numbers
+from ._partial_scores import r2_of_given
 from ._progress import show_progress
 from ._regions import central_points
 from ._serving import CallCounter, Serves
@@ -464,7 +464,7 @@ class WNLLRegressor(KeepsGraph, Serves, RegressorMixin, BaseEstimator):
             "held-out values",
         )
         self.held_out_predictions_ = answer.labels.shaped(found.u)
-        self.held_out_score_ = _score(answer.labels.values, found.u)
+        self.held_out_score_ = r2_of_given(answer.labels.values, found.u)
 
     def predict(self, X: Rows, return_std: bool = False) -> Any:
         """Predict the values of rows.
@@ -660,7 +660,7 @@ class WNLLRegressor(KeepsGraph, Serves, RegressorMixin, BaseEstimator):
             raise ValueError(
                 f"y holds {truth.shape[1]} targets, but the fitted one {predicted.shape[1]}."
             )
-        return _score(truth, predicted, sample_weight)
+        return r2_of_given(truth, predicted, sample_weight)
 
     def suggest_labels(self, n: int = 10) -> Indices:
         """Suggest the fitted rows whose values to measure next (active learning).
@@ -734,20 +734,3 @@ class WNLLRegressor(KeepsGraph, Serves, RegressorMixin, BaseEstimator):
                 f"This {type(self).__name__} was fitted without any value. Pass some to "
                 "relabel(y) or fit; suggest_labels(n) returns the rows to measure first."
             )
-
-
-def _score(truth: Floats, predicted: Floats, sample_weight: ArrayLike | None = None) -> float:
-    """Average R2 over the targets, each on its given values."""
-    known = ~np.isnan(truth)
-    if not known.any(axis=0).all():
-        raise ValueError("A target of y has no value: there is nothing to score.")
-    weights = None if sample_weight is None else np.asarray(sample_weight)
-    scores = [
-        r2_score(
-            truth[given, target],
-            predicted[given, target],
-            sample_weight=None if weights is None else weights[given],
-        )
-        for target, given in enumerate(known.T)
-    ]
-    return float(np.mean(scores))

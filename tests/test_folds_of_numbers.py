@@ -24,8 +24,8 @@ from sklearn.model_selection import (
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
+from sklearn_wnll import WNLLRegressor
 from sklearn_wnll._balanced_folds import balance_numbers
-from sklearn_wnll._regressor import WNLLRegressor
 from sklearn_wnll.exceptions import AmbiguousLabelsWarning
 from sklearn_wnll.model_selection import LabeledFold
 
@@ -260,7 +260,7 @@ GAPS[:3, 0] = GAPS[3:, 1] = 0.5
     ("folds", "y", "message"),
     [
         (LabeledFold(2), GAPS, r"No row of y has the labels of all targets.*y\[:, 0\]"),
-        (FIVE_OF_NUMBERS, np.full(6, np.nan), "No row of y has a value"),
+        (FIVE_OF_NUMBERS, [None] * 6, "No row of y has a value"),
         (LabeledFold(5), [0.5, 1, 2, np.nan], "cv=5 folds, but .* labels: 3. Lower cv to 3"),
         (FIVE_OF_NUMBERS, [2, None, None], "cv=5 folds, but .* labels: 1. Label more"),
         (LabeledFold(1), [0.5, 1.5, np.nan], "at least 2 folds, got 1"),

@@ -21,8 +21,7 @@ from sklearn.preprocessing import StandardScaler
 from sklearn.semi_supervised import LabelSpreading
 from sklearn.utils.estimator_checks import parametrize_with_checks
 
-from sklearn_wnll import WNLLClassifier
-from sklearn_wnll._regressor import WNLLRegressor
+from sklearn_wnll import WNLLClassifier, WNLLRegressor
 from sklearn_wnll.compose import WithUnlabeled
 from sklearn_wnll.model_selection import LabeledFold
 

@@ -1,5 +1,8 @@
 """A pool of rows without values or several labels, in ensembles."""
 
+import re
+from pathlib import Path
+
 import numpy as np
 import pytest
 from hypothesis import given
@@ -54,28 +57,49 @@ def test_a_regressor_is_fitted_as_with_missing_values(seed, n_targets, flat):
     assert not hasattr(wrapped, "predict_proba")
 
 
+WITH_A_POOL = {
+    "VotingRegressor": lambda: VotingRegressor(MEMBERS, weights=[4, 1]),
+    "StackingRegressor": lambda: StackingRegressor(MEMBERS, cv=3),
+    "BaggingRegressor": lambda: BaggingRegressor(POOLED, n_estimators=3, random_state=0),
+    "AdaBoostRegressor": lambda: AdaBoostRegressor(POOLED, n_estimators=3, random_state=0),
+    "TransformedTargetRegressor": lambda: TransformedTargetRegressor(
+        POOLED, func=np.log, inverse_func=np.exp
+    ),
+    "MultiOutputRegressor": lambda: MultiOutputRegressor(POOLED),
+}
+
+
 @pytest.mark.parametrize(
     "make",
     [
+        *WITH_A_POOL.values(),
         lambda: POOLED,
         lambda: WithUnlabeled(make_pipeline(StandardScaler(), WNLL), X[~KNOWN]),
-        lambda: VotingRegressor(MEMBERS, weights=[4, 1]),
-        lambda: StackingRegressor(MEMBERS, cv=3),
-        lambda: BaggingRegressor(POOLED, n_estimators=3, random_state=0),
-        lambda: AdaBoostRegressor(POOLED, n_estimators=3, random_state=0),
-        lambda: TransformedTargetRegressor(POOLED, func=np.log, inverse_func=np.exp),
         lambda: GridSearchCV(POOLED, {"estimator__n_neighbors": [5, 8]}, cv=3, scoring="r2"),
     ],
 )
 def test_ensembles_of_regressors_are_right_with_a_pool(make):
-    model = clone(make()).fit(X[KNOWN], Y[KNOWN])
-    assert model.score(X[~KNOWN], Y[~KNOWN]) > 0.9
+    model = clone(make())
+    y = np.column_stack([Y, -Y]) if isinstance(model, MultiOutputRegressor) else Y
+    assert model.fit(X[KNOWN], y[KNOWN]).score(X[~KNOWN], y[~KNOWN]) > 0.9
+
+
+def test_a_chain_has_columns_that_the_pool_lacks():
+    both = np.column_stack([Y, -Y])
+    with pytest.raises(ValueError, match=r"X are of shape \(3,\), but those of X_unlabeled of"):
+        RegressorChain(POOLED).fit(X[KNOWN], both[KNOWN])
+
+
+def test_the_page_lists_the_meta_estimators_that_are_tested():
+    page = Path(__file__).parents[1] / "docs" / "guide" / "ensembles.md"
+    rows = re.findall(r"^\| (`.*?) \| with the pool", page.read_text().split("## Numbers")[1], re.M)
+    assert {name for row in rows for name in re.findall(r"`(\w+)`", row)} == {*WITH_A_POOL}
 
 
 def test_several_targets_are_right_with_a_pool():
     both = np.column_stack([Y, -Y])
-    for model in (POOLED, MultiOutputRegressor(POOLED)):
-        assert clone(model).fit(X[KNOWN], both[KNOWN]).score(X[~KNOWN], both[~KNOWN]) > 0.9
+    model = clone(POOLED).fit(X[KNOWN], both[KNOWN])
+    assert model.score(X[~KNOWN], both[~KNOWN]) > 0.9
 
 
 @pytest.mark.parametrize(

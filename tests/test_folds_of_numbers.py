@@ -3,8 +3,10 @@
 import numpy as np
 import pandas as pd
 import pytest
+import sklearn
 from hypothesis import given
 from hypothesis import strategies as st
+from hypothesis.extra.numpy import arrays
 from sklearn.feature_selection import SequentialFeatureSelector
 from sklearn.model_selection import (
     GridSearchCV,
@@ -26,6 +28,7 @@ from sklearn.preprocessing import StandardScaler
 
 from sklearn_wnll import WNLLRegressor
 from sklearn_wnll._balanced_folds import balance_numbers
+from sklearn_wnll._targets import read_target
 from sklearn_wnll.exceptions import AmbiguousLabelsWarning
 from sklearn_wnll.model_selection import LabeledFold
 
@@ -228,6 +231,35 @@ VALUES = np.array([0.5, np.nan, 2.0, 3.0, np.nan, 7.25, 8.0, 9.0])
 )
 def test_numbers_of_any_container_are_recognized(y, params):
     assert same_folds(y, VALUES, **params)
+
+
+@given(
+    arrays(np.float64, st.tuples(st.integers(1, 8), st.integers(1, 3)),
+           elements=st.sampled_from([np.nan, 0.0, 1.0, 2.0, 0.5, -0.5, 7.0])),
+    st.booleans(),
+)  # fmt: skip
+def test_without_minus_one_every_reading_finds_the_same_gaps(y, flat):
+    y = y[:, 0] if flat or y.shape[1] == 1 else y
+    try:
+        found = read_target(y)
+    except ValueError:  # a column without any value
+        assert np.isnan(y.reshape(len(y), -1)).all(axis=0).any()
+    else:
+        np.testing.assert_array_equal(found.given, ~np.isnan(y))
+
+
+def test_groups_are_routed_and_frames_are_split(surface):
+    X, _, few = surface
+    groups, folds = np.arange(400) % 5, LabeledFold(GroupKFold(5))
+    expected = cross_val_score(WNLLRegressor(), X, few, groups=groups, cv=folds, scoring="r2")
+    with sklearn.config_context(enable_metadata_routing=True):
+        routed = cross_validate(
+            WNLLRegressor(), X, few, cv=folds, scoring="r2", params={"groups": groups}
+        )
+    np.testing.assert_array_equal(routed["test_score"], expected)
+    frames = pd.DataFrame(X, columns=["a", "b"]), pd.DataFrame(few, columns=["c", "d"])
+    scores = cross_val_score(WNLLRegressor(), *frames, groups=groups, cv=folds, scoring="r2")
+    np.testing.assert_allclose(scores, expected)
 
 
 def test_minus_one_is_a_number_among_numbers():

@@ -74,7 +74,8 @@ def test_labels_are_spread_more_evenly_than_by_plain_folds():
 
 
 @pytest.mark.parametrize(
-    "scoring", ["f1_macro", "f1_samples", "accuracy", "jaccard_macro", "precision_micro"]
+    "scoring",
+    ["f1_macro", "f1_samples", "accuracy", "jaccard_macro", "average_precision", "roc_auc"],
 )
 @pytest.mark.filterwarnings("ignore::sklearn.exceptions.UndefinedMetricWarning")
 def test_scorers_of_several_labels_work(regions, scoring):
@@ -121,6 +122,13 @@ def test_several_labels_of_any_container_are_recognized(y, params):
     for found, expected in pairs:
         np.testing.assert_array_equal(found[0], expected[0])
         np.testing.assert_array_equal(found[1], expected[1])
+
+
+def test_tensors_and_tuples_are_read_as_rows_of_labels():
+    torch = pytest.importorskip("torch", reason="needs the extra [deep]")
+    expected = [test.tolist() for _, test in LabeledFold(2).split(LABELS, LABELS)]
+    for y in (torch.tensor(LABELS), [tuple(row) for row in LABELS.tolist()]):
+        assert [test.tolist() for _, test in LabeledFold(2).split(LABELS, y)] == expected
 
 
 class Notes:

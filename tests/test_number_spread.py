@@ -12,7 +12,7 @@ from tests.clouds import examples
 from tests.test_regressor import close, fitted, tables
 
 pytestmark = pytest.mark.filterwarnings("ignore::sklearn_wnll.exceptions.UnreachedPointsWarning")
-quick = examples(40)
+quick, few = examples(40), examples(10)  # the noise of values takes 40 solutions
 
 
 def roll(n, m, noise=0.0, seed=0):
@@ -25,7 +25,7 @@ def roll(n, m, noise=0.0, seed=0):
     return X, t, y
 
 
-@quick
+@few
 @given(tables(), st.sampled_from(["auto", 0.2]), st.booleans())
 def test_an_affine_map_of_noisy_values_maps_the_answer(table, noise, negative):
     mapped = table._replace(y=(-3.0 if negative else 3.0) * table.y + 5)
@@ -35,7 +35,7 @@ def test_an_affine_map_of_noisy_values_maps_the_answer(table, noise, negative):
     close(two.transduction_, (-3.0 if negative else 3.0) * one.transduction_ + 5, mapped.y, 1e-5)
 
 
-@quick
+@few
 @given(tables(), st.sampled_from([0.0, "auto", 0.3]))
 def test_noisy_values_stay_within_the_given_ones_and_a_constant_constant(table, noise):
     model = fitted(table, label_noise=noise, random_state=0)
@@ -64,7 +64,7 @@ def test_values_without_noise_stay_clamped():
     np.testing.assert_array_equal(model.transduction_[~np.isnan(y)], y[~np.isnan(y)])
 
 
-@quick
+@examples(20)
 @given(tables(), st.sampled_from(["transductive", "inductive"]))
 def test_only_given_values_are_certain(table, mode):
     known = ~np.isnan(table.y)

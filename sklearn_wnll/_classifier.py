@@ -1,6 +1,6 @@
 """The estimator: checks its input, runs the graph and the extension, and keeps the answer."""
 
-from numbers import Integral, Real
+from numbers import Integral
 from typing import Any, ClassVar, Literal, Self
 
 import numpy as np
@@ -27,8 +27,7 @@ from ._fit_warnings import (
     warn_if_not_converged,
     warn_if_unreached,
 )
-from ._graph.metrics import METRICS
-from ._graph_rows import as_given
+from ._graph_rows import GRAPH_PARAMETERS, as_given
 from ._label_advice import HeldOutLabels, SuggestsLabels, SuspectsLabels
 from ._progress import show_progress
 from ._serving import CallCounter, Serves
@@ -367,36 +366,13 @@ class WNLLClassifier(
     feature_names_in_: NDArray[np.object_]
 
     _parameter_constraints: ClassVar[dict[str, Any]] = {
-        "n_neighbors": [Interval(Integral, 1, None, closed="left")],
-        "scale_neighbor": [None, Interval(Integral, 1, None, closed="left")],
-        "label_weight": [
-            StrOptions({"auto", "wnll", "laplace", "poisson"}),
-            Interval(Real, 0, None, closed="neither"),
-        ],
-        "label_noise": [StrOptions({"auto"}), Interval(Real, 0, 1, closed="left")],
+        **GRAPH_PARAMETERS,
         "class_prior": [None, StrOptions({"labeled", "estimated"}), dict, "array-like"],
         "volume_constraint": ["boolean"],
         "estimator": [None, HasMethods(["fit", "predict_proba"])],
         "estimator_labels": [StrOptions({"given", "graph"})],
-        "estimator_weight": [StrOptions({"auto"}), Interval(Real, 0, None, closed="left")],
         "n_stages": [Interval(Integral, 1, None, closed="left")],
-        "metric": [StrOptions({*METRICS, "precomputed"})],
-        "neighbors": [
-            StrOptions({"auto", "exact", "approximate"}),
-            HasMethods(["fit", "fit_transform", "transform"]),
-        ],
-        "predict_mode": [StrOptions({"transductive", "inductive"})],
-        "held_out": [None, Interval(Integral, 2, None, closed="left")],
         "calibrate": ["boolean"],
-        "unlabeled": "no_validation",
-        "template_size": [None, Interval(Integral, 2, None, closed="left")],
-        "query_size": [None, Interval(Integral, 1, None, closed="left")],
-        "warm_start": ["boolean"],
-        "tol": [Interval(Real, 0, None, closed="neither")],
-        "max_iter": [Interval(Integral, 1, None, closed="left")],
-        "random_state": ["random_state"],
-        "n_jobs": [None, Integral],
-        "verbose": ["verbose"],
     }
 
     def __init__(

@@ -1,19 +1,49 @@
 """Common base of estimators on a graph of rows: validation of the rows."""
 
+from numbers import Integral, Real
 from typing import Any
 
 import numpy as np
 from scipy import sparse
 from sklearn.utils import Tags
+from sklearn.utils._param_validation import HasMethods, Interval, StrOptions
 from sklearn.utils.validation import validate_data
 
 from ._base import check_not_masked
-from ._graph.metrics import SPARSE_METRICS
+from ._graph.metrics import METRICS, SPARSE_METRICS
 from ._graph.precomputed import check_no_blocks
 from ._graph.rows import canonical_rows
 from ._typing import Metric, NeighborsTransformer, Rows
 
-__all__ = ["GraphRowsMixin", "as_given"]
+__all__ = ["GRAPH_PARAMETERS", "GraphRowsMixin", "as_given"]
+
+# Constraints on parameters that all estimators share.
+GRAPH_PARAMETERS: dict[str, Any] = {
+    "n_neighbors": [Interval(Integral, 1, None, closed="left")],
+    "scale_neighbor": [None, Interval(Integral, 1, None, closed="left")],
+    "label_weight": [
+        StrOptions({"auto", "wnll", "laplace", "poisson"}),
+        Interval(Real, 0, None, closed="neither"),
+    ],
+    "label_noise": [StrOptions({"auto"}), Interval(Real, 0, 1, closed="left")],
+    "estimator_weight": [StrOptions({"auto"}), Interval(Real, 0, None, closed="left")],
+    "metric": [StrOptions({*METRICS, "precomputed"})],
+    "neighbors": [
+        StrOptions({"auto", "exact", "approximate"}),
+        HasMethods(["fit", "fit_transform", "transform"]),
+    ],
+    "predict_mode": [StrOptions({"transductive", "inductive"})],
+    "held_out": [None, Interval(Integral, 2, None, closed="left")],
+    "unlabeled": "no_validation",
+    "template_size": [None, Interval(Integral, 2, None, closed="left")],
+    "query_size": [None, Interval(Integral, 1, None, closed="left")],
+    "warm_start": ["boolean"],
+    "tol": [Interval(Real, 0, None, closed="neither")],
+    "max_iter": [Interval(Integral, 1, None, closed="left")],
+    "random_state": ["random_state"],
+    "n_jobs": [None, Integral],
+    "verbose": ["verbose"],
+}
 
 
 def as_given(X: Any, validated: Any) -> Any:

@@ -16,7 +16,7 @@ from sklearn_wnll import plotting
 from .test_boundary import NEEDS_TORCH, PUBLIC
 
 ROOT = Path(sklearn_wnll.__file__).parents[1]
-ESTIMATORS = "WNLLClassifier", "DeepWNLLClassifier"
+ESTIMATORS = "WNLLClassifier", "WNLLRegressor", "DeepWNLLClassifier"
 STEPS = "LinearStep", "PseudoLabelStep", "WNLLStep"
 
 
@@ -27,7 +27,8 @@ def public_module(name):
 
 
 def public_class(name):
-    return getattr(public_module("sklearn_wnll" + ".deep" * (name != "WNLLClassifier")), name)
+    core = name in sklearn_wnll.__all__ and name != "DeepWNLLClassifier"
+    return getattr(public_module("sklearn_wnll" if core else "sklearn_wnll.deep"), name)
 
 
 def public_functions(module):
@@ -92,7 +93,7 @@ def test_string_options_are_those_that_fit_accepts(name):
 def test_fitted_attributes_have_annotations_and_no_values(name):
     estimator = public_class(name)
     names = re.findall(r"^    (\w+_) : ", estimator.__doc__, flags=re.MULTILINE)
-    assert "classes_" in names
+    assert {"classes_", "transduction_"} & set(names)
     assert {*names} <= get_type_hints(estimator).keys()
     assert not [name for name in names if hasattr(estimator, name)]
 

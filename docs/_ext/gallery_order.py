@@ -14,7 +14,8 @@ SECTIONS = {
     ),
     "How it works": (
         "The graph, the weights, and new rows.",
-        ["plot_n_neighbors", "plot_spikes", "plot_label_weights", "plot_new_row", "plot_scaling"],
+        ["plot_n_neighbors", "plot_spikes", "plot_label_weights", "plot_image_restoration",
+         "plot_new_row", "plot_scaling"],
     ),
     "More from your labels": (
         "What to label next, labels that are wrong, and classes of different size.",

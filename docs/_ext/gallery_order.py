@@ -9,8 +9,8 @@ from sphinx.errors import ExtensionError
 SECTIONS = {
     "Begin here": (
         "How little it takes, and how it is used.",
-        ["plot_at_a_glance", "plot_few_labels", "plot_text_embeddings", "plot_labeling",
-         "label_in_a_notebook"],
+        ["plot_at_a_glance", "plot_few_labels", "plot_text_embeddings", "plot_numbers",
+         "plot_labeling", "label_in_a_notebook"],
     ),
     "How it works": (
         "The graph, the weights, and new rows.",

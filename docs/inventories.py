@@ -43,7 +43,7 @@ NUMPY_ELSEWHERE = {
     "numpy.random.RandomState": "reference/random/legacy.html",
 }
 SCIPY = """
-sparse.coo_array sparse.csc_array sparse.csr_array sparse.csr_matrix
+interpolate.griddata sparse.coo_array sparse.csc_array sparse.csr_array sparse.csr_matrix
 sparse.csgraph.connected_components sparse.linalg.cg sparse.linalg.eigsh spatial.distance.cdist
 stats.entropy
 """

@@ -14,7 +14,7 @@ from ._certainty import certainty
 from ._label_types import read_labels
 from ._labels import are_right, encode_labels, is_unlabeled, required_labels
 from ._pickling import warn_if_unportable
-from ._typing import Floats, Indices, Labels, Rows
+from ._typing import Floats, Indices, Labels, Mask, Rows
 from ._warnings import warn_user
 from .exceptions import FewLabelsWarning
 
@@ -116,7 +116,8 @@ class PartlyLabeledClassifierMixin(ChangesWhole, ClassifierMixin):
         Returns
         -------
         ndarray of shape (n_queries,)
-            Predicted labels.
+            Predicted labels; of shape (n_queries, n_labels), with 1 and 0, if several labels were
+            fitted.
 
         Examples
         --------
@@ -128,8 +129,7 @@ class PartlyLabeledClassifierMixin(ChangesWhole, ClassifierMixin):
         ['a', 'b']
         """
         fitted = copy(self)  # another thread may fit meanwhile
-        probabilities = fitted.predict_proba(X)
-        return fitted.classes_[probabilities.argmax(axis=1)]
+        return fitted._decide(fitted.predict_proba(X))
 
     def predict_proba(self, X: Rows) -> Floats:
         """Predict the distribution over the classes of each row.
@@ -145,7 +145,9 @@ class PartlyLabeledClassifierMixin(ChangesWhole, ClassifierMixin):
         Returns
         -------
         ndarray of shape (n_queries, n_classes)
-            Probabilities, with the classes in the order of ``classes_``. Each row sums to 1.
+            Probabilities, with the classes in the order of ``classes_``. Each row sums to 1. If
+            several labels were fitted, the probability of each, of shape (n_queries, n_labels),
+            strictly between 0 and 1.
 
         Examples
         --------
@@ -155,7 +157,8 @@ class PartlyLabeledClassifierMixin(ChangesWhole, ClassifierMixin):
         >>> model.predict_proba([[1.0], [1.5]]).round(2).tolist()
         [[1.0, 0.0], [0.5, 0.5]]
         """
-        return copy(self)._distributions(X)[0]
+        fitted = copy(self)
+        return fitted._as_proba(fitted._distributions(X)[0])
 
     def certainty(self, X: Rows) -> Floats:
         """Compute the certainty of the prediction of each row.
@@ -172,7 +175,8 @@ class PartlyLabeledClassifierMixin(ChangesWhole, ClassifierMixin):
         ndarray of shape (n_queries,)
             One minus the entropy of the distribution, relative to that of the uniform one: 1 if
             one-hot, 0 if uniform, and 0 for rows that no label reaches. Use it to rank rows. It is
-            not the probability that a prediction is right, for which see ``calibrate``.
+            not the probability that a prediction is right, for which see ``calibrate``. The mean
+            over the labels, if several were fitted.
 
         Examples
         --------
@@ -182,7 +186,8 @@ class PartlyLabeledClassifierMixin(ChangesWhole, ClassifierMixin):
         >>> model.certainty([[1.0], [1.5]]).round(2).tolist()
         [1.0, 0.0]
         """
-        return certainty(*copy(self)._distributions(X))
+        fitted = copy(self)
+        return fitted._certainty(*fitted._distributions(X))
 
     def score(self, X: Rows, y: Labels, sample_weight: ArrayLike | None = None) -> float:
         """Compute the accuracy on the labelled rows of ``y``.
@@ -193,7 +198,7 @@ class PartlyLabeledClassifierMixin(ChangesWhole, ClassifierMixin):
             Rows or images, as for :meth:`predict_proba`. On rows that were fitted with their
             labels, the score is 1 by construction (unless ``label_noise`` is set): score on
             held-out rows.
-        y : array-like of shape (n_queries,)
+        y : array-like of shape (n_queries,) or (n_queries, n_labels)
             True labels. Unlabelled rows join the graph but are not scored, whereas scikit-learn's
             ``scoring=`` would score them as a class of their own.
         sample_weight : array-like of shape (n_queries,), default=None
@@ -202,7 +207,8 @@ class PartlyLabeledClassifierMixin(ChangesWhole, ClassifierMixin):
         Returns
         -------
         float
-            Weighted fraction of the labelled rows that are predicted right.
+            Weighted fraction of the labelled rows that are predicted right. If several labels were
+            fitted, a row is right if all its given labels are.
 
         Raises
         ------
@@ -219,9 +225,25 @@ class PartlyLabeledClassifierMixin(ChangesWhole, ClassifierMixin):
         0.66...
         """
         fitted = copy(self)  # another thread may fit meanwhile
-        predicted, column = fitted.predict(X), read_labels(y)
+        return fitted._accuracy(fitted.predict(X), y, sample_weight)
+
+    def _decide(self, u: Floats) -> NDArray[Any]:
+        """Return the most likely class of distributions (n_rows, n_classes)."""
+        return self.classes_[u.argmax(axis=1)]
+
+    def _as_proba(self, u: Floats) -> Floats:
+        """Return distributions as ``predict_proba`` does."""
+        return u
+
+    def _certainty(self, u: Floats, reached: Mask) -> Floats:
+        """Return the certainty of distributions (n_rows,)."""
+        return certainty(u, reached)
+
+    def _accuracy(self, predicted: NDArray[Any], y: Labels, sample_weight: Any) -> float:
+        """Return the accuracy of predicted classes (n_rows,) on the labelled rows of ``y``."""
+        column = read_labels(y)
         check_consistent_length(predicted, column.values, sample_weight)
-        labeled = ~is_unlabeled(column, self.unlabeled, fitted.classes_)
+        labeled = ~is_unlabeled(column, self.unlabeled, self.classes_)
         if not labeled.any():
             raise ValueError("Every row of y is unlabelled: there is nothing to score.")
         if sample_weight is not None:

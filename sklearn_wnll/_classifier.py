@@ -11,11 +11,14 @@ from sklearn.utils import Tags, get_tags
 from sklearn.utils._param_validation import HasMethods, Interval, StrOptions
 from sklearn.utils.validation import check_is_fitted
 
-from ._base import PartlyLabeledClassifierMixin, check_whole, checks_parameters
-from ._extension.answer import Answer, find_answer
+from ._base import check_whole, checks_parameters
+from ._cells import hold_cells
+from ._extension.answer import find_answer
 from ._extension.beside import Known
 from ._extension.folds import has_others
 from ._extension.held_out import HeldOut
+from ._extension.label_matrix import LabelMatrix
+from ._extension.layers import Layers
 from ._extension.prediction import Batching
 from ._extension.row_labels import RowLabels
 from ._extension.solution import Recipe
@@ -28,10 +31,11 @@ from ._fit_warnings import (
     warn_if_unreached,
 )
 from ._graph_rows import GRAPH_PARAMETERS, as_given
-from ._label_advice import HeldOutLabels, SuggestsLabels, SuspectsLabels
+from ._label_advice import HeldOutLabels
 from ._progress import show_progress
 from ._serving import CallCounter, Serves
 from ._session import KeepsGraph
+from ._several_labels import TakesSeveralLabels
 from ._typing import (
     Classifier,
     ClassPrior,
@@ -50,15 +54,14 @@ from ._typing import (
 __all__ = ["WNLLClassifier"]
 
 
-class WNLLClassifier(
-    KeepsGraph, Serves, SuggestsLabels, SuspectsLabels, PartlyLabeledClassifierMixin, BaseEstimator
-):
+class WNLLClassifier(KeepsGraph, Serves, TakesSeveralLabels, BaseEstimator):
     """Classification with few labels by the weighted nonlocal Laplacian (WNLL).
 
     The labels of some rows are extended to all rows along a nearest-neighbour graph: the
     distribution of an unlabelled row is a weighted mean of its neighbours' distributions.
     Rows without a label are marked in ``y`` (with -1, None or NaN). They take part in the
-    graph, which improves the accuracy if labels are few.
+    graph, which improves the accuracy if labels are few. Rows can also have
+    :doc:`several labels at once </guide/several_labels>`.
 
     Read more in the :doc:`user guide </guide/method>`.
 
@@ -78,7 +81,8 @@ class WNLLClassifier(
           classes, the closer it is to ``n / m``. Without ``class_prior`` and ``estimator``, it
           also evens out the mass of the classes, as far as their differences may be due to chance.
           If nearly all fitted rows are labelled, they leave no mass; new rows then join with
-          ``n / m`` for up to 4 labels per class, and with less for more labels.
+          ``n / m`` for up to 4 labels per class, and with less for more labels. With several
+          labels per row, it is ``n / m``, and ``class_prior=None`` acts as ``"labeled"``.
         - ``"wnll"`` is ``n / m``, as in the paper.
         - ``"laplace"`` is 1: the graph Laplacian, which degenerates if labels are few.
         - ``"poisson"`` weights all points by the solution of a Poisson equation with sources at
@@ -101,6 +105,7 @@ class WNLLClassifier(
         - ``"estimated"`` estimates the frequencies from the graph, for labels drawn in equal
           numbers from each class. It needs at least 3 labels per class, and otherwise acts as None.
         - If None, only ``label_weight="auto"`` corrects the distributions.
+        - With several labels per row, an array holds the frequency of each, between 0 and 1.
     volume_constraint : bool, default=False
         Whether to assign the fitted rows to classes of the sizes in ``class_prior``, which is then
         required. If the graph contradicts these sizes, the size of a class may lie anywhere
@@ -209,9 +214,15 @@ class WNLLClassifier(
     Attributes
     ----------
     classes_ : ndarray of shape (n_classes,)
-        The distinct labels, sorted, of the type that they have in ``y``.
+        The distinct labels, sorted, of the type that they have in ``y``. With several labels per
+        row, 0 and 1 for each, of shape (n_labels, 2).
     transduction_ : ndarray of shape (n_samples,)
         Predicted label of each fitted row, labelled or not. Only available if some row is labelled.
+        With several labels per row, of shape (n_samples, n_labels), with 1 and 0. Then
+        ``reached_`` has the same shape; ``label_distributions_`` and ``held_out_distributions_``
+        too, and hold the probability of each label (NaN where an unknown label cannot be held
+        out); ``class_sizes_``, ``temperature_``, ``label_noise_``, ``estimator_`` and
+        ``estimator_weight_`` hold an entry for each label, and ``estimator_`` is a list.
     label_distributions_ : ndarray of shape (n_samples, n_classes)
         Distribution over the classes of each fitted row.
     reached_ : ndarray of bool of shape (n_samples,)
@@ -236,7 +247,8 @@ class WNLLClassifier(
         unlabelled rows. Only available with ``held_out`` or ``calibrate``.
     held_out_score_ : float
         Accuracy of ``held_out_distributions_`` on the labelled rows: an estimate of the accuracy
-        on rows without a label. Only available with ``held_out`` or ``calibrate``.
+        on rows without a label. Only available with ``held_out`` or ``calibrate``. With several
+        labels per row, the fraction of all given labels, 0 or 1, that are predicted right.
     templates_ : list of ndarray
         Indices of the fitted rows in each template.
     graph_ : csr_array of shape (n_points, n_points) or None
@@ -300,6 +312,11 @@ class WNLLClassifier(
     and once in each of 3 folds. With ``held_out`` or ``calibrate``, it is fitted three times more
     for each fold.
 
+    Several labels per row share the graph and, where the same rows have them, the linear system.
+    ``estimator``, ``label_noise``, ``volume_constraint`` and ``class_prior="estimated"`` take a
+    system for each label, which is treated as two classes. ``suspect_labels`` and the displays of
+    ``sklearn_wnll.plotting`` take one label per row.
+
     Equal rows with different labels share the mean of their labels, and so the same
     prediction. ``predict(X)`` on the fitted ``X`` always equals ``transduction_``. So without
     ``label_noise``, the score on fitted labelled rows is 1 by construction and says nothing: see
@@ -351,16 +368,16 @@ class WNLLClassifier(
     reached_: Mask
     class_sizes_: Floats
     estimator_: Any
-    estimator_weight_: float
-    temperature_: float
-    label_noise_: float
+    estimator_weight_: Any
+    temperature_: Any
+    label_noise_: Any
     held_out_distributions_: Floats
     held_out_score_: float
     templates_: list[Indices]
     graph_: sparse.csr_array | None
     point_index_: Indices | None
     n_iter_: int
-    _answer: Answer
+    _answer: Any
     _kept: Kept
     n_features_in_: int
     feature_names_in_: NDArray[np.object_]
@@ -430,6 +447,7 @@ class WNLLClassifier(
 
     def __sklearn_tags__(self) -> Tags:
         tags = super().__sklearn_tags__()
+        tags.classifier_tags.multi_label = True
         if self.estimator is not None:
             tags.input_tags.sparse &= get_tags(self.estimator).input_tags.sparse
         return tags
@@ -443,12 +461,14 @@ class WNLLClassifier(
         X : {array-like, sparse matrix} of shape (n_samples, n_features)
             Rows of finite numbers, labelled and unlabelled; of shape (n_samples, n_samples)
             with ``metric="precomputed"``. float32 stays float32.
-        y : array-like of shape (n_samples,)
+        y : array-like of shape (n_samples,) or (n_samples, n_labels)
             Labels, with the marker ``unlabeled`` where a row has none: numbers without a
             fractional part, strings, or other objects that can be hashed and sorted. If no row is
             labelled, ``classes_`` is empty, and the estimator predicts nothing until labels are
             passed to :meth:`relabel`; :meth:`suggest_labels` selects the first rows to label. NaN
-            in all rows is refused as a mistake.
+            in all rows is refused as a mistake. Several columns are several labels of each row:
+            1, 0, or the marker where it is unknown whether the row has the label; also a sparse
+            matrix of 0 and 1.
 
         Returns
         -------
@@ -483,6 +503,9 @@ class WNLLClassifier(
             self._extend_again(self._answer.templates, labels, known)
             return
         self._kept = kept = Kept.of(self, X, rows)
+        if isinstance(labels, LabelMatrix):
+            self._fit_matrix(rows, labels)
+            return
         recipe, extender = plan_extension(self, kept, labels, known)
         with show_progress(self.verbose):
             templates = fit_templates(
@@ -495,23 +518,32 @@ class WNLLClassifier(
             )
         self._set_answer(labels, templates, recipe)
 
-    def _read_labels(self, n_rows: int, y: Labels) -> RowLabels:
+    def _read_labels(self, n_rows: int, y: Labels) -> RowLabels | LabelMatrix:
+        if hold_cells(y):
+            return self._read_matrix(n_rows, y)
         classes, codes = self._encode(n_rows, y, may_be_empty=True)
         labels = RowLabels.of(codes, classes, self.class_prior)
         check_combination(self, classes)
         return labels
 
-    def _grown_labels(self, n_new: int) -> RowLabels:
+    def _grown_labels(self, n_new: int) -> RowLabels | LabelMatrix:
+        labels = self._answer.labels.grown(n_new)
+        if isinstance(labels, LabelMatrix):
+            return self._with_prior(labels.values)
         check_combination(self, self.classes_)
-        codes = self._answer.labels.grown(n_new).codes
-        return RowLabels.of(codes, self.classes_, self.class_prior)
+        return RowLabels.of(labels.codes, self.classes_, self.class_prior)
 
-    def _extend_again(
-        self, templates: Templates, labels: RowLabels, known: Known | None = None
-    ) -> None:
+    def _extend_again(self, templates: Any, labels: Any, known: Known | None = None) -> None:
         """Extend labels over the existing graph."""
+        if isinstance(labels, LabelMatrix):
+            self._extend_matrix_again(templates, labels)
+            return
         recipe, extender = plan_extension(self, self._kept, labels, known)
-        columns = labels.columns_in(self._answer.labels)
+        columns = np.full(labels.n_classes, -1)
+        if isinstance(templates, Layers):
+            templates = templates.layers[0]
+        else:
+            columns = labels.columns_in(self._answer.labels)
         with show_progress(self.verbose):
             templates = templates.relabeled(labels, extender, columns)
         self._set_answer(labels, templates, recipe)
@@ -563,6 +595,8 @@ class WNLLClassifier(
         self.held_out_score_ = float((u.argmax(axis=1) == codes).mean())
 
     def _held_out_labels(self) -> HeldOutLabels:
+        if self._several:
+            return super()._held_out_labels()
         check_whole(self, "suspect_labels")
         self._check_has_labels()
         answer = self._answer
@@ -602,5 +636,6 @@ class WNLLClassifier(
                 max_iter=self.max_iter,
             )
         warn_if_not_converged(result, self.tol, self.max_iter)
-        warn_if_unreached(result.reached, "queries")
-        return u, result.reached
+        reached = result.reached
+        warn_if_unreached(reached.all(axis=1) if self._several else reached, "queries")
+        return u, reached

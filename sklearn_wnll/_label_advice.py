@@ -11,7 +11,6 @@ from sklearn.utils.validation import check_is_fitted
 from ._active import most_useful_points, steadying_points
 from ._base import check_whole
 from ._certainty import uncertainty
-from ._extension.answer import Answer
 from ._extension.value_answer import ValueAnswer
 from ._progress import show_progress
 from ._regions import central_points
@@ -42,13 +41,14 @@ class SuggestsLabels:
     reached_: Mask
     templates_: list[Indices]
     verbose: int
-    _answer: Answer
+    _answer: Any
 
     def suggest_labels(self, n: int = 10) -> Indices:
         """Suggest the unlabelled fitted rows to label next (active learning).
 
         The suggested rows are uncertain, far from labelled rows, and spread out. Before the first
-        label, each is in the middle of a region of the graph.
+        label, each is in the middle of a region of the graph. With several labels per row, a row
+        is labelled if all are known, and its uncertainty is the mean over the labels.
 
         Read more in the :doc:`user guide </guide/active_learning>`.
 
@@ -113,12 +113,21 @@ class SuggestsLabels:
         """
         _check_can_suggest(self, n)
         templates = self._answer.templates
-        row, labeled = templates.points.first_rows, templates.transductions[0].labels.labeled
+        row, labeled = templates.points.first_rows, self._labeled_points()
         with show_progress(self.verbose):
             if not labeled.any():
                 return row[central_points(self.graph_, int(n))]
-            unsure = uncertainty(self.label_distributions_[row], self.reached_[row])
+            unsure = self._uncertainty(self.label_distributions_[row], self.reached_[row])
             return row[most_useful_points(self.graph_, labeled, unsure, int(n))]
+
+    def _labeled_points(self) -> Mask:
+        """Mark the points of the single graph that need no more labels."""
+        labeled: Mask = self._answer.templates.transductions[0].labels.labeled
+        return labeled
+
+    def _uncertainty(self, u: Floats, reached: Mask) -> Floats:
+        """Return the uncertainty of distributions (n_rows,)."""
+        return uncertainty(u, reached)
 
 
 class SuggestsRows:

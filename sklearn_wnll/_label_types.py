@@ -111,8 +111,8 @@ def _as_array(labels: Any) -> NDArray[Any]:
         raise ValueError(f"{_SHAPE}, got a {type(labels).__name__}. Pass a list or an array.")
     if array.ndim != 1:
         raise ValueError(
-            f"{_SHAPE}, got an array of shape {array.shape}. Rows of several labels are not "
-            "supported; for one-hot rows, pass y.argmax(axis=1)."
+            f"{_SHAPE}, got an array of shape {array.shape}. Only WNLLClassifier takes several "
+            "labels per row; for one-hot rows, pass y.argmax(axis=1)."
         )
     if array.dtype.kind == "V":
         raise ValueError(

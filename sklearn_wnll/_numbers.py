@@ -14,17 +14,20 @@ __all__ = ["read_numbers"]
 _LARGEST = 1e150  # beyond that, squares overflow
 
 
-def read_numbers(y: Numbers, unlabeled: object = "auto") -> Floats:
+def read_numbers(
+    y: Numbers, unlabeled: object = "auto", *, cure: str = "For classes, use WNLLClassifier."
+) -> Floats:
     """Read numbers of any container: (n_rows,) or (n_rows, n_targets), NaN where there is none.
 
     With ``unlabeled="auto"``, or NaN, the marker is any missing value; a number is the marker
     itself. With None, no value may be missing. Masked entries of a ``numpy.ma`` array are always
-    missing. NaN in all rows is refused as a mistake; None or a number may be in all.
+    missing. NaN in all rows is refused as a mistake; None or a number may be in all. ``cure`` ends
+    the messages about entries that are no numbers.
 
     >>> read_numbers([1, None, 2.5])
     array([1. , nan, 2.5])
     """
-    values, masked = _as_floats(y)
+    values, masked = _as_floats(y, cure)
     if values.ndim not in (1, 2) or not values.size:
         raise ValueError(
             "y should hold a number for each row, of shape (n_samples,), or one for each target, "
@@ -70,7 +73,7 @@ def _hold_nan_only(y: Any) -> bool:
     return all(isinstance(value, float) for value in np.asarray(y, dtype=object).flat)
 
 
-def _as_floats(y: Any) -> tuple[Floats, NDArray[np.bool_]]:
+def _as_floats(y: Any, cure: str) -> tuple[Floats, NDArray[np.bool_]]:
     """Return a copy as floats, with NaN for missing entries, and the mask of masked ones."""
     if hasattr(y, "detach"):  # a tensor of torch
         y = y.detach().cpu().numpy()
@@ -79,18 +82,18 @@ def _as_floats(y: Any) -> tuple[Floats, NDArray[np.bool_]]:
     if hasattr(y, "toarray"):
         raise ValueError("y is sparse. Pass y.toarray(), with NaN where a row has no value.")
     if hasattr(y, "columns"):
-        columns = [_as_floats(y[name])[0] for name in y.columns]
+        columns = [_as_floats(y[name], cure)[0] for name in y.columns]
         values = np.column_stack(columns) if columns else np.empty((len(y), 0))
         return values, np.zeros(values.shape, dtype=bool)
     mask = np.ma.getmaskarray(y) if isinstance(y, np.ma.MaskedArray) else None
     values = np.ma.getdata(y) if mask is not None else _as_array(y)
     if values.dtype.kind == "O":
-        values = _floats_of_objects(values)
+        values = _floats_of_objects(values, cure)
     elif values.dtype.kind not in "biuf":
         kind = {"c": "Complex data", "U": "Text", "M": "Dates", "m": "Durations"}
         raise ValueError(
             f"{kind.get(values.dtype.kind, str(values.dtype))} not supported as y: it has to hold "
-            "numbers, with NaN where a row has no value. For classes, use WNLLClassifier."
+            f"numbers, with NaN where a row has no value. {cure}"
         )
     values = np.array(values, dtype=np.float64)
     return values, np.zeros(values.shape, dtype=bool) if mask is None else mask
@@ -108,7 +111,7 @@ def _as_array(y: Any) -> NDArray[Any]:
     return np.asarray(y)
 
 
-def _floats_of_objects(values: NDArray[Any]) -> Floats:
+def _floats_of_objects(values: NDArray[Any], cure: str) -> Floats:
     """Convert objects; raise ValueError if one is neither missing nor a number."""
     floats = np.full(values.shape, np.nan)
     for place, value in np.ndenumerate(values):
@@ -116,8 +119,7 @@ def _floats_of_objects(values: NDArray[Any]) -> Floats:
             continue
         if isinstance(value, str) or not hasattr(value, "__float__"):
             raise ValueError(
-                f"y holds {value!r}, which is no number. Pass NaN where a row has no value. For "
-                "classes, use WNLLClassifier."
+                f"y holds {value!r}, which is no number. Pass NaN where a row has no value. {cure}"
             )
         floats[place] = float(value)
     return floats

@@ -42,7 +42,7 @@ class KeepsGraph(GraphRowsMixin, ChangesWhole):
 
         Parameters
         ----------
-        y : array-like of shape (n_samples,)
+        y : array-like of shape (n_samples,) or (n_samples, n_labels)
             Labels of all fitted rows in their order, with the marker ``unlabeled`` where a row has
             none. Labels may be added, removed, corrected, or of new classes.
 

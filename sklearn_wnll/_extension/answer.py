@@ -15,7 +15,7 @@ from .system import HarmonicExtension
 from .temperature import apply_temperature, find_temperature
 from .templates import Templates
 
-__all__ = ["Answer", "find_answer"]
+__all__ = ["Answer", "find_answer", "temperature_of"]
 
 _FOLDS = 5  # by default
 
@@ -88,10 +88,7 @@ def find_answer(templates, labels, recipe, *, n_folds=None, calibrate=False, n_j
     if n_folds is not None or calibrate:
         held_out = hold_out(templates, labels, recipe, n_folds or _FOLDS, n_jobs)
     if calibrate:
-        codes = labels.codes[labels.rows]
-        u = fair(held_out.u, codes, held_out.fold)
-        known = held_out.reached & has_others(codes, held_out.fold)
-        temperature = find_temperature(u[known], codes[known], templates.label_noise)
+        temperature = temperature_of(held_out, labels.codes[labels.rows], templates.label_noise)
     answer = Answer(
         recipe,
         labels,
@@ -102,3 +99,10 @@ def find_answer(templates, labels, recipe, *, n_folds=None, calibrate=False, n_j
         held_out,
     )
     return answer, solution.extension
+
+
+def temperature_of(held_out, codes, noise):
+    """Find the temperature that suits the :class:`HeldOut` rows of some ``codes`` (n_labeled,)."""
+    known = held_out.reached & has_others(codes, held_out.fold)
+    u = fair(held_out.u, codes, held_out.fold)
+    return find_temperature(u[known], codes[known], noise)

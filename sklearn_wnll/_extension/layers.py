@@ -10,7 +10,7 @@ from .held_out import Extended, hold_out
 from .prediction import predict_layers
 from .templates import fit_templates
 
-__all__ = ["Layers", "Prediction"]
+__all__ = ["Layers", "Prediction", "unary_of"]
 
 
 class Prediction(NamedTuple):
@@ -169,7 +169,7 @@ class Layers:
         """
         several = [self, *others]
         layers = [layer for each in several for layer in each.layers]
-        unaries = [_unary_of(beside, given) for each in several for beside in each.besides]
+        unaries = [unary_of(beside, given) for each in several for beside in each.besides]
         found = iter(predict_layers(layers, X, unaries, **options))
         answers = [
             Prediction.of(each.groups, [next(found) for _ in each.layers]) for each in several
@@ -198,7 +198,7 @@ class Layers:
         return found
 
 
-def _unary_of(beside, given):
+def unary_of(beside, given):
     """Return a function that makes the term of new points, or None."""
     if beside is None or beside.strength == 0:
         return None

@@ -2,6 +2,7 @@
 
 from typing import Any
 
+import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from .._base import check_whole
@@ -20,6 +21,11 @@ def fitted_distributions(estimator: Any) -> NDArray[Any]:
             f"estimator {type(estimator).__name__} has no label_distributions_. Pass a fitted "
             "WNLLClassifier or DeepWNLLClassifier, or the result of predict_proba to "
             "from_predictions."
+        )
+    if np.ndim(getattr(estimator, "classes_", 0)) == 2:
+        raise ValueError(
+            "A display shows one label per row, but the estimator was fitted with several. Pass "
+            "one fitted to a single column of y."
         )
     return u
 

@@ -46,15 +46,23 @@ class Cells:
             self.found[method] = {tuple(cell): result for cell, result in map(json.loads, lines)}
         return self.found[method]
 
-    def complete(self, method, cell, predict, y, few):
-        """Return accuracy on the hidden rows in percent, and CPU seconds of a prediction."""
+    def measured(self, method, cell, run):
+        """Return the result of a method in a cell; ``run()`` measures it if it is unknown."""
         known = self.of(method)
         if cell not in known:
-            start = time.process_time()
-            predicted = predict()
-            seconds = time.process_time() - start
-            known[cell] = [100 * float(np.mean((predicted == y)[few == -1])), seconds]
+            known[cell] = run()
             self.folder.mkdir(parents=True, exist_ok=True)
             with self.path(method).open("a") as file:
                 file.write(json.dumps([cell, known[cell]]) + "\n")
         return known[cell]
+
+    def complete(self, method, cell, predict, y, few):
+        """Return accuracy on the hidden rows in percent, and CPU seconds of a prediction."""
+
+        def run():
+            start = time.process_time()
+            predicted = predict()
+            seconds = time.process_time() - start
+            return [100 * float(np.mean((predicted == y)[few == -1])), seconds]
+
+        return self.measured(method, cell, run)

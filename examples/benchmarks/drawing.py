@@ -12,8 +12,11 @@ import numpy as np
 COLORS = {
     "WNLL": "C0",
     "WNLL beside logistic regression": "C9",
+    "WNLL, uncorrected": "C0",
+    "WNLL, one label at a time": "C8",
     "LabelSpreading": "C2",
     "logistic regression": "C3",
+    "logistic regression, balanced": "C1",
     "self-training": "C4",
     "nearest neighbours": "C5",
     "nearest centroid": "black",

@@ -30,6 +30,7 @@ SIZES = {
     "embeddings": (11, 7),
     "few_labels": (11.5, 4.6),
     "label_rates": (11, 4.5),
+    "multilabel": (11, 4.6),
     "neighbors": (11, 4.2),
     "classifier": (11, 3.6),
     "trust": (11.5, 4.8),
@@ -46,6 +47,7 @@ ALTS = {
     "few_labels": "Error of networks with and without unlabelled images, by head",
     "interpolation": "Seconds of wnll_interpolate and of the published graph learning layer",
     "label_rates": "Accuracy against labels per class, by label weight",
+    "multilabel": "F1 score of labels against the number of labelled rows, by method and data set",
     "neighbors": "Accuracy against the number of neighbours",
     "paper": "Error of the paper's algorithm and of an ordinary network, by head",
     "session": "Accuracy against the number of labels, by model and way of choosing",
@@ -187,6 +189,21 @@ def label_rates(figure, tables):
     axes[0].legend(title="label_weight")
 
 
+def multilabel(figure, tables):
+    """Draw the F1 score against the number of labelled rows."""
+    tables = {name: table for name, (table, *_) in tables.items() if name != "Seconds"}
+    axes = figure.subplots(1, len(tables), squeeze=False)[0]
+    for ax, (name, table) in zip(axes, tables.items(), strict=True):
+        some = table.where(score="F1, macro")
+        thin = [method for method in some.column("method") if not method.startswith("WNLL")]
+        dashed = ["WNLL, uncorrected", "WNLL, one label at a time"]
+        curves(ax, some, "method", " rows", thin=thin, dashed=dashed)
+        ax.set(title=name, xlabel="labelled rows")
+    axes[0].set_ylabel("F1 on hidden rows, mean over the labels, %")
+    handles, labels = axes[0].get_legend_handles_labels()
+    figure.legend(handles, labels, loc="outside lower center", ncols=3, fontsize="small")
+
+
 def neighbors(figure, tables):
     """Draw accuracy against the number of neighbours."""
     axes = figure.subplots(1, len(tables))
@@ -312,7 +329,7 @@ DRAW = {
     draw.__name__: draw
     for draw in (
         accuracy, active_learning, at_a_glance, class_sizes, classifier, embeddings, few_labels,
-        interpolation, label_rates, neighbors, paper, session, trust,
+        interpolation, label_rates, multilabel, neighbors, paper, session, trust,
     )
 }  # fmt: skip
 

@@ -1,6 +1,8 @@
 """What ``y`` holds: classes or numbers, of one or several targets, some of them missing."""
 
 import numbers
+from decimal import Decimal
+from fractions import Fraction
 from typing import Any, Literal, NamedTuple, TypeAlias
 
 import numpy as np
@@ -88,11 +90,21 @@ def is_column_of_classes(y: Any) -> bool:
 
 
 def _floats(y: Any) -> Floats | None:
-    """Return ``y`` as floats, NaN where missing; None if it holds anything but numbers."""
+    """Return ``y`` as floats, NaN where missing; None if it holds anything but plain numbers."""
+    if _hold_exact(y):
+        return None
     try:
         return read_numbers(y)
     except (TypeError, ValueError):
         return None
+
+
+def _hold_exact(y: Any) -> bool:
+    """Return whether ``y`` holds decimals or fractions, which may be classes."""
+    is_list = isinstance(y, (list, tuple))
+    if not (is_list or getattr(y, "dtype", None) == object):
+        return False
+    return any(isinstance(value, (Decimal, Fraction)) for value in y)
 
 
 def _are_numbers(floats: Floats | None, unlabeled: object) -> bool:

@@ -12,7 +12,7 @@ from sklearn_wnll import WNLLClassifier
 from .clouds import FACTORS, IGNORES_FEW_LABELS, examples
 from .reference import dense_values, dense_weights
 
-quick = examples(100)
+quick = examples(40)
 ROUNDING = 2**-53
 MODES = "transductive", "inductive"
 pytestmark = IGNORES_FEW_LABELS
@@ -149,7 +149,7 @@ def test_queries_that_join_get_the_values_of_a_fit_with_them(case):
     assert_close(model.fit(**weight).predict_proba(case.X[:5]), together.label_distributions_[:5])
 
 
-@quick
+@examples(20)
 @given(cases(), st.sampled_from(["prior", "label_noise", "estimator"]))
 def test_relabel_and_add_rows_equal_fit(case, option):
     changed = {

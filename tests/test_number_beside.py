@@ -16,7 +16,7 @@ from tests.clouds import examples
 from tests.test_regressor import close, fitted, tables
 
 pytestmark = pytest.mark.filterwarnings("ignore::sklearn_wnll.exceptions.UnreachedPointsWarning")
-quick = examples(40)
+quick = examples(25)
 modes = st.sampled_from(["transductive", "inductive"])
 
 

@@ -17,7 +17,7 @@ from tests.clouds import IGNORES_FEW_LABELS, clouds, examples
 from tests.reference import dense_values, dense_weights
 
 pytestmark = IGNORES_FEW_LABELS
-quick = examples(60)
+quick = examples(40)
 
 
 class Table(NamedTuple):
@@ -109,7 +109,7 @@ def test_scaling_all_rows_changes_nothing(table, factor):
     close(scaled.predict(factor * table.new), model.predict(table.new), table.y)
 
 
-@examples(30)
+@examples(20)
 @given(tables())
 def test_each_target_gets_what_it_gets_alone(table):
     model = fitted(table)
@@ -133,7 +133,7 @@ def test_values_agree_with_the_dense_reference(table):
     np.testing.assert_allclose(model.transduction_[~reached], y[known].mean(), rtol=1e-12)
 
 
-@examples(30)
+@examples(20)
 @given(tables(), st.integers(0, 2**32 - 1))
 def test_other_values_on_the_same_graph_give_what_a_new_fit_gives(table, seed):
     rng = np.random.default_rng(seed)
@@ -159,7 +159,7 @@ def test_added_rows_give_what_a_fit_with_all_rows_gives(table):
     close(grown.transduction_, whole.transduction_, table.y)
 
 
-@examples(15)
+@examples(10)
 @given(tables())
 def test_a_compact_model_predicts_the_same_inductively(table):
     model = fitted(table, predict_mode="inductive")

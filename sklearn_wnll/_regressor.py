@@ -322,7 +322,7 @@ class WNLLRegressor(KeepsGraph, PredictsNumbers, SuggestsRows, RegressorMixin, B
         rows = self._validate_X(X, reset=True)
         values = self._read_labels(rows.shape[0], y)
         if self.warm_start and self._are_fitted_rows(X, rows):
-            self._extend_again(self._answer.templates, values)
+            self._extend_over(self._answer.templates, values)
             return
         self._kept = Kept.of(self, X, rows)
         with show_progress(self.verbose):
@@ -380,12 +380,16 @@ class WNLLRegressor(KeepsGraph, PredictsNumbers, SuggestsRows, RegressorMixin, B
         return self.label_noise == 0 and self.estimator is None
 
     def _extend_again(self, templates: Layers, labels: RowValues) -> None:
-        """Extend values over the existing graphs."""
+        """Extend values of the targets that are fitted over the existing graphs."""
         old = self._answer.labels
-        if labels.n_classes != old.n_classes:
+        if labels.n_classes != old.n_classes and len(old.rows_with_any):
             raise ValueError(
                 f"y holds {labels.n_classes} targets, but the fitted one {old.n_classes}. Call fit."
             )
+        self._extend_over(templates, labels)
+
+    def _extend_over(self, templates: Layers, labels: RowValues) -> None:
+        """Extend values of any targets over the existing graphs."""
         with show_progress(self.verbose):
             templates = templates.relabeled(
                 labels, self._extender, shared=self._shares_systems(), n_jobs=self.n_jobs

@@ -1,0 +1,29 @@
+"""Facts about numbers at the limits: few, tiny, equal, or in other containers than before."""
+
+import numpy as np
+import pytest
+from sklearn.base import BaseEstimator, RegressorMixin
+from sklearn.datasets import make_swiss_roll
+
+from sklearn_wnll import WNLLRegressor
+from sklearn_wnll._numbers import read_numbers
+
+X, T = make_swiss_roll(120, random_state=0)
+SOME = np.where(np.arange(120) < 30, T, np.nan)
+BOTH = np.column_stack([SOME, np.where(np.arange(120) < 20, -T, np.nan)])
+
+
+@pytest.mark.parametrize(("first", "then"), [(SOME, BOTH), (BOTH, SOME), (BOTH, SOME[:, None])])
+def test_a_warm_start_takes_another_number_of_targets_and_keeps_the_graph(first, then):
+    model = WNLLRegressor(warm_start=True).fit(X, first)
+    graph = model.graph_
+    model.fit(X, then)
+    assert model.graph_ is graph
+    expected = WNLLRegressor().fit(X, then).transduction_
+    np.testing.assert_allclose(model.transduction_, expected, atol=1e-4)
+
+
+def test_values_of_several_targets_may_follow_a_fit_without_any():
+    model = WNLLRegressor().fit(X, np.full(120, None)).relabel(BOTH)
+    expected = WNLLRegressor().fit(X, BOTH).transduction_
+    np.testing.assert_allclose(model.transduction_, expected, atol=1e-4)

@@ -11,7 +11,7 @@ from ._typing import Floats, Numbers
 
 __all__ = ["read_numbers"]
 
-_LARGEST = 1e150  # beyond that, squares overflow
+_LARGEST = 1e150  # beyond that, squares overflow; below its inverse, they vanish
 
 
 def read_numbers(
@@ -27,7 +27,10 @@ def read_numbers(
     >>> read_numbers([1, None, 2.5])
     array([1. , nan, 2.5])
     """
-    values, masked = _as_floats(y, cure)
+    marker = None
+    if isinstance(unlabeled, numbers.Real) and not is_missing(unlabeled):
+        marker = float(unlabeled)
+    values, masked = _as_floats(y, cure, marker)
     if values.ndim not in (1, 2) or not values.size:
         raise ValueError(
             "y should hold a number for each row, of shape (n_samples,), or one for each target, "
@@ -40,13 +43,12 @@ def read_numbers(
                 "Input y contains NaN or masked entries, but unlabeled=None says that every row "
                 "has a value. Pass unlabeled='auto' if they mark rows without one."
             )
-    elif isinstance(unlabeled, numbers.Real) and not is_missing(unlabeled):
+    elif marker is not None:
         if (missing & ~masked).any():
             raise ValueError(
                 f"Input y contains NaN, which unlabeled={unlabeled!r} does not mark. Pass "
                 "unlabeled='auto' if NaN marks rows without a value."
             )
-        missing = values == float(unlabeled)
     elif not (is_missing(unlabeled) or (isinstance(unlabeled, str) and unlabeled == "auto")):
         raise ValueError(
             f"unlabeled={unlabeled!r} is no number. Pass 'auto' if missing values mark rows "
@@ -65,6 +67,12 @@ def read_numbers(
         )
     if (np.abs(values) > _LARGEST).any():
         raise ValueError(f"y holds numbers beyond {_LARGEST:g}. Divide y by a power of ten.")
+    span = np.fmax.reduce(values) - np.fmin.reduce(values)
+    if ((span > 0) & (span < 1 / _LARGEST)).any():
+        raise ValueError(
+            f"y holds numbers that differ by less than {1 / _LARGEST:g}. Multiply y by a power of "
+            "ten."
+        )
     return values
 
 
@@ -73,8 +81,11 @@ def _hold_nan_only(y: Any) -> bool:
     return all(isinstance(value, float) for value in np.asarray(y, dtype=object).flat)
 
 
-def _as_floats(y: Any, cure: str) -> tuple[Floats, NDArray[np.bool_]]:
-    """Return a copy as floats, with NaN for missing entries, and the mask of masked ones."""
+def _as_floats(y: Any, cure: str, marker: float | None) -> tuple[Floats, NDArray[np.bool_]]:
+    """Return a copy as floats, with NaN for missing entries, and the mask of those not to be read.
+
+    They are masked, or equal to the ``marker``, if there is one.
+    """
     if hasattr(y, "detach"):  # a tensor of torch
         y = y.detach().cpu().numpy()
     elif hasattr(y, "to_pylist"):  # an array of Arrow
@@ -82,9 +93,11 @@ def _as_floats(y: Any, cure: str) -> tuple[Floats, NDArray[np.bool_]]:
     if hasattr(y, "toarray"):
         raise ValueError("y is sparse. Pass y.toarray(), with NaN where a row has no value.")
     if hasattr(y, "columns"):
-        columns = [_as_floats(y[name], cure)[0] for name in y.columns]
-        values = np.column_stack(columns) if columns else np.empty((len(y), 0))
-        return values, np.zeros(values.shape, dtype=bool)
+        columns = [_as_floats(y[name], cure, marker) for name in y.columns]
+        if not columns:
+            return np.empty((len(y), 0)), np.empty((len(y), 0), dtype=bool)
+        values, masks = map(np.column_stack, zip(*columns, strict=True))
+        return values, masks
     mask = np.ma.getmaskarray(y) if isinstance(y, np.ma.MaskedArray) else None
     values = np.ma.getdata(y) if mask is not None else _as_array(y)
     if values.dtype.kind == "O":
@@ -95,8 +108,11 @@ def _as_floats(y: Any, cure: str) -> tuple[Floats, NDArray[np.bool_]]:
             f"{kind.get(values.dtype.kind, str(values.dtype))} not supported as y: it has to hold "
             f"numbers, with NaN where a row has no value. {cure}"
         )
-    values = np.array(values, dtype=np.float64)
-    return values, np.zeros(values.shape, dtype=bool) if mask is None else mask
+    if mask is None:
+        mask = np.zeros(values.shape, dtype=bool)
+    if marker is not None:
+        mask = mask | (values == marker)  # rounds the marker as the values are
+    return np.array(values, dtype=np.float64), mask
 
 
 def _as_array(y: Any) -> NDArray[Any]:
@@ -121,5 +137,8 @@ def _floats_of_objects(values: NDArray[Any], cure: str) -> Floats:
             raise ValueError(
                 f"y holds {value!r}, which is no number. Pass NaN where a row has no value. {cure}"
             )
-        floats[place] = float(value)
+        try:
+            floats[place] = float(value)
+        except OverflowError:  # of a whole number
+            floats[place] = np.inf
     return floats

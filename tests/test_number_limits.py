@@ -1,6 +1,7 @@
 """Facts about numbers at the limits: few, tiny, equal, or in other containers than before."""
 
 import numpy as np
+import pandas as pd
 import pytest
 from sklearn.base import BaseEstimator, RegressorMixin
 from sklearn.datasets import make_swiss_roll
@@ -27,3 +28,22 @@ def test_values_of_several_targets_may_follow_a_fit_without_any():
     model = WNLLRegressor().fit(X, np.full(120, None)).relabel(BOTH)
     expected = WNLLRegressor().fit(X, BOTH).transduction_
     np.testing.assert_allclose(model.transduction_, expected, atol=1e-4)
+
+
+@pytest.mark.parametrize("dtype", [np.float16, np.float32])
+def test_a_marker_is_rounded_as_y_is(dtype):
+    y = np.array([-0.1, 2.0, 0.5], dtype=dtype)
+    np.testing.assert_array_equal(read_numbers(y, -0.1), [np.nan, 2.0, 0.5])
+    table = pd.DataFrame({"a": y, "b": y.astype(np.float64) + 1})
+    np.testing.assert_array_equal(np.isnan(read_numbers(table, -0.1)).sum(axis=0), [1, 0])
+
+
+def test_a_whole_number_beyond_all_floats_is_refused_like_infinity():
+    with pytest.raises(ValueError, match="infinity"):
+        read_numbers([1, 10**400])
+
+
+def test_differences_whose_squares_vanish_are_refused():
+    with pytest.raises(ValueError, match="Multiply y by a power of ten"):
+        read_numbers([[1.0, 0.0], [2.0, 1e-160]])
+    np.testing.assert_array_equal(read_numbers([5e-324, None, 5e-324]), [5e-324, np.nan, 5e-324])

@@ -47,3 +47,9 @@ def test_differences_whose_squares_vanish_are_refused():
     with pytest.raises(ValueError, match="Multiply y by a power of ten"):
         read_numbers([[1.0, 0.0], [2.0, 1e-160]])
     np.testing.assert_array_equal(read_numbers([5e-324, None, 5e-324]), [5e-324, np.nan, 5e-324])
+
+
+def test_equal_values_of_equal_rows_are_kept_exactly():
+    y = np.tile(np.where(np.arange(120) < 30, T * 0.1, np.nan), 3)
+    model = WNLLRegressor().fit(np.tile(X, (3, 1)), y)
+    np.testing.assert_array_equal(model.transduction_[:30], y[:30])

@@ -60,9 +60,14 @@ class RowValues(NamedTuple):
     def on_points(self, points):
         """Average the values to :class:`PointLabels`: each row has one vote."""
         rows = self.rows
-        found = mean_of_rows(points, rows, sparse.csr_array(self.values[rows]))
+        values, n_points = self.values[rows], points.n_points
+        found = mean_of_rows(points, rows, sparse.csr_array(values))
+        low, high = (np.full((n_points, self.n_classes), end) for end in (np.inf, -np.inf))
+        np.minimum.at(low, points.index[rows], values)
+        np.maximum.at(high, points.index[rows], values)
         # Of equal numbers, the mean is that number.
-        return found._replace(g=sparse.csr_array(self.units.clipped(found.g.toarray())))
+        mean = found.g.toarray().clip(low[found.labeled], high[found.labeled])
+        return found._replace(g=sparse.csr_array(mean))
 
     def without(self, rows):
         """Return the values without those of some rows."""

@@ -53,3 +53,11 @@ def test_equal_values_of_equal_rows_are_kept_exactly():
     y = np.tile(np.where(np.arange(120) < 30, T * 0.1, np.nan), 3)
     model = WNLLRegressor().fit(np.tile(X, (3, 1)), y)
     np.testing.assert_array_equal(model.transduction_[:30], y[:30])
+
+
+@pytest.mark.parametrize("params", [{"held_out": 3}, {}])
+def test_a_target_with_one_value_is_named_if_its_errors_are_asked_for(params):
+    y = np.column_stack([SOME, np.where(np.arange(120) == 7, 1.0, np.nan)])
+    with pytest.raises(ValueError, match="Values of target 1 cannot be held out") as caught:
+        WNLLRegressor(**params).fit(X, y).predict(X, return_std=True)
+    assert "abel" not in str(caught.value)

@@ -182,7 +182,15 @@ class Layers:
         Values are NaN where none is given. The ``companion`` learns without the fold, too.
         """
         found = []
-        for labels, layer, beside in zip(self.labels, self.layers, self.besides, strict=True):
+        for columns, labels, layer, beside in zip(
+            self.groups, self.labels, self.layers, self.besides, strict=True
+        ):
+            if np.ptp(layer.points.index[labels.rows]) == 0:
+                raise ValueError(
+                    f"Values of target {columns[0]} cannot be held out, as held_out, return_std "
+                    "and predict_interval require: there is only one, where equal rows count as "
+                    "one. Give another row a value."
+                )
             solve = Extended.alone if beside is None else companion.following(beside)
             held_out = hold_out(layer, labels, solve, n_folds, n_jobs)
             u, reached = np.full(labels.values.shape, np.nan), ~labels.known

@@ -143,6 +143,8 @@ class PredictsNumbers(GraphRowsMixin, Serves):
         True
         """
         check_scalar(coverage, "coverage", Real, min_val=0, max_val=1, include_boundaries="neither")
+        if np.isnan(coverage):
+            raise ValueError("coverage is NaN. Pass a number between 0 and 1.")
         fitted = copy(self)  # another thread may fit meanwhile
         found, lengths, spread = fitted._predict_with_lengths(X)
         half = spread.half_width(lengths.u, lengths.reached, float(coverage))

@@ -61,3 +61,14 @@ def test_a_target_with_one_value_is_named_if_its_errors_are_asked_for(params):
     with pytest.raises(ValueError, match="Values of target 1 cannot be held out") as caught:
         WNLLRegressor(**params).fit(X, y).predict(X, return_std=True)
     assert "abel" not in str(caught.value)
+
+
+def test_intervals_of_a_constant_have_no_width_whatever_the_coverage():
+    model = WNLLRegressor().fit(X, np.where(np.isnan(SOME), np.nan, 2.0))
+    assert (model.predict_interval(X + 0.1, np.nextafter(1, 0)) == 2).all()
+
+
+def test_a_coverage_of_nan_is_refused():
+    model = WNLLRegressor().fit(X, SOME)
+    with pytest.raises(ValueError, match="coverage"):
+        model.predict_interval(X, np.nan)

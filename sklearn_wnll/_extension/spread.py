@@ -123,7 +123,7 @@ def _quantile(errors, coverage):
     """
     n = len(errors)
     rank = int(np.ceil((n + 1) * coverage))
-    if rank <= n:
-        return errors[rank - 1]
+    if rank <= n or errors[-1] == 0:
+        return errors[min(rank, n) - 1]
     asked, largest = student_t.ppf([(1 + coverage) / 2, (1 + n / (n + 1)) / 2], max(1, n - 1))
     return errors[-1] * asked / largest

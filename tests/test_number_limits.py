@@ -72,3 +72,18 @@ def test_a_coverage_of_nan_is_refused():
     model = WNLLRegressor().fit(X, SOME)
     with pytest.raises(ValueError, match="coverage"):
         model.predict_interval(X, np.nan)
+
+
+class Wide(RegressorMixin, BaseEstimator):
+    """Predicts two numbers for each row."""
+
+    def fit(self, X, y):
+        return self
+
+    def predict(self, X):
+        return np.zeros((len(X), 2))
+
+
+def test_a_regressor_that_predicts_another_number_of_values_is_refused():
+    with pytest.raises(ValueError, match=r"estimator predicts an array of shape \(120, 2\)"):
+        WNLLRegressor(estimator=Wide()).fit(X, SOME)

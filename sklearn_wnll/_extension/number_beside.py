@@ -29,12 +29,17 @@ class NumberBeside(NamedTuple):
 
     def predict(self, X):
         """Predict the values of rows (n, 1)."""
-        found = np.asarray(self.estimator.predict(X), dtype=np.float64).reshape(-1, 1)
+        found = np.asarray(self.estimator.predict(X), dtype=np.float64)
+        if found.size != X.shape[0]:
+            raise ValueError(
+                f"estimator predicts an array of shape {found.shape} for {X.shape[0]} rows. Pass a "
+                "regressor that predicts one number for each row."
+            )
         if not np.isfinite(found).all():
             raise ValueError(
                 "estimator predicts NaN or infinity: scale its features, or pass another regressor."
             )
-        return self.units.clipped(found)
+        return self.units.clipped(found.reshape(-1, 1))
 
     def unary(self, X, index, n_points):
         """Return the :class:`Unary` term of points: the mean over the rows of each (n_rows,)."""

@@ -7,6 +7,7 @@ from sklearn.base import BaseEstimator, RegressorMixin
 from sklearn.datasets import make_swiss_roll
 
 from sklearn_wnll import WNLLRegressor
+from sklearn_wnll._extension.spread import _fit_scale
 from sklearn_wnll._numbers import read_numbers
 
 X, T = make_swiss_roll(120, random_state=0)
@@ -87,3 +88,13 @@ class Wide(RegressorMixin, BaseEstimator):
 def test_a_regressor_that_predicts_another_number_of_values_is_refused():
     with pytest.raises(ValueError, match=r"estimator predicts an array of shape \(120, 2\)"):
         WNLLRegressor(estimator=Wide()).fit(X, SOME)
+
+
+@pytest.mark.parametrize("n", [150, 900, 20_000])
+def test_the_scale_of_errors_is_found_where_nearly_all_errors_are_zero(n):
+    lengths, squares = np.linspace(0, 2, n), np.arange(n) == n // 2
+    scale = _fit_scale(lengths, squares.astype(float))
+    assert (scale > 0).all()
+    assert 0.2 < scale[0] / scale[1] < 5
+    wide, narrow = _fit_scale(lengths, 4.0 * squares), scale
+    np.testing.assert_allclose(wide, 4 * narrow)

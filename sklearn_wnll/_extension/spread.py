@@ -106,7 +106,8 @@ def _fit_scale(lengths, squares):
         variance = terms @ shares
         weights = (_FREEDOM + 1) / (_FREEDOM + squares / variance)
         wanted, found = terms.T @ (weights * squares / variance**2), terms.T @ (1 / variance)
-        shares = shares * np.sqrt((wanted + _LEAST) / (found + _LEAST))
+        # Without a bound, they would vanish where nearly all errors are 0.
+        shares = np.maximum(shares * np.sqrt((wanted + _LEAST) / (found + _LEAST)), _LEAST)
     n, equal = len(squares), (terms @ shares).mean() / 2
     return mean * (n * shares + _PRIOR * equal) / (n + _PRIOR) / size
 

@@ -98,3 +98,10 @@ def test_the_scale_of_errors_is_found_where_nearly_all_errors_are_zero(n):
     assert 0.2 < scale[0] / scale[1] < 5
     wide, narrow = _fit_scale(lengths, 4.0 * squares), scale
     np.testing.assert_allclose(wide, 4 * narrow)
+
+
+def test_errors_do_not_depend_on_the_tolerance_of_the_values():
+    fine, rough = (WNLLRegressor(tol=tol).fit(X, SOME) for tol in (1e-6, 0.5))
+    (_, one), (_, two) = (model.predict(X, return_std=True) for model in (fine, rough))
+    assert np.median(two[two > 0] / one[two > 0]) < 3
+    np.testing.assert_array_equal(two == 0, one == 0)

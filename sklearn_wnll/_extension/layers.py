@@ -143,7 +143,7 @@ class Layers:
                 fallback=own.fallback,
                 label_noise=0.0,
                 units=own.units,
-                tol=max(tol, layer.extender.tol),
+                tol=tol,
             )
             layers.append(layer.relabeled(own, extender, np.full(1, -1), n_jobs, trusts=True))
         return Layers(self.groups, labels, layers, [None] * len(layers))

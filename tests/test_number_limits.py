@@ -7,6 +7,7 @@ from sklearn.base import BaseEstimator, RegressorMixin
 from sklearn.datasets import make_swiss_roll
 
 from sklearn_wnll import WNLLRegressor
+from sklearn_wnll._extension.number_noise import surely_least
 from sklearn_wnll._extension.spread import _fit_scale
 from sklearn_wnll._numbers import read_numbers
 
@@ -105,3 +106,10 @@ def test_errors_do_not_depend_on_the_tolerance_of_the_values():
     (_, one), (_, two) = (model.predict(X, return_std=True) for model in (fine, rough))
     assert np.median(two[two > 0] / one[two > 0]) < 3
     np.testing.assert_array_equal(two == 0, one == 0)
+
+
+def test_choices_by_held_out_errors_do_not_depend_on_their_unit():
+    errors = np.random.default_rng(0).exponential([[4.0], [1.0], [2.0]], (3, 30))
+    for factor in (1e-250, 1e-170, 1.0, 1e290):
+        assert surely_least(errors * factor, 0.5) == surely_least(errors, 0.5) == 1
+    assert surely_least(np.zeros((3, 30))) == 0

@@ -70,5 +70,6 @@ def surely_least(errors, caution=_CAUTION):
     Another has to be better by more than ``caution`` standard errors.
     """
     gains = errors[0] - errors
+    gains = gains / (np.abs(gains).max() or 1.0)  # their squares must not overflow or vanish
     sure = gains.mean(axis=1) - caution * gains.std(axis=1) / np.sqrt(errors.shape[1])
     return int(sure.argmax()) if sure.max() > 0 else 0

@@ -113,3 +113,12 @@ def test_choices_by_held_out_errors_do_not_depend_on_their_unit():
     for factor in (1e-250, 1e-170, 1.0, 1e290):
         assert surely_least(errors * factor, 0.5) == surely_least(errors, 0.5) == 1
     assert surely_least(np.zeros((3, 30))) == 0
+
+
+@pytest.mark.filterwarnings("ignore::sklearn_wnll.exceptions.UnreachedPointsWarning")
+@pytest.mark.filterwarnings("error::RuntimeWarning")
+def test_templates_without_a_value_of_a_target_leave_it_to_the_others():
+    rare = np.column_stack([SOME, np.where(np.arange(120) == 7, 1.0, np.nan)])
+    model = WNLLRegressor(template_size=20, random_state=0).fit(X, rare)
+    assert not model.reached_[:, 1].all()
+    np.testing.assert_array_equal(model.predict(X + 0.1)[:, 1], 1.0)

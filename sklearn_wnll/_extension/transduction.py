@@ -237,6 +237,8 @@ class Transduction:
         """
         n = self.graph.n_points
         n_new = W.shape[0] - n
+        if not self.labels.labeled.any():  # other templates may have labels
+            return self.averaged(W[n:, :n], extender, unary)
         mean, _ = self._mean_of_neighbors(W[n:, :n], extender, unary)
         labels = self.labels._replace(
             labeled=np.append(self.labels.labeled, np.zeros(n_new, dtype=bool)),

@@ -111,14 +111,15 @@ class SuggestsLabels:
         >>> len(set(y[rows]))
         10
         """
-        _check_can_suggest(self, n)
-        templates = self._answer.templates
-        row, labeled = templates.points.first_rows, self._labeled_points()
-        with show_progress(self.verbose):
+        fitted = copy(self)  # another thread may fit meanwhile
+        _check_can_suggest(fitted, n)
+        templates = fitted._answer.templates
+        row, labeled = templates.points.first_rows, fitted._labeled_points()
+        with show_progress(fitted.verbose):
             if not labeled.any():
-                return row[central_points(self.graph_, int(n))]
-            unsure = self._uncertainty(self.label_distributions_[row], self.reached_[row])
-            return row[most_useful_points(self.graph_, labeled, unsure, int(n))]
+                return row[central_points(fitted.graph_, int(n))]
+            unsure = fitted._uncertainty(fitted.label_distributions_[row], fitted.reached_[row])
+            return row[most_useful_points(fitted.graph_, labeled, unsure, int(n))]
 
     def _labeled_points(self) -> Mask:
         """Mark the points of the single graph that need no more labels."""
@@ -193,15 +194,16 @@ class SuggestsRows:
         >>> round(float(np.abs(model.transduction_ - t).mean()), 1)
         0.1
         """
-        _check_can_suggest(self, n)
-        layers = self._answer.templates
+        fitted = copy(self)  # another thread may fit meanwhile
+        _check_can_suggest(fitted, n)
+        layers = fitted._answer.templates
         row = layers.points.first_rows
         count = np.bincount(layers.points.index).astype(np.float64)
         known = [layer.transductions[0].labels.labeled for layer in layers.layers]
-        with show_progress(self.verbose):
+        with show_progress(fitted.verbose):
             if not any(given.any() for given in known):
-                return row[central_points(self.graph_, int(n))]
-            return row[steadying_points(self.graph_, known, count, int(n))]
+                return row[central_points(fitted.graph_, int(n))]
+            return row[steadying_points(fitted.graph_, known, count, int(n))]
 
 
 class SuspectsLabels:

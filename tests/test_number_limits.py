@@ -1,5 +1,7 @@
 """Facts about numbers at the limits: few, tiny, equal, or in other containers than before."""
 
+from contextlib import nullcontext
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -122,3 +124,15 @@ def test_templates_without_a_value_of_a_target_leave_it_to_the_others():
     model = WNLLRegressor(template_size=20, random_state=0).fit(X, rare)
     assert not model.reached_[:, 1].all()
     np.testing.assert_array_equal(model.predict(X + 0.1)[:, 1], 1.0)
+
+
+def test_rows_are_suggested_on_one_graph_while_another_thread_fits(monkeypatch):
+    model = WNLLRegressor().fit(X, SOME)
+    expected = model.suggest_labels(5)
+
+    def refit(verbose):
+        model.fit(X[:40], SOME[:40])
+        return nullcontext()
+
+    monkeypatch.setattr("sklearn_wnll._label_advice.show_progress", refit)
+    np.testing.assert_array_equal(model.suggest_labels(5), expected)

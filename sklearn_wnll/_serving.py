@@ -92,13 +92,13 @@ class Serves:
         >>> f"{len(pickle.dumps(small)) / len(pickle.dumps(model)):.1f} times the size"
         '0... times the size'
         """
-        check_is_fitted(self)
-        check_whole(self, "compact")
-        self._check_has_labels()
-        compact = copy(self)
+        compact = copy(self)  # another thread may fit meanwhile
+        check_is_fitted(compact)
+        check_whole(compact, "compact")
+        compact._check_has_labels()
         for name in _OF_FITTED_ROWS:
             compact.__dict__.pop(name, None)
-        compact._answer, compact._kept = self._answer.compact(), None
+        compact._answer, compact._kept = compact._answer.compact(), None
         compact.predict_mode = "inductive"
         return compact
 

@@ -136,3 +136,17 @@ def test_rows_are_suggested_on_one_graph_while_another_thread_fits(monkeypatch):
 
     monkeypatch.setattr("sklearn_wnll._label_advice.show_progress", refit)
     np.testing.assert_array_equal(model.suggest_labels(5), expected)
+
+
+def test_a_compact_model_is_of_one_fit_while_another_thread_fits(monkeypatch):
+    model = WNLLRegressor(predict_mode="inductive").fit(X, SOME)
+    expected, check = model.predict(X + 0.1), WNLLRegressor._check_has_labels
+
+    def refit(self):
+        check(self)
+        model.fit(X[:, :2], -SOME)
+
+    monkeypatch.setattr(WNLLRegressor, "_check_has_labels", refit)
+    compact = model.compact()
+    monkeypatch.undo()
+    np.testing.assert_array_equal(compact.predict(X + 0.1), expected)

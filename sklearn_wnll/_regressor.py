@@ -117,8 +117,8 @@ class WNLLRegressor(KeepsGraph, PredictsNumbers, SuggestsRows, RegressorMixin, B
         Maximum number of iterations of the conjugate gradients.
     random_state : int, RandomState instance or None, default=None
         Seed of the approximate neighbour search, of the division of rows into templates and
-        batches, and of the folds of held-out values. Pass an int for reproducible results across
-        calls.
+        batches, and of the folds of held-out values. An ``estimator`` has a ``random_state`` of its
+        own. Pass an int for reproducible results across calls.
     n_jobs : int, default=None
         Number of jobs to run in parallel, over templates and batches if there are several. None
         means 1 unless in a :class:`joblib.parallel_config` context; -1 means all processors.

@@ -168,7 +168,7 @@ class KeepsGraph(GraphRowsMixin, ChangesWhole):
         if n_templates > 1:
             raise ValueError(
                 f"{method} needs one graph, but the rows are divided among {n_templates} templates "
-                "by their labels. Call fit, or fit with template_size=None."
+                "by y. Call fit, or fit with template_size=None."
             )
         if self.estimator is not None and self._kept.given is None:
             raise ValueError(

@@ -26,8 +26,8 @@ def deal_templates(codes, template_size, rng):
         return [np.arange(n)]
     if not m:
         raise ValueError(
-            f"template_size={template_size} divides rows by their labels, but y has none. Pass "
-            "template_size=None, or label some rows."
+            f"template_size={template_size} divides rows by their labels or values, but y has "
+            "none. Pass template_size=None, or fill in some of y."
         )
     part = min(m, max(template_size // 2, template_size * m // n))
     count = -(-m // part)

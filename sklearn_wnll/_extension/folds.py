@@ -20,7 +20,7 @@ def held_out_tolerance(tol, *, numbers=False):
     '0.001, 1e-09, 0.001'
     """
     loose = float(min(tol * np.clip(tol / _TIGHT, 1, _TOLERANCE), _LOOSE))
-    return max(tol, loose / _NUMBERS) if numbers else loose
+    return max(min(tol, loose), loose / _NUMBERS) if numbers else loose
 
 
 def deal_folds(codes, n_folds, rng):

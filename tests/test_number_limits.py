@@ -154,5 +154,7 @@ def test_a_compact_model_is_of_one_fit_while_another_thread_fits(monkeypatch):
 
 @pytest.mark.parametrize("tol", [0.1, 1.0])
 def test_held_out_values_do_not_stay_where_the_solver_starts(tol):
-    fine, rough = (WNLLRegressor(held_out=4, tol=t, random_state=0).fit(X, SOME) for t in (1e-6, tol))
+    fine, rough = (
+        WNLLRegressor(held_out=4, tol=t, random_state=0).fit(X, SOME) for t in (1e-6, tol)
+    )
     assert abs(rough.held_out_score_ - fine.held_out_score_) < 0.02

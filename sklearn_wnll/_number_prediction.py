@@ -57,8 +57,9 @@ class PredictsNumbers(GraphRowsMixin, Serves):
             Predicted values.
         std : ndarray of shape (n_queries,) or (n_queries, n_targets)
             Standard deviation of the true values around the predicted ones, as
-            :meth:`predict_interval` estimates it; 0 for fitted rows with a value, unless
-            ``label_noise`` is set. Only returned if ``return_std`` is True.
+            :meth:`predict_interval` estimates it. For fitted rows with a value it is 0, unless
+            ``label_noise`` is set or equal rows have different values. Only returned if
+            ``return_std`` is True.
 
         Raises
         ------
@@ -100,7 +101,7 @@ class PredictsNumbers(GraphRowsMixin, Serves):
         -------
         ndarray of shape (n_queries, 2) or (n_queries, n_targets, 2)
             Lower and upper end. The predicted value is in the middle. For fitted rows with a value,
-            both are that value, unless ``label_noise`` is set.
+            both are that value, unless ``label_noise`` is set or equal rows have different values.
 
         Raises
         ------

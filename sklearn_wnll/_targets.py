@@ -102,7 +102,7 @@ def _floats(y: Any) -> Floats | None:
 def _hold_exact(y: Any) -> bool:
     """Return whether ``y`` holds decimals or fractions, which may be classes."""
     is_list = isinstance(y, (list, tuple))
-    if not (is_list or getattr(y, "dtype", None) == object):
+    if not (is_list or getattr(getattr(y, "dtype", None), "kind", "") == "O"):
         return False
     return any(isinstance(value, (Decimal, Fraction)) for value in y)
 

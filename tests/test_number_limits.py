@@ -7,6 +7,7 @@ import pandas as pd
 import pytest
 from sklearn.base import BaseEstimator, RegressorMixin
 from sklearn.datasets import make_swiss_roll
+from sklearn.linear_model import Ridge
 
 from sklearn_wnll import WNLLRegressor
 from sklearn_wnll._extension.number_noise import surely_least
@@ -158,3 +159,32 @@ def test_held_out_values_do_not_stay_where_the_solver_starts(tol):
         WNLLRegressor(held_out=4, tol=t, random_state=0).fit(X, SOME) for t in (1e-6, tol)
     )
     assert abs(rough.held_out_score_ - fine.held_out_score_) < 0.02
+
+
+def test_different_values_of_equal_rows_tell_how_uncertain_the_given_ones_are():
+    rng = np.random.default_rng(0)
+    X = rng.integers(0, 6, (300, 2)).astype(float)
+    truth = X[:, 0] + X[:, 1]
+    y = np.where(np.arange(300) < 200, truth + rng.normal(size=300), np.nan)
+    model = WNLLRegressor(random_state=0).fit(X, y)
+    new = truth + rng.normal(size=300)
+    values, std = model.predict(X, return_std=True)
+    assert 0.8 < np.sqrt(np.mean((new - values) ** 2)) / std.mean() < 1.3
+    low, high = model.predict_interval(X).T
+    assert 0.84 < np.mean((low <= new) & (new <= high)) < 0.96
+
+
+def test_an_estimator_that_needs_more_values_is_named():
+    X = np.arange(20.0).reshape(-1, 1)
+    y = np.where(np.arange(20) < 5, X[:, 0], np.nan)
+    with pytest.raises(ValueError, match="estimator cannot be fitted to 5 of the given values"):
+        WNLLRegressor(estimator=NeedsSixValues()).fit(X, y)
+
+
+class NeedsSixValues(Ridge):
+    """A regressor that refuses fewer than six values."""
+
+    def fit(self, X, y):
+        if len(y) < 6:
+            raise ValueError("Too few values.")
+        return super().fit(X, y)

@@ -81,8 +81,14 @@ class NumberCompanion(NamedTuple):
         return solve
 
     def _fit(self, labels, strength):
-        rows = labels.rows
-        fitted = clone(self.estimator).fit(_safe_indexing(self.X, rows), labels.values[rows, 0])
+        rows, fitted = labels.rows, clone(self.estimator)
+        try:
+            fitted.fit(_safe_indexing(self.X, rows), labels.values[rows, 0])
+        except ValueError as error:
+            raise ValueError(
+                f"estimator cannot be fitted to {len(rows)} of the given values: {error} Give more "
+                "rows a value, or pass another regressor."
+            ) from error
         return NumberBeside(fitted, strength, labels.units)
 
     def _find_strength(self, templates, labels):

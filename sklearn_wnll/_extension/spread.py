@@ -34,13 +34,16 @@ class Spread(NamedTuple):
     The variance of an error is proportional to ``a + b h`` with the expected length ``h`` of walks
     to given values, extended over ``walks``; ``scale`` (2, n_targets) holds ``a`` and ``b``.
     ``errors`` holds the sorted scaled errors of each target. Rows that no value reaches differ as
-    the given values do: ``far`` holds the sorted distances of these from their mean.
+    the given values do: ``far`` holds the sorted distances of these from their mean. Other values
+    of a point with a clamped value differ as those of equal rows do: ``repeats`` holds the sorted
+    distances of these from the mean of their point, and is empty without equal rows.
     """
 
     walks: Layers
     scale: np.ndarray
     errors: list
     far: list
+    repeats: list
 
     def std(self, lengths, reached):
         """Return the standard deviation of rows (n, n_targets)."""
@@ -55,9 +58,11 @@ class Spread(NamedTuple):
         return self._replace(walks=self.walks.compact())
 
     def _scaled(self, lengths, reached, summary):
-        near, far = (np.array([summary(each) for each in part]) for part in (self.errors, self.far))
-        # A value that is given and clamped is not uncertain.
-        near = np.where(lengths == 0, 0.0, near * _scale(self.scale, lengths))
+        near, far, given = (
+            np.array([summary(each) if len(each) else 0.0 for each in part])
+            for part in (self.errors, self.far, self.repeats)
+        )
+        near = np.where(lengths == 0, given, near * _scale(self.scale, lengths))
         return np.where(reached, near, far)
 
 
@@ -67,16 +72,29 @@ def find_spread(layers, n_folds=None, n_jobs=None, companion=None):
     walks = layers.followed(_walk_lengths, tol=_TOLERANCE, n_jobs=n_jobs)
     found = layers.hold_out(n_folds, n_jobs, companion)
     lengths = walks.hold_out(n_folds, n_jobs)
-    scales, errors, far = [], [], []
+    scales, errors, far, repeats = [], [], [], []
     for target, given in enumerate(layers.given.T):
         known = ~np.isnan(given)
         far.append(np.sort(np.abs(given[known] - given[known].mean())))
+        repeats.append(np.sort(_differences(layers.points.index[known], given[known])))
         known &= found.reached[:, target]
         error = np.abs(found.u[known, target] - given[known])
         h = lengths.u[known, target]
         scales.append(_fit_scale(h, error**2))
         errors.append(np.sort(error / _scale(scales[-1], h)) if len(h) else far[-1])
-    return Spread(walks, np.transpose(scales), errors, far)
+    return Spread(walks, np.transpose(scales), errors, far, repeats)
+
+
+def _differences(point, values):
+    """Compute how far values of equal rows are from their mean, by the ``point`` of each (n,).
+
+    They are enlarged to have the variance of single values. Points with one value are left out.
+    """
+    count = np.bincount(point)
+    mean = np.bincount(point, values) / np.maximum(count, 1)
+    several = count[point] > 1
+    point, values = point[several], values[several]
+    return np.abs(values - mean[point]) * np.sqrt(count[point] / (count[point] - 1))
 
 
 def _walk_lengths(labels):

@@ -69,13 +69,13 @@ class Serves:
 
         Returns
         -------
-        WNLLClassifier
+        WNLLClassifier or WNLLRegressor
             A fitted copy with ``predict_mode="inductive"``. This estimator does not change.
 
         Raises
         ------
         ValueError
-            If the estimator was fitted without any label, or is compact already.
+            If the estimator was fitted without any label or value, or is compact already.
 
         Examples
         --------

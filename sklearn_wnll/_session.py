@@ -32,7 +32,7 @@ class KeepsGraph(GraphRowsMixin, ChangesWhole):
 
     @checks_parameters
     def relabel(self, y: Labels) -> Self:
-        """Fit to new labels of the fitted rows, on the same graph.
+        """Fit to new labels or values of the fitted rows, on the same graph.
 
         The result equals that of ``fit`` with the same rows, up to the solver's tolerance, at a
         fraction of the cost: the nearest neighbours are not searched again, and the solver starts
@@ -42,13 +42,14 @@ class KeepsGraph(GraphRowsMixin, ChangesWhole):
 
         Parameters
         ----------
-        y : array-like of shape (n_samples,) or (n_samples, n_labels)
-            Labels of all fitted rows in their order, with the marker ``unlabeled`` where a row has
-            none. Labels may be added, removed, corrected, or of new classes.
+        y : array-like of shape (n_samples,) or (n_samples, n_columns)
+            Labels or values of all fitted rows in their order, as for ``fit``, with the marker
+            ``unlabeled`` where there is none. They may be added, removed, corrected, or of new
+            classes.
 
         Returns
         -------
-        WNLLClassifier
+        WNLLClassifier or WNLLRegressor
             The estimator. If the method fails or is interrupted, it is unchanged.
 
         Raises
@@ -60,7 +61,7 @@ class KeepsGraph(GraphRowsMixin, ChangesWhole):
 
         See Also
         --------
-        suggest_labels : Suggest rows to label next.
+        suggest_labels : Suggest rows to label or measure next.
 
         Examples
         --------
@@ -83,7 +84,7 @@ class KeepsGraph(GraphRowsMixin, ChangesWhole):
 
     @checks_parameters
     def add_rows(self, X: Rows) -> Self:
-        """Add unlabelled rows to the fitted ones.
+        """Add rows without a label or value to the fitted ones.
 
         The result equals that of ``fit`` with all rows, at a fraction of the cost: only the
         neighbours of the new rows are searched. An approximate search remains approximate; it
@@ -100,7 +101,7 @@ class KeepsGraph(GraphRowsMixin, ChangesWhole):
 
         Returns
         -------
-        WNLLClassifier
+        WNLLClassifier or WNLLRegressor
             The estimator, fitted to all rows. If the method fails or is interrupted, it is
             unchanged.
 
@@ -111,7 +112,7 @@ class KeepsGraph(GraphRowsMixin, ChangesWhole):
 
         See Also
         --------
-        relabel : Fit to labels of all rows, including the new ones.
+        relabel : Fit to labels or values of all rows, including the new ones.
 
         Examples
         --------

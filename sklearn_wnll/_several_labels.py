@@ -21,7 +21,7 @@ from ._fit_warnings import warn_if_not_converged, warn_if_unreached
 from ._label_advice import HeldOutLabels, SuggestsLabels, SuspectsLabels
 from ._progress import show_progress
 from ._serving import CallCounter
-from ._typing import Floats, Labels, Mask
+from ._typing import Floats, Indices, Labels, Mask
 
 __all__ = ["TakesSeveralLabels"]
 
@@ -128,6 +128,8 @@ class TakesSeveralLabels(SuggestsLabels, SuspectsLabels, PartlyLabeledClassifier
         return recipe, extender._replace(label_weight="wnll") if self._adapts else extender
 
     def _set_matrix_answer(self, labels: LabelMatrix, layers: Layers) -> None:
+        if self.held_out is not None or self.calibrate:
+            _check_can_hold_out(labels, layers.points.index)
         find = find_answers
         if not self._shares_systems():
             find = partial(find_answers_alone, plan=self._plan_column)
@@ -230,6 +232,17 @@ class TakesSeveralLabels(SuggestsLabels, SuspectsLabels, PartlyLabeledClassifier
             f"{len(self.classes_)}. Fit with held_out=5, and compare y with "
             "held_out_distributions_."
         )
+
+
+def _check_can_hold_out(labels: LabelMatrix, index: Indices) -> None:
+    """Refuse a label that is known for a single point; ``index`` holds the point of each row."""
+    for number, known in enumerate(labels.known.T):
+        if len(np.unique(index[known])) == 1:
+            raise ValueError(
+                f"Column {number} of y is known for only one distinct row, so this label cannot be "
+                "held out. Say for another row whether it has the label, leave the column out, or "
+                "pass held_out=None (and calibrate=False)."
+            )
 
 
 def _cells_like(y: Labels, unlabeled: object, predicted: NDArray[Any]) -> Floats:

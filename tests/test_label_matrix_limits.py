@@ -27,3 +27,12 @@ def test_a_template_without_a_label_of_some_column_predicts_new_rows_quietly(row
         fitted.fit(X, Y)
         assert not fitted.reached_[:, 2].all()
         assert np.isfinite(fitted.predict(X + 0.1)).all()
+
+
+@pytest.mark.parametrize("params", [{"held_out": 3}, {"calibrate": True}])
+def test_a_label_known_of_one_row_cannot_be_held_out(rows, params):
+    X, Y = rows
+    Y = np.where(np.arange(200)[:, None] < 50, Y, -1)
+    Y[1:, 1] = -1
+    with pytest.raises(ValueError, match="Column 1 of y is known for only one distinct row"):
+        WNLLClassifier(**params).fit(X, Y)

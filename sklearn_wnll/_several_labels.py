@@ -214,6 +214,11 @@ class TakesSeveralLabels(SuggestsLabels, SuspectsLabels, PartlyLabeledClassifier
 
     def _accuracy(self, predicted: NDArray[Any], y: Labels, sample_weight: Any) -> float:
         if not self._several:
+            if hold_cells(y):
+                raise ValueError(
+                    "y has several columns, but one label per row was fitted. Pass a column of "
+                    "classes."
+                )
             return super()._accuracy(predicted, y, sample_weight)
         cells = _cells_like(y, self.unlabeled, predicted)
         check_consistent_length(predicted, cells, sample_weight)

@@ -36,3 +36,10 @@ def test_a_label_known_of_one_row_cannot_be_held_out(rows, params):
     Y[1:, 1] = -1
     with pytest.raises(ValueError, match="Column 1 of y is known for only one distinct row"):
         WNLLClassifier(**params).fit(X, Y)
+
+
+def test_a_classifier_of_one_label_scores_one_label(rows):
+    X, Y = rows
+    model = WNLLClassifier().fit(X, Y[:, 0])
+    with pytest.raises(ValueError, match="y has several columns, but one label per row was fitted"):
+        model.score(X, Y)

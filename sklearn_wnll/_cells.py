@@ -13,7 +13,8 @@ __all__ = ["hold_cells", "read_cells"]
 
 _CURE = (
     "With several columns, each cell says whether the row has a label: 1 or 0, or NaN if unknown. "
-    "For one class per row, pass a column of classes."
+    "For one class per row, pass a column of classes; for lists of labels, "
+    "sklearn.preprocessing.MultiLabelBinarizer().fit_transform(y)."
 )
 
 
@@ -48,6 +49,8 @@ def read_cells(y: Labels, unlabeled: object = "auto") -> Floats:
         labels = labels.toarray()
     if isinstance(labels, (list, tuple)) and hasattr(labels[0], "detach"):
         labels = [row.detach().cpu().numpy() for row in labels]
+    if isinstance(labels, (list, tuple)) and len(set(map(len, labels))) > 1:
+        raise ValueError(f"y holds rows of different lengths. {_CURE}")
     marker = bool(unlabeled) if isinstance(unlabeled, np.bool_) else unlabeled
     _check_marker(marker)
     cells = read_numbers(labels, marker, cure=_CURE)
@@ -62,8 +65,9 @@ def read_cells(y: Labels, unlabeled: object = "auto") -> Floats:
     wrong = ~np.isnan(cells) & (cells != 0) & (cells != 1)
     if wrong.any():
         row, column = np.argwhere(wrong)[0]
+        shown = str(cells[row, column]).removesuffix(".0")
         raise ValueError(
-            f"y[{row}, {column}] is {cells[row, column]:g}. {_CURE} For several classes in each "
+            f"y[{row}, {column}] is {shown}. {_CURE} For several classes in each "
             "column, fit one classifier per column (sklearn.multioutput.MultiOutputClassifier)."
         )
     return cells

@@ -128,7 +128,7 @@ def _list_as_array(labels: Sequence[object]) -> NDArray[Any]:
     if tuple in kinds:
         raise ValueError(
             f"{_SHAPE}, got a list of tuples. If the tuples are labels, pass them as objects, such "
-            "as pandas.Series(y)."
+            "as pandas.Series(y). For several labels per row, pass lists."
         )
     if list in kinds or getattr(labels[0] if labels else None, "shape", ()) != ():
         return np.array(labels, dtype=object)
@@ -296,6 +296,11 @@ def _not_sortable(kinds: set[type], error: Exception) -> str:
         return (
             f"y mixes labels of the types {names}, which cannot be sorted: {error}. Convert them "
             "to one type: for strings, write str(label), and None or '-1' where there is no label."
+        )
+    if kinds & {list, set}:
+        return (
+            f"y holds labels of the type {names}. For several labels per row, pass "
+            "sklearn.preprocessing.MultiLabelBinarizer().fit_transform(y) to WNLLClassifier."
         )
     return (
         f"y holds labels of the type {names}, which cannot be hashed and sorted: {error}. Pass "

@@ -3,6 +3,7 @@
 import warnings
 
 import numpy as np
+import pandas as pd
 import pytest
 from sklearn.datasets import make_multilabel_classification
 
@@ -36,6 +37,25 @@ def test_a_label_known_of_one_row_cannot_be_held_out(rows, params):
     Y[1:, 1] = -1
     with pytest.raises(ValueError, match="Column 1 of y is known for only one distinct row"):
         WNLLClassifier(**params).fit(X, Y)
+
+
+SETS = [["a", "b"], ["c"], []], [["c"], ["a", "b"], []], [["a", "b"], ["c", "d"], ["a", "c"]]
+
+
+@pytest.mark.parametrize(
+    "y", [*SETS, pd.Series(SETS[0]), [{"a", "b"}, {"c"}, set()], [[0, 1], [1], [0, 0]]]
+)
+def test_lists_of_labels_are_refused_with_the_cure(y):
+    with pytest.raises(ValueError, match=r"MultiLabelBinarizer\(\).fit_transform\(y\)"):
+        WNLLClassifier().fit([[0.0], [1.0], [2.0]], y)
+
+
+def test_messages_show_the_wrong_cell_and_how_to_pass_rows_of_0_and_1():
+    X = [[0.0], [1.0]]
+    with pytest.raises(ValueError, match=r"y\[0, 1\] is 0.99999999\."):
+        WNLLClassifier().fit(X, [[0, 0.99999999], [1, 0]])
+    with pytest.raises(ValueError, match="several labels per row, pass lists"):
+        WNLLClassifier().fit(X, [(0, 1), (1, 0)])
 
 
 def test_a_classifier_of_one_label_scores_one_label(rows):

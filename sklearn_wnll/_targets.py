@@ -61,6 +61,8 @@ def read_target(y: Any, target: TargetType = "auto", unlabeled: object = "auto")
     """
     if not isinstance(target, str) or target not in ("auto", "classes", "numbers"):
         raise ValueError(f"target must be 'auto', 'classes' or 'numbers', got {target!r}.")
+    if target != "numbers" and hasattr(y, "toarray"):  # a sparse matrix of 0 and 1
+        y = y.toarray()
     floats = None if target == "numbers" else _floats(y)
     if target == "numbers" or (target == "auto" and _are_numbers(floats, unlabeled)):
         values = read_numbers(y, unlabeled)

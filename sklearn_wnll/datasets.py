@@ -112,6 +112,7 @@ def _keep_per_class(y: Any, n: int, rng: np.random.RandomState) -> NDArray[Any]:
 
 def _keep_rows(y: Any, n: int, rng: np.random.RandomState, target: TargetType) -> NDArray[Any]:
     """Keep ``n`` rows with their labels."""
+    y = y.toarray() if hasattr(y, "toarray") else y
     read = read_target(y, target)
     labeled = np.flatnonzero(read.complete | read.partial)
     if len(labeled) < n:

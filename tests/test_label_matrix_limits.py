@@ -5,9 +5,12 @@ import warnings
 import numpy as np
 import pandas as pd
 import pytest
+from scipy import sparse
 from sklearn.datasets import make_multilabel_classification
 
 from sklearn_wnll import WNLLClassifier, WNLLRegressor
+from sklearn_wnll.compose import WithUnlabeled
+from sklearn_wnll.datasets import hide_labels
 
 
 @pytest.fixture(scope="module")
@@ -63,3 +66,13 @@ def test_a_classifier_of_one_label_scores_one_label(rows):
     model = WNLLClassifier().fit(X, Y[:, 0])
     with pytest.raises(ValueError, match="y has several columns, but one label per row was fitted"):
         model.score(X, Y)
+
+
+def test_sparse_labels_are_hidden_and_pooled(rows):
+    X, Y = rows
+    found = hide_labels(sparse.csr_array(Y), n_rows=20, random_state=0)
+    np.testing.assert_array_equal(found, hide_labels(Y, n_rows=20, random_state=0))
+    pooled = WithUnlabeled(WNLLClassifier(), X[60:])
+    expected = pooled.fit(X[:60], Y[:60]).predict_proba(X + 0.1)
+    found = pooled.fit(X[:60], sparse.csr_array(Y[:60])).predict_proba(X + 0.1)
+    np.testing.assert_array_equal(found, expected)

@@ -56,6 +56,12 @@ def read_cells(y: Labels, unlabeled: object = "auto") -> Floats:
     cells = read_numbers(labels, marker, cure=_CURE)
     if isinstance(marker, str):
         minus_one = cells == -1
+        masked = np.ma.getmaskarray(labels) if isinstance(labels, np.ma.MaskedArray) else False
+        if minus_one.any() and (np.isnan(cells) & ~masked).any():
+            raise ValueError(
+                "y holds both missing values and -1, and unlabeled='auto' cannot tell which of "
+                "them marks unknown labels. Write one marker for all of them."
+            )
         if minus_one.any() and (cells == 1).any() and not (cells == 0).any():
             raise ValueError(
                 "y has several columns of exactly -1 and 1. Pass (y == 1).astype(int) if -1 means "

@@ -76,3 +76,15 @@ def test_sparse_labels_are_hidden_and_pooled(rows):
     expected = pooled.fit(X[:60], Y[:60]).predict_proba(X + 0.1)
     found = pooled.fit(X[:60], sparse.csr_array(Y[:60])).predict_proba(X + 0.1)
     np.testing.assert_array_equal(found, expected)
+
+
+def test_missing_values_and_minus_one_cannot_both_mark_labels(rows):
+    X, Y = rows
+    mixed = np.where(np.arange(200)[:, None] < 60, Y, -1).astype(float)
+    mixed[100:] = np.nan
+    for y in (mixed, pd.DataFrame(mixed)):
+        with pytest.raises(ValueError, match="both missing values and -1"):
+            WNLLClassifier().fit(X, y)
+    masked = np.ma.masked_invalid(mixed)  # a mask always marks
+    expected = WNLLClassifier().fit(X, masked.filled(-1)).transduction_
+    np.testing.assert_array_equal(WNLLClassifier().fit(X, masked).transduction_, expected)

@@ -8,8 +8,12 @@ import numpy as np
 from ._label_types import is_missing
 from ._numbers import read_numbers
 from ._typing import Floats, Labels
+from ._warnings import warn_user
+from .exceptions import AmbiguousLabelsWarning, FewLabelsWarning
 
-__all__ = ["hold_cells", "read_cells"]
+__all__ = ["hold_cells", "read_cells", "warn_of_cells"]
+
+_MANY = 10  # rows of exactly one 1 that look like one-hot classes
 
 _CURE = (
     "With several columns, each cell says whether the row has a label: 1 or 0, or NaN if unknown. "
@@ -77,6 +81,33 @@ def read_cells(y: Labels, unlabeled: object = "auto") -> Floats:
             "column, fit one classifier per column (sklearn.multioutput.MultiOutputClassifier)."
         )
     return cells
+
+
+def warn_of_cells(cells: Floats) -> None:
+    """Warn of labels without a contrast, and of rows that look like one-hot classes."""
+    known = ~np.isnan(cells)
+    always = [
+        np.flatnonzero(((cells == one) | ~known).all(axis=0) & known.any(axis=0)) for one in (0, 1)
+    ]
+    if len(always[0]) or len(always[1]):
+        warn_user(
+            "Of the columns of y, "
+            + " and ".join(
+                f"{np.array2string(columns, threshold=10, separator=', ')} hold only {one}"
+                for one, columns in enumerate(always)
+                if len(columns)
+            )
+            + ", so every row is predicted the same there. Label rows that differ; 0 says that a "
+            "row does not have a label.",
+            FewLabelsWarning,
+        )
+    complete = known.all(axis=1)
+    if cells.shape[1] > 2 and complete.sum() >= _MANY and (cells[complete].sum(axis=1) == 1).all():
+        warn_user(
+            "Each row of y has exactly one 1, as one-hot encoded classes have. Pass "
+            "y.argmax(axis=1), and -1 for unlabelled rows, if a row has one class only.",
+            AmbiguousLabelsWarning,
+        )
 
 
 def _check_marker(unlabeled: object) -> None:

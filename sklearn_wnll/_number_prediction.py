@@ -56,7 +56,7 @@ class PredictsNumbers(GraphRowsMixin, Serves):
         values : ndarray of shape (n_queries,) or (n_queries, n_targets)
             Predicted values.
         std : ndarray of shape (n_queries,) or (n_queries, n_targets)
-            Standard deviation of the true values around the predicted ones, as
+            Standard deviation of measured values around the predicted ones, as
             :meth:`predict_interval` estimates it. For fitted rows with a value it is 0, unless
             ``label_noise`` is set or equal rows have different values. Only returned if
             ``return_std`` is True.
@@ -94,8 +94,8 @@ class PredictsNumbers(GraphRowsMixin, Serves):
         X : {array-like, sparse matrix} of shape (n_queries, n_features)
             Rows, as for :meth:`predict`.
         coverage : float in (0, 1), default=0.9
-            Fraction of true values that the intervals should contain, on average over rows like
-            those with a value.
+            Fraction of measured values that the intervals should contain, noise included, on
+            average over rows like those with a value.
 
         Returns
         -------

@@ -6,9 +6,9 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from sklearn.metrics import accuracy_score, r2_score
 
-from ._typing import Floats, Indices
+from ._typing import Floats
 
-__all__ = ["exact_match_of_complete", "r2_of_given"]
+__all__ = ["exact_match_of_given", "r2_of_given"]
 
 
 def r2_of_given(y: Floats, predicted: Floats, sample_weight: ArrayLike | None = None) -> float:
@@ -27,22 +27,24 @@ def r2_of_given(y: Floats, predicted: Floats, sample_weight: ArrayLike | None = 
     return float(np.mean([r2_score(t[g], p[g], sample_weight=weights[g]) for t, g, p in columns]))
 
 
-def exact_match_of_complete(
-    y: Indices, predicted: Any, sample_weight: ArrayLike | None = None
+def exact_match_of_given(
+    y: NDArray[Any], predicted: Any, sample_weight: ArrayLike | None = None
 ) -> float:
-    """Compute the fraction of rows (n, n_labels) whose labels are all predicted right.
+    """Compute the fraction of rows (n, n_labels) whose given labels are all predicted right.
 
-    Rows of ``y`` with -1, a missing label, are not scored.
+    NaN in ``y`` are labels that are not given. Rows without any given label are not scored.
 
-    >>> exact_match_of_complete(np.array([[0, 1], [1, 1], [1, -1]]), [[0, 1], [0, 1], [1, 0]])
-    0.5
+    >>> y = np.array([[0, 1], [1, 1], [1, np.nan]])
+    >>> round(exact_match_of_given(y, [[0, 1], [0, 1], [1, 0]]), 2)
+    0.67
     """
-    rows = (y >= 0).all(axis=1)
+    given = ~np.isnan(y)
+    rows = given.any(axis=1)
     if not rows.any():
-        raise ValueError("No row of y has all labels: there is nothing to score.")
+        raise ValueError("Every row of y is unlabelled: there is nothing to score.")
     weights = None if sample_weight is None else np.asarray(sample_weight)[rows]
-    right = (np.asarray(predicted)[rows] == y[rows]).all(axis=1)
-    return accuracy_score(np.ones_like(right), right, sample_weight=weights)
+    right = (~given | (np.asarray(predicted) == y)).all(axis=1)[rows]
+    return float(accuracy_score(np.ones_like(right), right, sample_weight=weights))
 
 
 def _columns(values: NDArray[Any]) -> NDArray[Any]:

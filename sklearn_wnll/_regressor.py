@@ -24,6 +24,7 @@ from ._partial_scores import r2_of_given
 from ._progress import show_progress
 from ._serving import CallCounter
 from ._session import KeepsGraph
+from ._targets import warn_of_minus_one
 from ._typing import (
     Floats,
     Indices,
@@ -66,9 +67,11 @@ class WNLLRegressor(KeepsGraph, PredictsNumbers, SuggestsRows, RegressorMixin, B
         solution of a Poisson equation with sources at the given values. A number is ``mu`` itself,
         clipped to the range from 1e-12 to 1e12.
     label_noise : float in [0, 1) or "auto", default=0.0
-        Fraction of the variance of the given values that is noise. With 0, rows keep the value
-        that they have in ``y``. Otherwise their values are smoothed too, the more the larger the
-        fraction. ``"auto"`` chooses it for each target by values held out in 5 folds.
+        Fraction of the variance of the given values that is noise: for an instrument with standard
+        deviation ``s``, ``s**2 / numpy.nanvar(y)``. With 0, rows keep the value that they have in
+        ``y``. Otherwise their values are smoothed too, as much as suits values held out in 5 folds.
+        If there are too few of these to tell, ``"auto"`` does not smooth, and a number smooths the
+        more the larger it is.
     estimator : regressor, default=None
         Regressor of the features that joins the graph: for each row without a value, its prediction
         counts as one more neighbour. Helps if values vary smoothly with the features. Clones are
@@ -162,6 +165,8 @@ class WNLLRegressor(KeepsGraph, PredictsNumbers, SuggestsRows, RegressorMixin, B
 
     Warns
     -----
+    AmbiguousLabelsWarning
+        If most values are exactly -1 and none is missing, so -1 may be a marker.
     ShortNeighborListsWarning
         If a precomputed graph or a transformer returns fewer than ``n_neighbors`` neighbours.
     SimilaritiesWarning
@@ -344,6 +349,7 @@ class WNLLRegressor(KeepsGraph, PredictsNumbers, SuggestsRows, RegressorMixin, B
                 "is None."
             )
         numbers = read_numbers(y, self.unlabeled)
+        warn_of_minus_one(numbers, self.unlabeled, "unlabeled=None")
         if len(numbers) != n_rows:
             raise ValueError(
                 f"Inconsistent numbers of samples: X has {n_rows} rows and y {len(numbers)} "

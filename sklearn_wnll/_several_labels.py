@@ -5,11 +5,10 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from sklearn.metrics import accuracy_score
 from sklearn.utils import check_consistent_length
 
 from ._base import PartlyLabeledClassifierMixin
-from ._cells import hold_cells, read_cells
+from ._cells import hold_cells, read_cells, warn_of_cells
 from ._certainty import certainty
 from ._extension.label_matrix import LabelMatrix, prior_values
 from ._extension.layers import Layers
@@ -19,6 +18,7 @@ from ._extension.transduction import Extender
 from ._fit_setup import check_combination, graph_builder, plan_extension
 from ._fit_warnings import warn_if_not_converged, warn_if_unreached
 from ._label_advice import HeldOutLabels, SuggestsLabels, SuspectsLabels
+from ._partial_scores import exact_match_of_given
 from ._progress import show_progress
 from ._serving import CallCounter
 from ._typing import Floats, Indices, Labels, Mask
@@ -64,6 +64,7 @@ class TakesSeveralLabels(SuggestsLabels, SuspectsLabels, PartlyLabeledClassifier
                 f"Column {empty[0]} of y holds no label. Say for at least one row whether it has "
                 "this label, or leave the column out."
             )
+        warn_of_cells(cells)
         return self._with_prior(RowValues(cells))
 
     def _with_prior(self, values: RowValues) -> LabelMatrix:
@@ -222,14 +223,7 @@ class TakesSeveralLabels(SuggestsLabels, SuspectsLabels, PartlyLabeledClassifier
             return super()._accuracy(predicted, y, sample_weight)
         cells = _cells_like(y, self.unlabeled, predicted)
         check_consistent_length(predicted, cells, sample_weight)
-        known = ~np.isnan(cells)
-        labeled = known.any(axis=1)
-        if not labeled.any():
-            raise ValueError("Every row of y is unlabelled: there is nothing to score.")
-        if sample_weight is not None:
-            sample_weight = np.asarray(sample_weight)[labeled]
-        right = (~known | (predicted == cells)).all(axis=1)[labeled]
-        return float(accuracy_score(np.ones_like(right), right, sample_weight=sample_weight))
+        return exact_match_of_given(cells, predicted, sample_weight)
 
     def _held_out_labels(self) -> HeldOutLabels:
         raise ValueError(

@@ -14,7 +14,7 @@ from ._typing import Floats, Mask
 from ._warnings import warn_user
 from .exceptions import AmbiguousLabelsWarning
 
-__all__ = ["Target", "TargetType", "is_column_of_classes", "read_target"]
+__all__ = ["Target", "TargetType", "is_column_of_classes", "read_target", "warn_of_minus_one"]
 
 TargetType: TypeAlias = Literal["auto", "classes", "numbers"]
 _CURE = " If y holds numbers and not classes, pass target='numbers'."
@@ -69,7 +69,7 @@ def read_target(y: Any, target: TargetType = "auto", unlabeled: object = "auto")
         if np.isnan(values).all():
             raise ValueError("No row of y has a value. Pass the value of at least one row.")
         if target == "auto":
-            _warn_of_minus_one(values, unlabeled)
+            warn_of_minus_one(values, unlabeled)
         return Target(values, ~np.isnan(values), are_numbers=True)
     if _n_columns(y, floats) > 1:
         return _read_columns(y, floats, unlabeled)
@@ -173,16 +173,18 @@ def _marker_of_indicators(floats: Floats) -> object:
     return -1
 
 
-def _warn_of_minus_one(values: Floats, unlabeled: object) -> None:
-    """Warn if most numbers are exactly -1, and none is missing."""
+def warn_of_minus_one(
+    values: Floats, unlabeled: object, otherwise: str = "target='numbers'"
+) -> None:
+    """Warn if most numbers are exactly -1, and none is missing; ``otherwise`` silences that."""
     if not _is_auto(unlabeled) or np.isnan(values).any():
         return
     n_minus_one = np.count_nonzero(values == -1)
     if 2 * n_minus_one > values.size:
         warn_user(
             f"y holds numbers, and {n_minus_one} of {values.size} are exactly -1, which are read "
-            "as values. Pass unlabeled=-1, here and to the estimator, if -1 marks entries without "
-            "a value, or target='numbers' to silence this warning.",
+            "as values. Pass unlabeled=-1, to splitters and to the estimator, if -1 marks entries "
+            f"without a value, or {otherwise} to silence this warning.",
             AmbiguousLabelsWarning,
         )
 

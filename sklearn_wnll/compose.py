@@ -13,7 +13,7 @@ from sklearn.utils.metaestimators import available_if
 from sklearn.utils.validation import _num_samples, check_is_fitted
 
 from ._base import PartlyLabeledClassifierMixin
-from ._partial_scores import exact_match_of_complete, r2_of_given
+from ._partial_scores import exact_match_of_given, r2_of_given
 from ._stacking import stack
 from ._targets import Target, TargetType, read_target
 from ._typing import Floats, Labels, Numbers, Rows
@@ -235,8 +235,9 @@ class WithUnlabeled(MetaEstimatorMixin, PartlyLabeledClassifierMixin, BaseEstima
             return super(WithUnlabeled, fitted).score(X, y, sample_weight)
         target, predicted = fitted._read(y), fitted.predict(X)
         check_consistent_length(predicted, target.values, sample_weight)
-        score = r2_of_given if target.are_numbers else exact_match_of_complete
-        return score(target.values, predicted, sample_weight)
+        score = r2_of_given if target.are_numbers else exact_match_of_given
+        values = np.where(target.given, target.values, np.nan)
+        return score(values, predicted, sample_weight)
 
     @_if_the_estimator_has_it
     def predict_proba(self, X: Rows) -> Floats:

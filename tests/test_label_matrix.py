@@ -189,6 +189,7 @@ def test_options_that_need_a_system_for_each_label_are_those_of_two_classes(rows
         np.testing.assert_allclose(model.estimator_[2].coef_, two.estimator_.coef_, atol=1e-3)
 
 
+@pytest.mark.filterwarnings("ignore::sklearn_wnll.exceptions.FewLabelsWarning")
 def test_a_label_that_no_row_has_gets_no_estimator(rows):
     X, _, few = rows
     few = np.where((few != -1) & (np.arange(5) == 1), 0, few)
@@ -260,6 +261,7 @@ def test_the_scorers_of_scikit_learn_take_the_predictions(rows, n_labels):
     assert search.fit(X, Y[:, :n_labels]).best_score_ > 0.4
 
 
+@pytest.mark.filterwarnings("ignore::sklearn_wnll.exceptions.FewLabelsWarning")
 def test_rows_that_no_label_reaches_get_the_frequencies():
     X = np.array([[0.0], [0.1], [0.2], [0.3], [9.0], [9.1], [9.2]])
     Y = [[0, 1], [1, -1], [-1, 1], [0, 1], [-1, -1], [-1, -1], [-1, -1]]

@@ -11,6 +11,7 @@ from sklearn.datasets import make_multilabel_classification
 from sklearn_wnll import WNLLClassifier, WNLLRegressor
 from sklearn_wnll.compose import WithUnlabeled
 from sklearn_wnll.datasets import hide_labels
+from sklearn_wnll.exceptions import AmbiguousLabelsWarning, FewLabelsWarning
 
 
 @pytest.fixture(scope="module")
@@ -33,6 +34,7 @@ def test_a_template_without_a_label_of_some_column_predicts_new_rows_quietly(row
         assert np.isfinite(fitted.predict(X + 0.1)).all()
 
 
+@pytest.mark.filterwarnings("ignore::sklearn_wnll.exceptions.FewLabelsWarning")
 @pytest.mark.parametrize("params", [{"held_out": 3}, {"calibrate": True}])
 def test_a_label_known_of_one_row_cannot_be_held_out(rows, params):
     X, Y = rows
@@ -88,3 +90,18 @@ def test_missing_values_and_minus_one_cannot_both_mark_labels(rows):
     masked = np.ma.masked_invalid(mixed)  # a mask always marks
     expected = WNLLClassifier().fit(X, masked.filled(-1)).transduction_
     np.testing.assert_array_equal(WNLLClassifier().fit(X, masked).transduction_, expected)
+
+
+def test_a_label_without_contrast_and_one_hot_classes_are_doubtful():
+    X = np.arange(40.0).reshape(-1, 1)
+    y = np.column_stack([np.arange(40) % 2, np.ones(40), np.zeros(40)])
+    with pytest.warns(FewLabelsWarning, match=r"\[2\] hold only 0 and \[1\] hold only 1"):
+        WNLLClassifier().fit(X, y)
+    with pytest.warns(AmbiguousLabelsWarning, match="exactly one 1"):
+        WNLLClassifier().fit(X, np.eye(4)[np.arange(40) % 4])
+
+
+def test_integers_that_are_mostly_minus_one_are_doubtful_numbers():
+    X, y = np.arange(20.0).reshape(-1, 1), np.where(np.arange(20) < 4, 3, -1)
+    with pytest.warns(AmbiguousLabelsWarning, match="unlabeled=None"):
+        WNLLRegressor().fit(X, y)

@@ -162,3 +162,16 @@ def test_without_any_value_rows_can_only_be_suggested():
     y = np.full(300, np.nan)
     y[rows] = t[rows]
     assert np.abs(model.relabel(y).transduction_ - t).mean() < 1
+
+
+def test_a_known_noise_smooths_as_well_as_one_that_is_found():
+    X, _, y = roll(1000, 100, noise=1.0)
+    auto = WNLLRegressor(label_noise="auto", random_state=0).fit(X, y)
+    known = WNLLRegressor(label_noise=1 / np.nanvar(y), random_state=0).fit(X, y)
+    np.testing.assert_array_equal(known.transduction_, auto.transduction_)
+    few = y.copy()
+    few[np.flatnonzero(~np.isnan(y))[8:]] = np.nan
+    assert WNLLRegressor(label_noise="auto", random_state=0).fit(X, few).label_noise_ == 0
+    smooth = WNLLRegressor(label_noise=0.3, random_state=0).fit(X, few)
+    assert smooth.label_noise_ == 0.3
+    assert not (smooth.transduction_ == few)[~np.isnan(few)].any()

@@ -23,7 +23,7 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
 from sklearn_wnll import WNLLClassifier, WNLLRegressor
-from sklearn_wnll._partial_scores import exact_match_of_complete, r2_of_given
+from sklearn_wnll._partial_scores import exact_match_of_given, r2_of_given
 from sklearn_wnll.compose import WithUnlabeled
 
 from .clouds import examples
@@ -178,10 +178,10 @@ def test_scores_leave_missing_values_out():
     columns[:, 1] = np.nan
     with pytest.raises(ValueError, match="A target of y has no value"):
         r2_of_given(columns, columns)
-    tags = np.array([[0, 1], [1, 1], [1, -1]])
-    wrong = np.array([[0, 1], [0, 1], [1, 0]])
-    assert exact_match_of_complete(tags, wrong, sample_weight=[3, 1, 9]) == 0.75
+    tags = np.array([[0, 1], [1, 1], [1, np.nan], [np.nan, np.nan]])
+    wrong = np.array([[0, 1], [0, 1], [1, 0], [0, 0]])
+    assert exact_match_of_given(tags, wrong, sample_weight=[3, 1, 4, 9]) == 0.875
     with pytest.raises(ValueError, match="No row of y has a value"):
         model.score(X, np.full(300, None))
     with pytest.raises(ValueError, match="nothing to score"):
-        exact_match_of_complete(np.array([[0, -1]]), np.array([[0, 1]]))
+        exact_match_of_given(np.full((1, 2), np.nan), np.array([[0, 1]]))

@@ -188,8 +188,8 @@ class Layers:
             if np.ptp(layer.points.index[labels.rows]) == 0:
                 raise ValueError(
                     f"Values of target {columns[0]} cannot be held out, as held_out, return_std "
-                    "and predict_interval require: there is only one, where equal rows count as "
-                    "one. Give another row a value."
+                    "and predict_interval require: only one sample has a value, where equal rows "
+                    "count as one. Give another row a value."
                 )
             solve = Extended.alone if beside is None else companion.following(beside)
             held_out = hold_out(layer, labels, solve, n_folds, n_jobs)

@@ -49,19 +49,21 @@ def find_number_trust(errors, variance, noise):
 
     ``20 ((Q - noise) / noise)^1.5``:
 
-    the noise counts relative to what the graph cannot explain besides it. With ``"auto"``, the
-    fidelity is the one whose error is least, if it surely gains over clamping, and the formula
-    tells the noise.
+    the noise counts relative to what the graph cannot explain besides it. If some fidelity surely
+    gains over clamping, the one of least error is taken; with ``"auto"``, the formula then tells
+    the noise. Otherwise ``"auto"`` clamps, and a given noise tells the fidelity.
     """
-    n_labeled = errors.shape[1]
+    n_labeled, auto = errors.shape[1], isinstance(noise, str)
     least = errors.mean(axis=1).min() / variance if variance > 0 else 0.0
-    if not isinstance(noise, str):
-        likely = (n_labeled * least + _SCARCE) / (n_labeled + _SCARCE)
-        strength = _FACTOR * max((likely - noise) / noise, _RATIO) ** _POWER
-        return NumberTrust.equal(noise, strength, n_labeled)
     best = surely_least(errors, _CAUTION + _FEW / np.sqrt(n_labeled))
-    found = least / (1 + (FIDELITIES[best] / _FACTOR) ** (1 / _POWER))
-    return NumberTrust.equal(min(found, 1.0), FIDELITIES[best], n_labeled)
+    if auto:
+        found = least / (1 + (FIDELITIES[best] / _FACTOR) ** (1 / _POWER))
+        return NumberTrust.equal(min(found, 1.0), FIDELITIES[best], n_labeled)
+    if best:
+        return NumberTrust.equal(noise, FIDELITIES[best], n_labeled)
+    likely = (n_labeled * least + _SCARCE) / (n_labeled + _SCARCE)
+    strength = _FACTOR * max((likely - noise) / noise, _RATIO) ** _POWER
+    return NumberTrust.equal(noise, strength, n_labeled)
 
 
 def surely_least(errors, caution=_CAUTION):

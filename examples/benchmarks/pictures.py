@@ -34,6 +34,7 @@ SIZES = {
     "neighbors": (11, 4.2),
     "classifier": (11, 3.6),
     "trust": (11.5, 4.8),
+    "regression": (13, 6.2),
     "paper": (8, 8),
     "session": (8, 5),
     "at_a_glance": (6.6, 4.4),
@@ -50,6 +51,7 @@ ALTS = {
     "multilabel": "F1 score of labels against the number of labelled rows, by method and data set",
     "neighbors": "Accuracy against the number of neighbours",
     "paper": "Error of the paper's algorithm and of an ordinary network, by head",
+    "regression": "Mean absolute error against the number of values, by method and data set",
     "session": "Accuracy against the number of labels, by model and way of choosing",
     "trust": "Score minus accuracy, calibration error, and wrong labels among suspects",
 }
@@ -240,6 +242,28 @@ def paper(figure, tables):
     figure.supxlabel(PALE, fontsize="medium")
 
 
+def regression(figure, tables):
+    """Draw errors against the number of values, for each target."""
+    from matplotlib.ticker import LogFormatter
+
+    tables = {name: table for name, (table, *_) in tables.items() if table.header[0] == "method"}
+    tables = {name: table for name, table in tables.items() if table.numbers(" values")}
+    axes = figure.subplots(2, -(-(len(tables) + 1) // 2)).ravel()
+    for ax, (name, table) in zip(axes, tables.items(), strict=False):
+        thin = [one for one in table.column("method") if not one.startswith(("WNLL", "graph"))]
+        curves(ax, table, "method", " values", thin=thin)
+        ax.set_yscale("log")
+        ax.yaxis.set_major_formatter("{x:g}")
+        ax.yaxis.set_minor_formatter(LogFormatter())
+        title, _, unit = name.partition(": ")
+        ax.set_title(f"{title.split(',')[0]}{unit and ': '}{unit}", fontsize="medium")
+    for ax in axes[len(tables) :]:
+        ax.axis("off")
+    axes[-1].legend(*axes[0].get_legend_handles_labels(), loc="center")
+    figure.supxlabel("values", fontsize="medium")
+    figure.supylabel("mean absolute error on the other rows", fontsize="medium")
+
+
 def session(figure, tables):
     """Draw accuracy against labels in a session."""
     table = tables["From no label to 95 %"][0]
@@ -329,7 +353,7 @@ DRAW = {
     draw.__name__: draw
     for draw in (
         accuracy, active_learning, at_a_glance, class_sizes, classifier, embeddings, few_labels,
-        interpolation, label_rates, multilabel, neighbors, paper, session, trust,
+        interpolation, label_rates, multilabel, neighbors, paper, regression, session, trust,
     )
 }  # fmt: skip
 

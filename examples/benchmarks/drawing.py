@@ -23,7 +23,7 @@ COLORS = {
     "Poisson learning": "C6",
     "WNLL, label noise": "C8",
     "WNLL beside ridge regression": "C9",
-    "WNLL beside kernel ridge": "black",
+    "WNLL beside a Gaussian process": "black",
     "graph Laplacian": "C1",
     "random forest": "C2",
     "gradient boosting": "C4",

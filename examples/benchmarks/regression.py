@@ -19,13 +19,16 @@ from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
+from sklearn.decomposition import PCA
+from sklearn.frozen import FrozenEstimator
 from sklearn.linear_model import RidgeCV
+from sklearn.pipeline import make_pipeline
 
 sys.path.insert(0, str(Path(__file__).parent))
 from cells import Cells, parse_options
 from regression_data import LOAD
 from regression_page import COUNTS, COVERAGE, INTERVAL, METHODS, write
-from regression_rivals import RIVALS, Given, TunedKernelRidge, make_features
+from regression_rivals import COMPONENTS, RIVALS, Given, TunedProcess, make_features
 
 STRENGTHS = np.logspace(-2, 4, 13)  # of ridge regression beside the graph
 MOST = 0.7  # part of the rows that may have a value
@@ -65,6 +68,14 @@ def extend(draw, **parameters):
     return fit(draw, **parameters).transduction_.reshape(draw.y.shape)
 
 
+def extend_beside_process(draw):
+    """Predict beside a Gaussian process, on images of the first principal components."""
+    steps, most = [TunedProcess()], max(COMPONENTS)
+    if draw.X.shape[1] > most:
+        steps.insert(0, FrozenEstimator(PCA(most, random_state=0).fit(draw.X)))
+    return extend(draw, estimator=make_pipeline(*steps))
+
+
 def tuned(draw, method):
     """Predict the values of all rows by another method, target by target."""
     given = [Given(draw.features, draw.rows, one[draw.rows], draw.seed) for one in draw.y.T]
@@ -75,7 +86,7 @@ PREDICT = {
     "default": extend,
     "noise": partial(extend, label_noise="auto"),
     "beside_ridge": partial(extend, estimator=RidgeCV(STRENGTHS)),
-    "beside_kernel": partial(extend, estimator=TunedKernelRidge()),
+    "beside_process": extend_beside_process,
     "laplace": partial(extend, label_weight="laplace"),
     **{name: partial(tuned, method=method) for name, method in RIVALS.items()},
 }

@@ -59,7 +59,7 @@ METHODS = {
     "default": Method("WNLL", ours=True),
     "noise": Method("WNLL, label noise", ours=True),
     "beside_ridge": Method("WNLL beside ridge regression", ours=True),
-    "beside_kernel": Method("WNLL beside kernel ridge", ours=True),
+    "beside_process": Method("WNLL beside a Gaussian process", ours=True),
     "laplace": Method("graph Laplacian", ours=True),
     "neighbors": Method("nearest neighbours"),
     "forest": Method("random forest"),
@@ -218,8 +218,9 @@ rows with one. The smallest mean of a column is bold. † marks a mean of anothe
 ours.
 
 - **WNLL** is `WNLLRegressor()`. With **label noise**, it has `label_noise="auto"`. **Beside ridge
-  regression**, its `estimator` is a linear model, and **beside kernel ridge**, the kernel ridge
-  below. **Graph Laplacian** is `label_weight="laplace"`.
+  regression**, its `estimator` is a linear model, and **beside a Gaussian process**, one with a
+  Gaussian kernel, on images of 30 principal components. **Graph Laplacian** is
+  `label_weight="laplace"`.
 - **Nearest neighbours**, **random forest**, **gradient boosting**, **kernel ridge** and **Gaussian
   process** are scikit-learn's, tuned on the given values.
 

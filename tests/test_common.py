@@ -19,7 +19,7 @@ VARIANTS = [
     WNLLClassifier(metric="precomputed"),
     WNLLRegressor(),
     WNLLRegressor(predict_mode="inductive", held_out=5),
-    WNLLRegressor(label_noise="auto", label_weight="poisson"),
+    WNLLRegressor(label_weight="poisson"),
     WNLLRegressor(metric="precomputed"),
     WNLLRegressor(estimator=Ridge()),
 ]

@@ -12,7 +12,7 @@ from sklearn_wnll import WNLLClassifier
 from .clouds import FACTORS, IGNORES_FEW_LABELS, examples
 from .reference import dense_values, dense_weights
 
-quick = examples(40)
+quick = examples(30)
 ROUNDING = 2**-53
 MODES = "transductive", "inductive"
 pytestmark = IGNORES_FEW_LABELS

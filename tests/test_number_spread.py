@@ -12,7 +12,7 @@ from tests.clouds import examples
 from tests.test_regressor import close, fitted, tables
 
 pytestmark = pytest.mark.filterwarnings("ignore::sklearn_wnll.exceptions.UnreachedPointsWarning")
-quick, few = examples(40), examples(10)  # the noise of values takes 40 solutions
+quick, few = examples(30), examples(5)  # the noise of values takes 40 solutions
 
 
 def roll(n, m, noise=0.0, seed=0):
@@ -64,7 +64,7 @@ def test_values_without_noise_stay_clamped():
     np.testing.assert_array_equal(model.transduction_[~np.isnan(y)], y[~np.isnan(y)])
 
 
-@examples(20)
+@examples(10)
 @given(tables(), st.sampled_from(["transductive", "inductive"]))
 def test_only_given_values_are_certain(table, mode):
     known = ~np.isnan(table.y)

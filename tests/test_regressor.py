@@ -17,7 +17,7 @@ from tests.clouds import IGNORES_FEW_LABELS, clouds, examples
 from tests.reference import dense_values, dense_weights
 
 pytestmark = IGNORES_FEW_LABELS
-quick = examples(40)
+quick = examples(30)
 
 
 class Table(NamedTuple):

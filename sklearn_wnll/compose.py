@@ -212,8 +212,8 @@ class WithUnlabeled(MetaEstimatorMixin, PartlyLabeledClassifierMixin, BaseEstima
         Returns
         -------
         float
-            Accuracy. With several labels, the fraction of rows whose labels are all right, among
-            those with all labels. With numbers, R2 over the given values, averaged over the
+            Accuracy. With several labels, the fraction of rows whose given labels are all right.
+            With numbers, R2 over the given values, averaged over the
             targets.
 
         Raises

@@ -21,6 +21,7 @@ from .exceptions import FewLabelsWarning
 __all__ = [
     "ChangesWhole",
     "PartlyLabeledClassifierMixin",
+    "check_has_y",
     "check_not_masked",
     "check_whole",
     "checks_parameters",
@@ -60,6 +61,15 @@ def check_not_masked(X: Any) -> None:
         raise ValueError(
             f"X is masked in {n_masked} entries, which have no distance to others. Fill them, for "
             f"instance with {cure}; or pass numpy.ma.getdata(X) if the mask means nothing."
+        )
+
+
+def check_has_y(model: Any, y: Any) -> None:
+    """Refuse to fit without labels or values."""
+    if y is None:
+        raise ValueError(
+            f"This {type(model).__name__} estimator requires y to be passed, but the target y is "
+            "None."
         )
 
 
@@ -252,14 +262,10 @@ class PartlyLabeledClassifierMixin(ChangesWhole, ClassifierMixin):
         return accuracy_score(np.ones_like(right), right, sample_weight=sample_weight)
 
     def _encode(
-        self, n_rows: int, y: Labels | None, *, may_be_empty: bool = False
+        self, n_rows: int, y: Any, *, may_be_empty: bool = False
     ) -> tuple[NDArray[Any], Indices]:
         """Return the classes in ``y``, and the code of each row, -1 if it has no label."""
-        if y is None:
-            raise ValueError(
-                f"This {type(self).__name__} estimator requires y to be passed, but the target y "
-                "is None."
-            )
+        check_has_y(self, y)
         column = read_labels(y)
         if len(column) != n_rows:
             raise ValueError(

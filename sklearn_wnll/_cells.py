@@ -5,7 +5,7 @@ from typing import Any
 
 import numpy as np
 
-from ._label_types import is_missing
+from ._label_types import is_auto, is_missing
 from ._numbers import read_numbers
 from ._typing import Floats, Labels
 from ._warnings import warn_user
@@ -114,7 +114,7 @@ def _check_marker(unlabeled: object) -> None:
     """Refuse a marker that is no number."""
     if unlabeled is None or is_missing(unlabeled) or isinstance(unlabeled, numbers.Real):
         return
-    if not (isinstance(unlabeled, str) and unlabeled == "auto"):
+    if not is_auto(unlabeled):
         raise ValueError(
             f"unlabeled={unlabeled!r} is no number, but y has several columns of 0 and 1. Pass "
             "'auto' if missing values or -1 mark unknown labels, or the number that marks them."

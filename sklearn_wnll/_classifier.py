@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import sparse
 from sklearn.base import BaseEstimator
-from sklearn.utils import Tags, get_tags
+from sklearn.utils import Tags
 from sklearn.utils._param_validation import HasMethods, Interval, StrOptions
 from sklearn.utils.validation import check_is_fitted
 
@@ -448,8 +448,6 @@ class WNLLClassifier(KeepsGraph, Serves, TakesSeveralLabels, BaseEstimator):
     def __sklearn_tags__(self) -> Tags:
         tags = super().__sklearn_tags__()
         tags.classifier_tags.multi_label = True
-        if self.estimator is not None:
-            tags.input_tags.sparse &= get_tags(self.estimator).input_tags.sparse
         return tags
 
     @checks_parameters
@@ -560,7 +558,6 @@ class WNLLClassifier(KeepsGraph, Serves, TakesSeveralLabels, BaseEstimator):
                 n_jobs=self.n_jobs,
             )
         u, templates, classes = answer.corrected(result), answer.templates, labels.classes
-        one_graph = len(templates.parts) == 1
         warn_if_not_converged(result, self.tol, self.max_iter)
         if len(classes):
             warn_if_unreached(result.reached, "rows of X")
@@ -574,10 +571,7 @@ class WNLLClassifier(KeepsGraph, Serves, TakesSeveralLabels, BaseEstimator):
         if len(classes):
             self.transduction_ = classes[self.label_distributions_.argmax(axis=1)]
         self.temperature_, self.label_noise_ = answer.temperature, templates.label_noise
-        self.templates_ = templates.rows
-        self.graph_ = templates.transductions[0].graph.weights if one_graph else None
-        self.point_index_ = templates.points.index.copy() if one_graph else None
-        self.n_iter_ = max(1, result.n_iter)
+        self._set_graph(templates, result.n_iter)
         if self.class_prior is not None:
             self.class_sizes_ = answer.labels.fallback.copy()
         if self.estimator is not None and answer.beside is not None:

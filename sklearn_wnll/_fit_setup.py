@@ -17,7 +17,7 @@ from ._extension.transduction import Extender
 from ._graph.builder import make_graph_builder
 from ._graph_rows import as_given
 
-__all__ = ["Kept", "check_combination", "graph_builder", "plan_extension"]
+__all__ = ["Kept", "check_combination", "check_has_features", "graph_builder", "plan_extension"]
 
 _OF_GRAPH = "n_neighbors", "scale_neighbor", "metric", "neighbors", "template_size", "random_state"
 
@@ -66,6 +66,15 @@ def _same(a: Any, b: Any) -> bool:
     return type(a) is type(b) and joblib.hash(a) == joblib.hash(b)
 
 
+def check_has_features(model: Any) -> None:
+    """Refuse an estimator beside a graph of given distances."""
+    if model.estimator is not None and model.metric == "precomputed":
+        raise ValueError(
+            "estimator needs features, but with metric='precomputed' X holds distances. Pass "
+            "estimator=None, or the features with another metric."
+        )
+
+
 def check_combination(model: Any, classes: NDArray[Any]) -> None:
     """Refuse parameters that do not fit together, or do not fit the classes."""
     if model.volume_constraint and model.class_prior is None:
@@ -74,14 +83,8 @@ def check_combination(model: Any, classes: NDArray[Any]) -> None:
             "Pass class_prior='labeled' if the labelled rows were drawn at random, 'estimated' "
             "if not, or the frequencies themselves; or volume_constraint=False."
         )
-    if model.estimator is None:
-        return
-    if model.metric == "precomputed":
-        raise ValueError(
-            "estimator needs features, but with metric='precomputed' X holds distances. Pass "
-            "estimator=None, or the features with another metric."
-        )
-    if len(classes) == 1:
+    check_has_features(model)
+    if model.estimator is not None and len(classes) == 1:
         raise ValueError(
             "estimator needs two classes, but y has one class only. Label rows of another, or "
             "pass estimator=None."

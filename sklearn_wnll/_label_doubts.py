@@ -5,7 +5,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ._label_types import label_text
+from ._label_types import is_auto, label_text
 from ._typing import Indices
 from ._warnings import warn_user
 from .exceptions import AmbiguousLabelsWarning
@@ -25,7 +25,7 @@ def warn_of_doubts(classes: NDArray[Any], codes: Indices, unlabeled: object, mar
     ``codes`` (n,) is -1 where ``marker`` marks a row as unlabelled. If ``unlabeled`` is not
     ``"auto"`` and occurs in ``y``, there is no doubt.
     """
-    automatic = isinstance(unlabeled, str) and unlabeled == "auto"
+    automatic = is_auto(unlabeled)
     marked = bool((codes < 0).any())
     if marked and not automatic:
         return

@@ -20,6 +20,7 @@ __all__ = [
     "LabelColumn",
     "are_strings",
     "equal_rows",
+    "is_auto",
     "is_missing",
     "label_text",
     "read_labels",
@@ -165,6 +166,11 @@ def _find_missing(
             missing_ones = (type(label) in kinds and is_missing(label) for label in values)
             found |= np.fromiter(missing_ones, dtype=bool, count=len(values))
     return LabelColumn(values, found, masked)
+
+
+def is_auto(unlabeled: object) -> bool:
+    """Return whether ``unlabeled`` is "auto"."""
+    return isinstance(unlabeled, str) and unlabeled == "auto"
 
 
 def is_missing(value: object) -> bool:

@@ -12,6 +12,7 @@ from ._label_types import (
     LabelColumn,
     are_strings,
     equal_rows,
+    is_auto,
     is_missing,
     label_text,
     read_labels,
@@ -96,7 +97,7 @@ def encode_labels(
     codes = np.full(len(column), -1, dtype=np.intp)
     if not labeled.any():
         nan = column.values.dtype.kind == "f" and (column.missing & ~column.masked).any()
-        if may_be_empty and not (_is_auto(unlabeled) and nan):
+        if may_be_empty and not (is_auto(unlabeled) and nan):
             return EncodedLabels(column.known(labeled), codes)
         none_yet = (
             " To begin without any label, pass numpy.full(len(X), -1), or numpy.full(len(X), None) "
@@ -137,7 +138,7 @@ def is_unlabeled(
     array([False, False, False])
     """
     column = read_labels(y)
-    if classes is None or not _is_auto(unlabeled):
+    if classes is None or not is_auto(unlabeled):
         return _unlabeled_mask(column, unlabeled)
     minus_one = _minus_one(column)
     if read_labels(classes).equals(minus_one).any():
@@ -173,7 +174,7 @@ def _unlabeled_mask(y: LabelColumn, unlabeled: object) -> Mask:
                 "every row is labelled. Pass unlabeled='auto', or y.data if the mask means nothing."
             )
         return np.zeros(len(y), dtype=bool)
-    if _is_auto(unlabeled):
+    if is_auto(unlabeled):
         return _auto_mask(y)
     if isinstance(unlabeled, Collection) and not isinstance(unlabeled, (str, bytes)):
         raise ValueError(_several_markers(unlabeled))
@@ -191,11 +192,6 @@ def _unlabeled_mask(y: LabelColumn, unlabeled: object) -> Mask:
             "marker exactly as in y, or unlabeled=None if every row is labelled."
         )
     return y.masked | equal
-
-
-def _is_auto(unlabeled: object) -> bool:
-    """Return whether ``unlabeled`` is "auto"."""
-    return isinstance(unlabeled, str) and unlabeled == "auto"
 
 
 def _minus_one(y: LabelColumn) -> str | int:
@@ -265,7 +261,7 @@ def _several_markers(unlabeled: Any) -> str:
 
 def _check_type_of_marker(unlabeled: object, classes: NDArray[Any]) -> None:
     """Refuse a marker that occurs only as a value of another type: "99" among numbers."""
-    if _is_auto(unlabeled) or is_missing(unlabeled):
+    if is_auto(unlabeled) or is_missing(unlabeled):
         return
     for code in range(len(classes)):
         if str(classes[code]) == str(unlabeled):

@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ._label_types import is_missing
+from ._label_types import is_auto, is_missing
 from ._typing import Floats, Numbers
 
 __all__ = ["read_numbers"]
@@ -49,7 +49,7 @@ def read_numbers(
                 f"Input y contains NaN, which unlabeled={unlabeled!r} does not mark. Pass "
                 "unlabeled='auto' if NaN marks rows without a value."
             )
-    elif not (is_missing(unlabeled) or (isinstance(unlabeled, str) and unlabeled == "auto")):
+    elif not (is_missing(unlabeled) or is_auto(unlabeled)):
         raise ValueError(
             f"unlabeled={unlabeled!r} is no number. Pass 'auto' if missing values mark rows "
             "without a value, or the number that marks them."

@@ -5,16 +5,16 @@ from typing import Any, ClassVar, Literal, Self
 import numpy as np
 from numpy.typing import NDArray
 from sklearn.base import BaseEstimator, RegressorMixin
-from sklearn.utils import Tags, get_tags
+from sklearn.utils import Tags
 from sklearn.utils._param_validation import HasMethods
 
-from ._base import checks_parameters
+from ._base import check_has_y, checks_parameters
 from ._extension.layers import Layers
 from ._extension.number_beside import NumberCompanion
 from ._extension.row_values import RowValues
 from ._extension.transduction import Extender
 from ._extension.value_answer import ValueAnswer
-from ._fit_setup import Kept, graph_builder
+from ._fit_setup import Kept, check_has_features, graph_builder
 from ._fit_warnings import warn_if_not_converged, warn_if_unreached
 from ._graph_rows import GRAPH_PARAMETERS
 from ._label_advice import SuggestsRows
@@ -283,8 +283,6 @@ class WNLLRegressor(KeepsGraph, PredictsNumbers, SuggestsRows, RegressorMixin, B
 
     def __sklearn_tags__(self) -> Tags:
         tags = super().__sklearn_tags__()
-        if self.estimator is not None:
-            tags.input_tags.sparse &= get_tags(self.estimator).input_tags.sparse
         tags.target_tags.multi_output = True
         return tags
 
@@ -343,11 +341,7 @@ class WNLLRegressor(KeepsGraph, PredictsNumbers, SuggestsRows, RegressorMixin, B
         self._set_answer(values, layers)
 
     def _read_labels(self, n_rows: int, y: Any) -> RowValues:
-        if y is None:
-            raise ValueError(
-                f"This {type(self).__name__} estimator requires y to be passed, but the target y "
-                "is None."
-            )
+        check_has_y(self, y)
         numbers = read_numbers(y, self.unlabeled)
         warn_of_minus_one(numbers, self.unlabeled, "unlabeled=None")
         if len(numbers) != n_rows:
@@ -355,11 +349,7 @@ class WNLLRegressor(KeepsGraph, PredictsNumbers, SuggestsRows, RegressorMixin, B
                 f"Inconsistent numbers of samples: X has {n_rows} rows and y {len(numbers)} "
                 "entries. y needs an entry for every row of X; NaN says that a row has no value."
             )
-        if self.estimator is not None and self.metric == "precomputed":
-            raise ValueError(
-                "estimator needs features, but with metric='precomputed' X holds distances. Pass "
-                "estimator=None, or the features with another metric."
-            )
+        check_has_features(self)
         values = RowValues(numbers.reshape(n_rows, -1), numbers.ndim == 1)
         empty = np.flatnonzero(np.isnan(values.values).all(axis=0))
         if 0 < len(empty) < values.n_classes:
@@ -409,7 +399,7 @@ class WNLLRegressor(KeepsGraph, PredictsNumbers, SuggestsRows, RegressorMixin, B
             companion = NumberCompanion(self.estimator, self._kept.given, self.estimator_weight)
             with show_progress(self.verbose):
                 layers = layers.joined(companion)
-        result, one_graph = layers.fitted(), len(layers.parts) == 1
+        result = layers.fitted()
         warn_if_not_converged(result, self.tol, self.max_iter, "values")
         answer = ValueAnswer.of(values, layers, self.held_out, self.n_jobs, companion)
         self._answer, self._calls = answer, CallCounter()
@@ -418,11 +408,7 @@ class WNLLRegressor(KeepsGraph, PredictsNumbers, SuggestsRows, RegressorMixin, B
             self.transduction_ = values.shaped(result.u)
         self.reached_ = values.shaped(result.reached)
         self.label_noise_ = values.of_targets(layers.label_noise)
-        self.templates_ = layers.rows
-        first = layers.layers[0].transductions[0]
-        self.graph_ = first.graph.weights if one_graph else None
-        self.point_index_ = layers.points.index.copy() if one_graph else None
-        self.n_iter_ = max(1, result.n_iter)
+        self._set_graph(layers.layers[0], result.n_iter)
         if companion is not None:
             found = [beside.estimator for beside in layers.besides]
             self.estimator_ = found[0] if values.single else found

@@ -5,13 +5,15 @@ from typing import Any, Self
 import joblib
 import numpy as np
 from scipy import sparse
+from sklearn.utils import Tags, get_tags
 from sklearn.utils.validation import check_is_fitted
 
 from ._base import ChangesWhole, check_whole, checks_parameters
+from ._extension.templates import Templates
 from ._fit_setup import Kept
 from ._graph_rows import GraphRowsMixin, as_given
 from ._progress import show_progress
-from ._typing import Labels, Rows
+from ._typing import Indices, Labels, Rows
 
 __all__ = ["KeepsGraph"]
 
@@ -23,7 +25,11 @@ class KeepsGraph(GraphRowsMixin, ChangesWhole):
     labels of all rows, and ``_extend_again(templates, labels)`` extends them over known graphs.
     """
 
+    graph_: Any
     n_features_in_: int
+    n_iter_: int
+    point_index_: Indices | None
+    templates_: list[Indices]
     _answer: Any
     _kept: Kept
     estimator: Any
@@ -176,6 +182,20 @@ class KeepsGraph(GraphRowsMixin, ChangesWhole):
                 "estimator learns from the rows, which a fit with estimator=None does not keep. "
                 "Call fit."
             )
+
+    def __sklearn_tags__(self) -> Tags:
+        tags = super().__sklearn_tags__()
+        if self.estimator is not None:
+            tags.input_tags.sparse &= get_tags(self.estimator).input_tags.sparse
+        return tags
+
+    def _set_graph(self, templates: Templates, n_iter: int) -> None:
+        """Set the attributes that describe the graph, and the iterations on it."""
+        one_graph = len(templates.parts) == 1
+        self.templates_ = templates.rows
+        self.graph_ = templates.transductions[0].graph.weights if one_graph else None
+        self.point_index_ = templates.points.index.copy() if one_graph else None
+        self.n_iter_ = max(1, n_iter)
 
     def _read_labels(self, n_rows: int, y: Labels) -> Any:
         raise NotImplementedError

@@ -1,5 +1,6 @@
 """Several labels at once: the parts of the classifier for a ``y`` of several columns."""
 
+from collections.abc import Callable
 from functools import partial
 from typing import Any
 
@@ -49,6 +50,7 @@ class TakesSeveralLabels(SuggestsLabels, SuspectsLabels, PartlyLabeledClassifier
     volume_constraint: bool
     _answer: Any
     _kept: Any
+    _set_graph: Callable[..., None]
 
     def _read_matrix(self, n_rows: int, y: Labels) -> LabelMatrix:
         """Check a ``y`` of several columns."""
@@ -143,7 +145,7 @@ class TakesSeveralLabels(SuggestsLabels, SuspectsLabels, PartlyLabeledClassifier
                 n_jobs=self.n_jobs,
             )
         result, first = answer.fitted(), answer.templates.layers[0]
-        one_graph, has_labels = len(first.parts) == 1, bool(answer.corrections)
+        has_labels = bool(answer.corrections)
         warn_if_not_converged(result, self.tol, self.max_iter)
         if has_labels:
             warn_if_unreached(result.reached.all(axis=1), "rows of X")
@@ -152,10 +154,7 @@ class TakesSeveralLabels(SuggestsLabels, SuspectsLabels, PartlyLabeledClassifier
         self.label_distributions_, self.reached_ = result.u, result.reached
         if has_labels:
             self.transduction_ = self._decide(result.u)
-        self.templates_ = first.rows
-        self.graph_ = first.transductions[0].graph.weights if one_graph else None
-        self.point_index_ = first.points.index.copy() if one_graph else None
-        self.n_iter_ = max(1, result.n_iter)
+        self._set_graph(first, result.n_iter)
         self._set_corrections(answer)
         for one in solved or ():
             tol = first.extender.held_out_tol

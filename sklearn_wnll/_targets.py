@@ -8,6 +8,7 @@ from typing import Any, Literal, NamedTuple, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
+from ._label_types import is_auto
 from ._labels import encode_labels
 from ._numbers import read_numbers
 from ._typing import Floats, Mask
@@ -118,10 +119,10 @@ def _are_numbers(floats: Floats | None, unlabeled: object) -> bool:
     if floats.ndim == 1 or floats.shape[1] == 1:
         return False
     values = {*floats[~np.isnan(floats)].tolist()}
-    marker = -1 if _is_auto(unlabeled) else unlabeled
+    marker = -1 if is_auto(unlabeled) else unlabeled
     if values - ({marker} if isinstance(marker, numbers.Real) else set()) <= {0.0, 1.0}:
         return False
-    if _is_auto(unlabeled) and -1 in values:
+    if is_auto(unlabeled) and -1 in values:
         raise ValueError(
             "y holds several columns of integers, with -1 among them: a marker, if they are "
             "classes, but a value, if they are numbers. Pass target='classes' or target='numbers', "
@@ -137,7 +138,7 @@ def _hold_many(floats: Floats | None) -> bool:
 
 def _read_columns(y: Any, floats: Floats | None, unlabeled: object) -> Target:
     """Read several columns of classes, each with its own gaps."""
-    if floats is not None and _is_auto(unlabeled):
+    if floats is not None and is_auto(unlabeled):
         unlabeled = _marker_of_indicators(floats)
     columns = []
     for j, column in enumerate(_columns_of(y)):
@@ -177,7 +178,7 @@ def warn_of_minus_one(
     values: Floats, unlabeled: object, otherwise: str = "target='numbers'"
 ) -> None:
     """Warn if most numbers are exactly -1, and none is missing; ``otherwise`` silences that."""
-    if not _is_auto(unlabeled) or np.isnan(values).any():
+    if not is_auto(unlabeled) or np.isnan(values).any():
         return
     n_minus_one = np.count_nonzero(values == -1)
     if 2 * n_minus_one > values.size:
@@ -209,8 +210,3 @@ def _columns_of(y: Any) -> list[Any]:
     if hasattr(y, "detach"):  # a tensor of torch
         y = y.detach().cpu().numpy()
     return list(np.asarray(y).T)
-
-
-def _is_auto(unlabeled: object) -> bool:
-    """Return whether ``unlabeled`` is "auto"."""
-    return isinstance(unlabeled, str) and unlabeled == "auto"

@@ -3,12 +3,12 @@
 from dataclasses import dataclass, replace
 
 import numpy as np
-from sklearn.utils import _safe_indexing
 
 from .beside import Beside
 from .class_prior import corrected
 from .folds import fair, has_others
 from .held_out import HeldOut, hold_out
+from .layers import unary_of
 from .row_labels import RowLabels
 from .solution import Recipe
 from .system import HarmonicExtension
@@ -57,12 +57,7 @@ class Answer:
         ``given`` are the rows of ``X`` in the form a classifier takes; for the ``options`` see
         :meth:`Templates.predict`. Also returns the extension with details of the solution.
         """
-        find_unary = None
-        if self.beside is not None:
-
-            def find_unary(queries, index, n_points):
-                return self.beside.unary(_safe_indexing(given, queries), index, n_points)
-
+        find_unary = unary_of(self.beside, given)
         found = self.templates.predict(X, find_unary=find_unary, **options)
         return self.calibrated(self.corrected(found), found.reached), found
 

@@ -10,6 +10,7 @@ from sklearn.base import ClassifierMixin, _fit_context
 from sklearn.metrics import accuracy_score
 from sklearn.utils import check_consistent_length
 
+from ._arrays import as_host, check_same_space
 from ._certainty import certainty
 from ._label_types import read_labels
 from ._labels import are_right, encode_labels, is_unlabeled, required_labels
@@ -34,6 +35,18 @@ _NOT_ALWAYS_SET = (
     "held_out_distributions_",
     "held_out_predictions_",
     "held_out_score_",
+    "transduction_",
+)
+
+# Copied to where the fitted rows are; the classes stay arrays of numpy's, like strings.
+_ARRAYS = (
+    "class_sizes_",
+    "held_out_distributions_",
+    "held_out_predictions_",
+    "label_distributions_",
+    "label_noise_",
+    "point_index_",
+    "reached_",
     "transduction_",
 )
 
@@ -94,8 +107,25 @@ class ChangesWhole:
         for name in _NOT_ALWAYS_SET:
             changed.__dict__.pop(name, None)
         getattr(changed, method)(*args)
+        changed._give_arrays()
         self.__dict__ = changed.__dict__
         return self
+
+    def _give_arrays(self) -> None:
+        """Copy the arrays of fitted attributes to where the fitted rows are."""
+        for name in _ARRAYS:
+            if name in self.__dict__:
+                setattr(self, name, self._given(getattr(self, name)))
+
+    def _check_space(self, X: Any, method: str) -> None:
+        """Refuse rows of another library or device than the fitted ones."""
+        if hasattr(self, "_space"):
+            check_same_space(self._space, X, f"{type(self).__name__}.{method}")
+
+    def _given(self, values: Any) -> Any:
+        """Copy an array to where the fitted rows are, if they came by ``array_api_dispatch``."""
+        space = getattr(self, "_space", None)
+        return values if space is None else space.give(values)
 
 
 class PartlyLabeledClassifierMixin(ChangesWhole, ClassifierMixin):
@@ -139,7 +169,8 @@ class PartlyLabeledClassifierMixin(ChangesWhole, ClassifierMixin):
         ['a', 'b']
         """
         fitted = copy(self)  # another thread may fit meanwhile
-        return fitted._decide(fitted.predict_proba(X))
+        fitted._check_space(X, "predict")
+        return fitted._given(fitted._decide(as_host(fitted.predict_proba(X))))
 
     def predict_proba(self, X: Rows) -> Floats:
         """Predict the distribution over the classes of each row.
@@ -168,7 +199,8 @@ class PartlyLabeledClassifierMixin(ChangesWhole, ClassifierMixin):
         [[1.0, 0.0], [0.5, 0.5]]
         """
         fitted = copy(self)
-        return fitted._as_proba(fitted._distributions(X)[0])
+        fitted._check_space(X, "predict_proba")
+        return fitted._given(fitted._as_proba(fitted._distributions(X)[0]))
 
     def certainty(self, X: Rows) -> Floats:
         """Compute the certainty of the prediction of each row.
@@ -197,7 +229,8 @@ class PartlyLabeledClassifierMixin(ChangesWhole, ClassifierMixin):
         [1.0, 0.0]
         """
         fitted = copy(self)
-        return fitted._certainty(*fitted._distributions(X))
+        fitted._check_space(X, "certainty")
+        return fitted._given(fitted._certainty(*fitted._distributions(X)))
 
     def score(self, X: Rows, y: Labels, sample_weight: ArrayLike | None = None) -> float:
         """Compute the accuracy on the labelled rows of ``y``.
@@ -235,7 +268,8 @@ class PartlyLabeledClassifierMixin(ChangesWhole, ClassifierMixin):
         0.66...
         """
         fitted = copy(self)  # another thread may fit meanwhile
-        return fitted._accuracy(fitted.predict(X), y, sample_weight)
+        fitted._check_space(X, "score")
+        return fitted._accuracy(as_host(fitted.predict(X)), as_host(y), as_host(sample_weight))
 
     def _decide(self, u: Floats) -> NDArray[Any]:
         """Return the most likely class of distributions (n_rows, n_classes)."""

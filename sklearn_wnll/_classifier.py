@@ -11,6 +11,7 @@ from sklearn.utils import Tags
 from sklearn.utils._param_validation import HasMethods, Interval, StrOptions
 from sklearn.utils.validation import check_is_fitted
 
+from ._arrays import as_host
 from ._base import check_whole, checks_parameters
 from ._cells import hold_cells
 from ._extension.answer import find_answer
@@ -517,6 +518,7 @@ class WNLLClassifier(KeepsGraph, Serves, TakesSeveralLabels, BaseEstimator):
         self._set_answer(labels, templates, recipe)
 
     def _read_labels(self, n_rows: int, y: Labels) -> RowLabels | LabelMatrix:
+        y = as_host(y)
         if hold_cells(y):
             return self._read_matrix(n_rows, y)
         classes, codes = self._encode(n_rows, y, may_be_empty=True)

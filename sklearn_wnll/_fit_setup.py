@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from sklearn.base import clone
 from sklearn.utils import check_random_state
 
+from ._arrays import is_tensor
 from ._extension.beside import Classifier, Companion, Known
 from ._extension.row_labels import RowLabels
 from ._extension.solution import Recipe
@@ -123,6 +124,10 @@ def _make_recipe(model: Any, kept: Kept, classes: NDArray[Any], companion: Known
 
 def graph_builder(model: Any, X: Any) -> Any:
     """Make the builder of the graph of validated rows."""
+    if is_tensor(X):
+        from ._tensors.graph import make_tensor_builder
+
+        return make_tensor_builder(model, X)
     return make_graph_builder(
         X,
         metric=model.metric,

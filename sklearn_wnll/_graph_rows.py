@@ -9,7 +9,8 @@ from sklearn.utils import Tags
 from sklearn.utils._param_validation import HasMethods, Interval, StrOptions
 from sklearn.utils.validation import validate_data
 
-from ._base import check_not_masked
+from ._arrays import ArraySpace, OnDevice, array_space, as_host, is_tensor
+from ._base import ChangesWhole, check_not_masked
 from ._graph.metrics import METRICS, SPARSE_METRICS
 from ._graph.precomputed import check_no_blocks
 from ._graph.rows import canonical_rows
@@ -47,18 +48,24 @@ GRAPH_PARAMETERS: dict[str, Any] = {
 
 
 def as_given(X: Any, validated: Any) -> Any:
-    """Return rows for a classifier: a DataFrame is passed on unchanged, for its column names."""
-    return X if hasattr(X, "columns") else validated
+    """Return rows for a classifier: a DataFrame is passed on unchanged, for its column names.
+
+    Tensors are copied to the host.
+    """
+    return X if hasattr(X, "columns") else as_host(validated)
 
 
-class GraphRowsMixin:
+class GraphRowsMixin(ChangesWhole):
     """An estimator on the nearest-neighbour graph of rows."""
 
     metric: Metric
     neighbors: str | NeighborsTransformer
+    _space: ArraySpace | None
+    _on_device: bool
 
     def __sklearn_tags__(self) -> Tags:
         tags = super().__sklearn_tags__()  # type: ignore[misc]
+        tags.array_api_support = True
         tags.input_tags.sparse = self._takes_sparse()
         tags.input_tags.pairwise = tags.input_tags.positive_only = self.metric == "precomputed"
         return tags
@@ -68,8 +75,34 @@ class GraphRowsMixin:
         own_metric = not isinstance(self.neighbors, str)
         return own_metric or self.metric in (*SPARSE_METRICS, "precomputed")
 
-    def _validate_X(self, X: Rows, *, reset: bool) -> Any:
-        """Check X, keeping float32 and float64."""
+    def _validate_X(self, X: Any, *, reset: bool) -> Any:
+        """Check X, keeping float32 and float64; tensors stay where they are, if they can."""
+        if isinstance(X, OnDevice):
+            return X.rows
+        if reset:
+            self._space = array_space(X)
+            self._on_device = self._space is not None and self._may_stay(X)
+        if self._on_device:
+            return self._validate_tensor(X, reset=reset)
+        return self._validate_array(as_host(X) if is_tensor(X) or array_space(X) else X, reset)
+
+    def _may_stay(self, X: Any) -> bool:
+        """Return whether the graph of a tensor is built where it is."""
+        if not is_tensor(X):
+            return False
+        from ._tensors.graph import computes_on_device
+
+        return computes_on_device(X, self)
+
+    def _validate_tensor(self, X: Any, *, reset: bool) -> Any:
+        """Check a tensor, or move other rows to the device of the fitted ones."""
+        from ._tensors.graph import checked_tensor
+
+        if not is_tensor(X):
+            X = self._given(np.asarray(X))
+        return checked_tensor(X, lambda rows: self._validate_array(rows, reset))
+
+    def _validate_array(self, X: Rows, reset: bool) -> Any:
         check_not_masked(X)
         precomputed = self.metric == "precomputed"
         if precomputed:

@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 from sklearn.utils.validation import check_is_fitted
 
 from ._active import most_useful_points, steadying_points
+from ._arrays import as_host
 from ._base import check_whole
 from ._certainty import uncertainty
 from ._extension.value_answer import ValueAnswer
@@ -118,7 +119,8 @@ class SuggestsLabels:
         with show_progress(fitted.verbose):
             if not labeled.any():
                 return row[central_points(fitted.graph_, int(n))]
-            unsure = fitted._uncertainty(fitted.label_distributions_[row], fitted.reached_[row])
+            known = as_host(fitted.label_distributions_)[row], as_host(fitted.reached_)[row]
+            unsure = fitted._uncertainty(*known)
             return row[most_useful_points(fitted.graph_, labeled, unsure, int(n))]
 
     def _labeled_points(self) -> Mask:

@@ -10,6 +10,7 @@ from numpy.typing import ArrayLike
 from sklearn.utils import check_consistent_length, check_scalar
 from sklearn.utils.validation import check_is_fitted
 
+from ._arrays import as_host
 from ._extension.layers import Layers, Prediction
 from ._extension.prediction import Batching
 from ._extension.spread import Spread
@@ -78,11 +79,11 @@ class PredictsNumbers(GraphRowsMixin, Serves):
         (True, 0.0)
         """
         fitted = copy(self)  # another thread may fit meanwhile
-        shaped = fitted._shaped
+        fitted._check_space(X, "predict")
         if not return_std:
-            return shaped(fitted._predict(X))
+            return fitted._shaped(fitted._predict(X))
         found, lengths, spread = fitted._predict_with_lengths(X)
-        return shaped(found.u), shaped(spread.std(lengths.u, lengths.reached))
+        return fitted._shaped(found.u), fitted._shaped(spread.std(lengths.u, lengths.reached))
 
     def predict_interval(self, X: Rows, coverage: float = 0.9) -> Floats:
         """Predict an interval for the value of each row.
@@ -147,13 +148,14 @@ class PredictsNumbers(GraphRowsMixin, Serves):
         if np.isnan(coverage):
             raise ValueError("coverage is NaN. Pass a number between 0 and 1.")
         fitted = copy(self)  # another thread may fit meanwhile
+        fitted._check_space(X, "predict_interval")
         found, lengths, spread = fitted._predict_with_lengths(X)
         half = spread.half_width(lengths.u, lengths.reached, float(coverage))
         return fitted._shaped(np.stack([found.u - half, found.u + half], axis=-1))
 
     def _shaped(self, values: Floats) -> Floats:
-        """Return values (n, n_targets, ...) in the shape that users get."""
-        return self._answer.labels.shaped(values)
+        """Return values (n, n_targets, ...) in the shape that users get, where their rows are."""
+        return self._given(self._answer.labels.shaped(values))
 
     def _predict(self, X: Rows, *others: Layers) -> Any:
         """Predict the values of all targets (n_queries, n_targets).
@@ -226,8 +228,9 @@ class PredictsNumbers(GraphRowsMixin, Serves):
         1.0
         """
         fitted = copy(self)  # another thread may fit meanwhile
-        predicted = fitted._predict(X)
-        numbers = read_numbers(y, self.unlabeled)
+        fitted._check_space(X, "score")
+        predicted, sample_weight = fitted._predict(X), as_host(sample_weight)
+        numbers = read_numbers(as_host(y), self.unlabeled)
         check_consistent_length(predicted, numbers, sample_weight)
         truth = numbers.reshape(len(numbers), -1)
         if truth.shape != predicted.shape:

@@ -8,6 +8,7 @@ from sklearn.base import BaseEstimator, RegressorMixin
 from sklearn.utils import Tags
 from sklearn.utils._param_validation import HasMethods
 
+from ._arrays import as_host
 from ._base import check_has_y, checks_parameters
 from ._extension.layers import Layers
 from ._extension.number_beside import NumberCompanion
@@ -342,7 +343,7 @@ class WNLLRegressor(KeepsGraph, PredictsNumbers, SuggestsRows, RegressorMixin, B
 
     def _read_labels(self, n_rows: int, y: Any) -> RowValues:
         check_has_y(self, y)
-        numbers = read_numbers(y, self.unlabeled)
+        numbers = read_numbers(as_host(y), self.unlabeled)
         warn_of_minus_one(numbers, self.unlabeled, "unlabeled=None")
         if len(numbers) != n_rows:
             raise ValueError(

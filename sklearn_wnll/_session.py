@@ -8,9 +8,10 @@ from scipy import sparse
 from sklearn.utils import Tags, get_tags
 from sklearn.utils.validation import check_is_fitted
 
-from ._base import ChangesWhole, check_whole, checks_parameters
+from ._base import check_whole, checks_parameters
 from ._extension.templates import Templates
 from ._fit_setup import Kept
+from ._graph.matrices import as_scipy
 from ._graph_rows import GraphRowsMixin, as_given
 from ._progress import show_progress
 from ._typing import Indices, Labels, Rows
@@ -18,7 +19,7 @@ from ._typing import Indices, Labels, Rows
 __all__ = ["KeepsGraph"]
 
 
-class KeepsGraph(GraphRowsMixin, ChangesWhole):
+class KeepsGraph(GraphRowsMixin):
     """An estimator that takes other labels, and more rows, on its fitted graph.
 
     ``_answer`` holds its ``templates`` and ``labels``. ``_read_labels(n_rows, y)`` checks the
@@ -193,7 +194,7 @@ class KeepsGraph(GraphRowsMixin, ChangesWhole):
         """Set the attributes that describe the graph, and the iterations on it."""
         one_graph = len(templates.parts) == 1
         self.templates_ = templates.rows
-        self.graph_ = templates.transductions[0].graph.weights if one_graph else None
+        self.graph_ = as_scipy(templates.transductions[0].graph.weights) if one_graph else None
         self.point_index_ = templates.points.index.copy() if one_graph else None
         self.n_iter_ = max(1, n_iter)
 

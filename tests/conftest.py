@@ -1,11 +1,15 @@
 import os
 import sys
+from importlib.metadata import version
 from importlib.util import find_spec
 from pathlib import Path
 
 # The tests run in two processes, whose threads would slow each other down. Set before numpy and
 # torch are imported.
 os.environ.setdefault("OMP_NUM_THREADS", "1")
+# scikit-learn's checks of arrays of other libraries need it, before scipy is imported.
+if tuple(map(int, version("scipy").split(".")[:2])) >= (1, 14):
+    os.environ.setdefault("SCIPY_ARRAY_API", "1")
 
 import numpy as np
 import pytest

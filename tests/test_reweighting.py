@@ -8,7 +8,8 @@ from scipy import sparse
 
 from sklearn_wnll import WNLLClassifier
 from sklearn_wnll._extension.label_weights import label_weight_value, poisson_weights
-from sklearn_wnll._extension.system import components, reached_points
+from sklearn_wnll._extension.system import reached_points
+from sklearn_wnll._graph.matrices import components
 
 from .clouds import examples
 from .reference import dense_weights

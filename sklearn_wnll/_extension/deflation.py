@@ -46,12 +46,9 @@ class GraphSolver:
 
     def __init__(self, A, row_sums, steps=None):
         self.steps = np.zeros(len(row_sums)) if steps is None else steps
-        cluster = _grow_clusters(A)
-        # Points of a cluster are contiguous, so a product reads contiguous memory.
-        self._order = np.argsort(cluster, kind="stable")
-        A, row_sums = _permuted(A, self._order), row_sums[self._order]
-        deflation = _cluster_deflation(A, row_sums, cluster[self._order])
-        self._solver, self._diagonal = ConjugateGradient(A, deflation), A.diagonal()
+        make = _Clustered if sparse.issparse(A) else type(A).iteration
+        self._iteration = make(A, row_sums)
+        self._order = self._iteration.order
         self._amplification = None if row_sums.any() else 1.0
 
     def solve(self, B, start, *, tol=1e-6, max_iter=1000, callback=None):
@@ -68,9 +65,9 @@ class GraphSolver:
     def _solve(self, B, x, tol, max_iter, callback):
         aims, n_columns = np.full(B.shape[1], tol), B.shape[1]
         if self._amplification is None:
-            B = np.column_stack([B, self._diagonal])
+            B = np.column_stack([B, self._iteration.diagonal])
             x, aims = np.column_stack([x, self.steps[self._order]]), np.append(aims, _ROUGH)
-        run = partial(self._solver.solve, callback=callback)
+        run = partial(self._iteration.solve, callback=callback)
         result = run(B, x, tol=aims, max_iter=max_iter)
         if self._amplification is None:
             known, out_of_time = result.converged[-1], result.n_iter[-1] == max_iter
@@ -107,19 +104,18 @@ class GraphSolver:
 
     def _bound(self, steps):
         """Bound the error for a residual of 1, by the number of steps of walks (n,)."""
-        longest = steps.max()
-        if self._solver.deflated:
-            groups = self._solver.groups
-            row, group = np.flatnonzero(np.diff(groups.indptr)), groups.indices
-            most, least = np.full((2, groups.shape[1]), [[-np.inf], [np.inf]])
-            np.maximum.at(most, group, steps[row])
-            np.minimum.at(least, group, steps[row])
+        longest, groups = steps.max(), self._iteration.groups
+        if groups is not None:
+            inside = groups >= 0
+            most, least = np.full((2, self._iteration.coarse.shape[0]), [[-np.inf], [np.inf]])
+            np.maximum.at(most, groups[inside], steps[inside])
+            np.minimum.at(least, groups[inside], steps[inside])
             longest = min(longest, (most - least).max() * (1 + self._depth()))
         return max(1, longest) / (1 - _ROUGH)
 
     def _depth(self):
         """Count the groups on the way from the farthest group to a label."""
-        coarse = self._solver.coarse
+        coarse = self._iteration.coarse
         # Only the rows of groups next to a label, or to a point held by one, do not sum to 0.
         reached = coarse.sum(axis=1) > 1e-9 * coarse.diagonal()
         depth = 1
@@ -129,6 +125,27 @@ class GraphSolver:
                 break
             reached, depth = more, depth + 1
         return depth
+
+
+class _Clustered:
+    """Conjugate gradients for a csr_array, whose rows are sorted by cluster.
+
+    ``order`` (n,) sorts them: a product then reads contiguous memory. The ``diagonal`` (n,), the
+    vectors of ``solve``, and the deflated group of each row (n,), -1 without one, are in this
+    order. ``groups`` are None without deflation, ``coarse`` is the system summed over them.
+    """
+
+    def __init__(self, A, row_sums):
+        cluster = _grow_clusters(A)
+        self.order = np.argsort(cluster, kind="stable")
+        A, row_sums = _permuted(A, self.order), row_sums[self.order]
+        deflation = _cluster_deflation(A, row_sums, cluster[self.order])
+        solver, self.diagonal = ConjugateGradient(A, deflation), A.diagonal()
+        self.solve, self.groups = solver.solve, None
+        if deflation is not None:
+            basis, self.coarse = deflation.basis, solver.coarse
+            self.groups = np.full(len(row_sums), -1)
+            self.groups[np.diff(basis.indptr) > 0] = basis.indices
 
 
 def _cluster_deflation(A, row_sums, cluster):

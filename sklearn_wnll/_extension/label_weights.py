@@ -5,8 +5,8 @@ from typing import NamedTuple
 
 import numpy as np
 from scipy import sparse
-from scipy.sparse.csgraph import connected_components
 
+from .._graph.matrices import components, scaled
 from .._graph.weights import graph_laplacian
 from .deflation import GraphSolver
 from .noise import softened
@@ -40,8 +40,8 @@ def reweighted(W, labeled, label_weight, *, noise=0.0, **options):
     """
     if label_weight == "poisson":
         solved = poisson_weights(W, labeled, **options)
-        gamma = sparse.diags_array(solved.point_weights)
-        return solved._replace(W=(gamma @ W @ gamma).tocsr())
+        gamma = solved.point_weights
+        return solved._replace(W=scaled(W, gamma, gamma))
     mu = label_weight_value(label_weight, len(labeled), np.count_nonzero(labeled))
     mu = softened(mu, noise)
     return Reweighted(W, mu, np.where(labeled, mu, 1.0))
@@ -85,7 +85,7 @@ def poisson_weights(W, labeled, *, tol=1e-6, **options):
     >>> poisson_weights(W, np.array([True, False, False])).point_weights.round(2)
     array([2.25, 0.75, 0.  ])
     """
-    n_components, component = connected_components(W, directed=False)
+    component = components(W)
     size, n_labeled = np.bincount(component), np.bincount(component, labeled)
     # In each component the scale is free. Integers have exact sums over clusters, and weak edges
     # carry nothing else.
@@ -98,7 +98,7 @@ def poisson_weights(W, labeled, *, tol=1e-6, **options):
         source[:, None], np.zeros((len(source), 1)), tol=tol, **options
     )
     gamma = result.x[:, 0]
-    lowest = np.full(n_components, np.inf)
+    lowest = np.full(len(size), np.inf)
     np.minimum.at(lowest, component, gamma)
     gamma = gamma - lowest[component]
     mean = np.bincount(component, gamma) / size

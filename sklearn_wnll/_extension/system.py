@@ -4,25 +4,16 @@ from typing import NamedTuple
 
 import numpy as np
 from scipy import sparse
-from scipy.sparse.csgraph import connected_components
 
-from .._graph.rows import with_narrow_indices
+from .._graph.matrices import components, diagonal_minus, narrowed, plus_diagonal, scaled
 from .._parallel import equal_blocks
 from .deflation import GraphSolver
 
-__all__ = ["HarmonicExtension", "Unary", "components", "harmonic_extension", "harmonic_system",
+__all__ = ["HarmonicExtension", "Unary", "harmonic_extension", "harmonic_system",
            "reached_points", "softly_clamped_system", "weighted_mean"]  # fmt: skip
 
 _CLASSES = 64  # solved at a time; each takes about six vectors over the points
 _ROWS = 4096  # normalized at a time
-
-
-def components(W):
-    """Find the connected component of each point (n_points,), by directed weights.
-
-    Edges connect both ways.
-    """
-    return connected_components(W, directed=False)[1]
 
 
 def reached_points(component, labeled):
@@ -60,7 +51,7 @@ def harmonic_system(W, labeled, unknown, mu):
     within = within_transposed.T.tocsr() + within_transposed
     # Only edges that leave a labelled point carry the extra weight.
     B = out[:, labeled] + mu * W[labeled][:, unknown].T
-    A = (sparse.diags_array(within.sum(axis=1) + B.sum(axis=1)) - within).tocsr()
+    A = diagonal_minus(within.sum(axis=1) + B.sum(axis=1), within)
     return A, B.tocsr()
 
 
@@ -79,11 +70,11 @@ def softly_clamped_system(W, labeled, unknown, mu, fidelity):
     degree = _degrees(W)[labeled]
     factors = np.ones(W.shape[0])
     factors[labeled] = mu
-    within = (sparse.diags_array(factors) @ W)[unknown][:, unknown]
+    within = scaled(W, factors)[unknown][:, unknown]
     within = (within + within.T).tocsr()
     place, shape = np.searchsorted(unknown, labeled), (len(unknown), len(labeled))
     B = sparse.csr_array((fidelity * degree, (place, np.arange(len(labeled)))), shape=shape)
-    A = (sparse.diags_array(within.sum(axis=1) + B.sum(axis=1)) - within).tocsr()
+    A = diagonal_minus(within.sum(axis=1) + B.sum(axis=1), within)
     return A, B
 
 
@@ -162,7 +153,7 @@ def harmonic_extension(
            [0.5, 0.5],
            [0. , 1. ]])
     """
-    W, g = with_narrow_indices(W), sparse.csc_array(g)
+    W, g = narrowed(W), sparse.csc_array(g)
     u = np.tile(fallback, (W.shape[0], 1)) if start is None else start
     pulling = labeled if unary is None else labeled | (unary.strength > 0)
     reached = reached_points(components(W) if component is None else component, pulling)
@@ -230,12 +221,13 @@ class _System(NamedTuple):
             pull = unary.strength * _degrees(W)
             pull[given] = 0
             pull, p = pull[unknown], unary.p[unknown]
-            A, row_sums = (A + sparse.diags_array(pull)).tocsr(), row_sums + pull
+            A, row_sums = plus_diagonal(A, pull), row_sums + pull
         return cls(GraphSolver(A, row_sums, steps), A.diagonal(), B, pull, p)
 
     def right_side(self, g, classes):
         """Sum the terms of labels ``g`` (n_labeled, some classes) and the unary term."""
-        right = (self.B @ g).toarray()
+        right = self.B @ g
+        right = right.toarray() if sparse.issparse(right) else right
         if self.pull is not None:
             right += self.pull[:, None] * self.p[:, classes]
         return right
@@ -276,9 +268,7 @@ def weighted_mean(W, point_weights, reached, u, fallback, unary=None, degrees=No
     :class:`Unary` term of the new points, with their ``degrees`` (n_queries,), is one more
     neighbour. Without any neighbour, the mean is ``fallback`` (n_classes,).
     """
-    neighbors = W.indices
-    weights = W.data * (point_weights * reached)[neighbors]
-    weighted = sparse.csr_array((weights, neighbors, W.indptr), shape=W.shape)
+    weighted = scaled(W, by_column=point_weights * reached)
     # Summed in the order of the values, which makes a mean of equal values exact.
     total, values = (weighted @ np.ones(W.shape[1]))[:, None], weighted @ u
     if unary is not None:

@@ -9,6 +9,7 @@ import numpy as np
 from scipy import sparse
 
 from .._graph.base import PointGraph
+from .._graph.matrices import components
 from .._graph.weights import SMALLEST_WEIGHT
 from .._progress import Progress
 from .balance import adaptive_weight
@@ -17,7 +18,7 @@ from .label_weights import Reweighted, reweighted
 from .noise import find_trust
 from .number_noise import FIDELITIES, NumberTrust, find_number_trust
 from .point_labels import PointLabels
-from .system import HarmonicExtension, Unary, components, harmonic_extension, weighted_mean
+from .system import HarmonicExtension, Unary, harmonic_extension, weighted_mean
 from .values import Units, value_extension
 
 __all__ = ["Extender", "Transduction"]

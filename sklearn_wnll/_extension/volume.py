@@ -5,6 +5,7 @@ from typing import NamedTuple
 import numpy as np
 from scipy import sparse
 
+from .._graph.matrices import scaled, weight_between
 from .system import Unary
 
 __all__ = ["Walk", "size_labels", "sized_unary"]
@@ -38,9 +39,9 @@ class Walk(NamedTuple):
         """Walk on ``T = W + W^T`` of directed weights, held fixed at :class:`PointLabels`."""
         T = (W + W.T).tocsr().astype(np.float32)
         degree = T.sum(axis=1)
-        inverse = sparse.diags_array(1 / np.where(degree > 0, degree, 1)).astype(np.float32)
+        inverse = (1 / np.where(degree > 0, degree, 1)).astype(np.float32)
         g = labels.g.toarray().astype(np.float32)
-        return cls(T, (inverse @ T).tocsr(), labels.labeled, g, labels.unary)
+        return cls(T, scaled(T, inverse), labels.labeled, g, labels.unary)
 
     def __call__(self, codes, n_steps, laziness):
         """Diffuse the classes of points (n_points,): values (n_points, n_classes)."""
@@ -57,8 +58,7 @@ class Walk(NamedTuple):
 
     def cut(self, codes):
         """Sum the weights of edges between classes."""
-        rows = np.repeat(np.arange(len(codes)), np.diff(self.weights.indptr))
-        return float(self.weights.data[codes[rows] != codes[self.weights.indices]].sum())
+        return weight_between(self.weights, codes)
 
 
 class _Sizes(NamedTuple):

@@ -19,7 +19,7 @@ class FeatureGraph(PointGraph):
     """Graph of distinct rows, by a search in the space of a metric."""
 
     def __init__(self, rows, builder):
-        self._space = FeatureSpace(builder.metric).fit(rows)
+        self._space = builder.space().fit(rows)
         self._search = builder.search.fitted_like(self._space.transform(rows))
         self._n_neighbors, self._scale_neighbor = builder.n_neighbors, builder.scale_neighbor
         n = rows.shape[0]
@@ -69,9 +69,13 @@ class FeatureGraphBuilder(GraphBuilder):
     n_neighbors: int
     scale_neighbor: int
 
+    def space(self):
+        """Make the space of the metric, not yet fitted."""
+        return FeatureSpace(self.metric)
+
     def points(self, X):
         """Find the points of rows, and the distinct rows (n_points, n_features)."""
-        space = FeatureSpace(self.metric)
+        space = self.space()
         points = FeaturePoints(X, space.rows)
         distinct = points.distinct(X)
         # A search keeps its points, and the caller may overwrite X.

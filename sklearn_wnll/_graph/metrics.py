@@ -5,11 +5,19 @@ from scipy import sparse
 
 from .._parallel import equal_blocks, in_threads
 
-__all__ = ["METRICS", "SPARSE_METRICS", "FeatureSpace", "robust_shift_and_scale", "sampled_rows"]
+__all__ = [
+    "METRICS",
+    "SMOOTH_METRICS",
+    "SPARSE_METRICS",
+    "FeatureSpace",
+    "robust_shift_and_scale",
+    "sampled_rows",
+]
 
 # Searched by Euclidean distance between scaled and shifted rows, or between unit vectors.
 _LENGTH_METRICS = ("euclidean", "l2", "minkowski", "sqeuclidean")
 _ANGULAR_METRICS = ("cosine", "correlation")
+SMOOTH_METRICS = _LENGTH_METRICS + _ANGULAR_METRICS
 # Searched unchanged.
 _CITY_BLOCK_METRICS = ("manhattan", "l1", "cityblock")
 _SHIFT_INVARIANT_METRICS = (*_LENGTH_METRICS, *_CITY_BLOCK_METRICS, "chebyshev")
@@ -58,21 +66,27 @@ class FeatureSpace:
 
         Robust statistics of a sample keep one far point from squeezing all others together.
         """
+        scales = self.metric in _SHIFT_INVARIANT_METRICS + _RATIO_METRICS
+        self._learn(sampled_rows(X), _largest(X) if scales else 0.0)
+        return self
+
+    def _learn(self, sample, largest):
+        """Learn from a sample of the rows, and the largest absolute value in any."""
+        dtype = sample.dtype
         self.unit_, self.shift_, self.scale_ = 1.0, None, 1.0
         # Parallel rows were rounded to the type of X, and their unit vectors again.
-        self._rounding = np.finfo(X.dtype).eps + 8 * np.finfo(np.float64).eps
+        self._rounding = np.finfo(dtype).eps + 8 * np.finfo(np.float64).eps
         if self.metric not in _SHIFT_INVARIANT_METRICS + _RATIO_METRICS:
-            return self
-        if _largest(X) > np.finfo(X.dtype).max / 4:
+            return
+        if largest > np.finfo(dtype).max / 4:
             self.unit_ = 4.0  # a difference of such numbers overflows
-        sample = sampled_rows(X).astype(np.float64) / self.unit_
+        sample = sample.astype(np.float64) / self.unit_
         if self.metric in _RATIO_METRICS:
             self.scale_ = _typical_scale(sample)
-            return self
+            return
         shift, self.scale_ = robust_shift_and_scale(sample)
         if shift is not None and (far := np.abs(shift) > _NEAR * self.scale_).any():
-            self.shift_ = np.where(far, shift, 0).astype(X.dtype)
-        return self
+            self.shift_ = np.where(far, shift, 0).astype(dtype)
 
     @property
     def keeps_rows(self):

@@ -89,27 +89,48 @@ class FeaturePoints(Points):
 
     def grown(self, X):
         """Return the points after rows have joined, and the new rows, cast to the others' type."""
-        match, grown = self.match(cast_rows(X, self._dtype)), copy(self)
+        match, grown = self.match(self._cast(X)), copy(self)
         grown.index = np.concatenate([self.index, match.point])
         grown.n_points = self.n_points + match.new.shape[0]
-        grown._rows = RowIndex(np.concatenate([self.keys, row_keys(match.new, self._dtype)]))
+        grown._rows = RowIndex(np.concatenate([self.keys, self._hashed(match.new)]))
         return grown, match.new
 
     def match(self, X, keys=None):
         """Find the queries among the points: a :class:`Match`. ``keys`` may be passed if known."""
+        given = self._as_compared(X)
+        X = self._cast(given)
+        keys = self._hashed(X) if keys is None else keys
+        point = self._rows.find(keys)
+        if X is not given:  # a rounded row is a different row
+            candidate = np.flatnonzero(point >= 0)
+            point[candidate[self._differ(X, given, candidate)]] = -1
+        new = np.flatnonzero(point < 0)
+        first, inverse = self._first_of_equal(self._select(X, new), keys[new])
+        point[new] = self.n_points + inverse
+        return Match(point, self._select(X, new[first]))
+
+    def _as_compared(self, X):
+        """Return rows in the form of the fitted ones, as the metric sees them."""
         if self._sparse:
             X = sparse.csr_array(X)
         elif sparse.issparse(X):
             X = X.toarray()
-        given = self._as_metric_sees(X)
-        X = cast_rows(given, self._dtype)
-        keys = row_keys(X, self._dtype) if keys is None else keys
-        point = self._rows.find(keys)
-        if X is not given:  # a rounded row is a different row
-            candidate = np.flatnonzero(point >= 0)
-            same = equal_rows(X[candidate].astype(given.dtype), given[candidate])
-            point[candidate[~same]] = -1
-        new = np.flatnonzero(point < 0)
-        first, inverse = first_of_equal_rows(X[new], keys[new])
-        point[new] = self.n_points + inverse
-        return Match(point, X[new[first]])
+        return self._as_metric_sees(X)
+
+    def _cast(self, X):
+        """Convert rows to the type of the fitted ones."""
+        return cast_rows(X, self._dtype)
+
+    def _hashed(self, X):
+        """Compute the keys of rows."""
+        return row_keys(X, self._dtype)
+
+    def _differ(self, X, given, rows):
+        """Return whether some ``given`` rows differ from what they were converted to."""
+        return ~equal_rows(X[rows].astype(given.dtype), given[rows])
+
+    def _select(self, X, rows):
+        return X[rows]
+
+    def _first_of_equal(self, X, keys):
+        return first_of_equal_rows(X, keys)

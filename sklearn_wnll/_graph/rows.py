@@ -9,6 +9,7 @@ __all__ = [
     "cast_rows",
     "equal_rows",
     "first_of_equal_rows",
+    "key_factors",
     "row_keys",
     "with_narrow_indices",
 ]
@@ -79,9 +80,7 @@ def row_keys(X, dtype=None):
     """
     dtype = X.dtype if dtype is None else dtype
     words = dtype.itemsize // 4
-    shape = X.shape[1] * words, 2
-    factors = np.random.default_rng(0).integers(0, 2**64, size=shape, dtype=np.uint64)
-    factors |= np.uint64(1)
+    factors = key_factors(X.shape[1] * words)
     if sparse.issparse(X):
         values = X.data.astype(dtype) + dtype.type(0)
         values = values.view(np.uint32).reshape(-1, words).astype(np.uint64)
@@ -97,6 +96,12 @@ def row_keys(X, dtype=None):
         for column in range(2):
             keys[start : start + _BLOCK, column] = block @ factors[:, column]
     return keys
+
+
+def key_factors(n_words):
+    """Return the odd factors of the words of a row (n_words, 2)."""
+    factors = np.random.default_rng(0).integers(0, 2**64, size=(n_words, 2), dtype=np.uint64)
+    return factors | np.uint64(1)
 
 
 def equal_rows(X, Y):

@@ -3,6 +3,8 @@
 import numpy as np
 from scipy import sparse
 
+from .matrices import diagonal_minus
+
 __all__ = [
     "SMALLEST_WEIGHT",
     "edge_weights",
@@ -85,4 +87,4 @@ def graph_laplacian(W):
     """
     T = (W + W.T).tocsr()
     degree = np.asarray(T.sum(axis=1))
-    return (sparse.diags_array(np.where(degree > 0, degree, 1.0)) - T).tocsr()
+    return diagonal_minus(np.where(degree > 0, degree, 1.0), T)

@@ -5,6 +5,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from .._arrays import as_host
 from .._base import check_whole
 from .._labels import is_unlabeled
 from .._typing import Labels, Mask
@@ -27,7 +28,7 @@ def fitted_distributions(estimator: Any) -> NDArray[Any]:
             "A display shows one label per row, but the estimator was fitted with several. Pass "
             "one fitted to a single column of y."
         )
-    return u
+    return as_host(u)
 
 
 def find_labeled(

@@ -8,6 +8,7 @@ from scipy import sparse
 from sklearn.decomposition import PCA
 from sklearn.utils import check_array
 
+from .._arrays import as_host
 from .._typing import Indices, Rows
 
 __all__ = ["check_embedding", "embed", "graph_edges"]
@@ -113,5 +114,5 @@ def graph_edges(estimator: Any) -> Indices:
     low, high = np.minimum(a, b), np.maximum(a, b)
     keys = np.unique(low * graph.shape[0] + high)  # no point has an edge to itself
     pairs = np.column_stack(np.divmod(keys, graph.shape[0]))
-    _, first = np.unique(estimator.point_index_, return_index=True)
+    _, first = np.unique(as_host(estimator.point_index_), return_index=True)
     return first[pairs]

@@ -8,6 +8,7 @@ from numpy.typing import ArrayLike, NDArray
 from sklearn.utils.validation import check_is_fitted
 
 from .._active import settled_by_next
+from .._arrays import as_host
 from .._certainty import uncertainty
 from .._label_types import equal_rows
 from .._typing import Floats, Indices, Labels, Mask, Rows
@@ -250,7 +251,7 @@ class LabelingDisplay:
                 raise ValueError(
                     "scored_rows holds rows that have no label in y. Pass labelled ones."
                 )
-        reached = getattr(estimator, "reached_", np.ones(n, dtype=bool))
+        reached = as_host(getattr(estimator, "reached_", np.ones(n, dtype=bool)))
         transduction = None
         if self.embedding is not None:
             transduction = TransductionDisplay(
@@ -424,7 +425,7 @@ def _gain(estimator: Any, u: Floats, reached: Mask, labeled: Mask) -> float:
     W = getattr(estimator, "graph_", None)
     if W is None:
         return np.nan
-    index = estimator.point_index_
+    index = as_host(estimator.point_index_)
     _, row = np.unique(index, return_index=True)
     points = np.zeros(len(row), dtype=bool)
     points[index[labeled]] = True

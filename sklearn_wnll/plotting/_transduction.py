@@ -9,6 +9,7 @@ from sklearn.pipeline import Pipeline
 from sklearn.utils import check_array
 from sklearn.utils.validation import check_is_fitted
 
+from .._arrays import as_host
 from .._certainty import certainty
 from .._typing import Floats, Indices, Labels, Mask, Rows
 from ._fitted import find_labeled, fitted_distributions
@@ -223,7 +224,7 @@ class TransductionDisplay:
             u,
             embedding,
             classes=estimator.classes_,
-            reached=getattr(estimator, "reached_", None),
+            reached=as_host(getattr(estimator, "reached_", None)),
             labeled=find_labeled(y, unlabeled, estimator.classes_, len(u)),
             edges=graph_edges(estimator) if edges else None,
         )

@@ -7,9 +7,9 @@ from sklearn.exceptions import ConvergenceWarning
 
 from sklearn_wnll import WNLLClassifier
 from sklearn_wnll._graph.search import ExactSearch
+from sklearn_wnll._tensors.neighbors import nearest_neighbors
 from sklearn_wnll.deep import wnll_interpolate
 from sklearn_wnll.deep._layer import gradients, points
-from sklearn_wnll.deep._layer.points import nearest_neighbors
 
 from ..clouds import FACTORS, clouds, examples
 from ..reference import dense_extension, dense_weights

@@ -8,8 +8,9 @@ from hypothesis import strategies as st
 from scipy.sparse.csgraph import connected_components
 from sklearn.exceptions import ConvergenceWarning
 
+from sklearn_wnll._tensors import deflation, neighbors
 from sklearn_wnll.deep import wnll_interpolate
-from sklearn_wnll.deep._layer import deflation, points
+from sklearn_wnll.deep._layer import points
 from sklearn_wnll.deep._layer.system import HarmonicSystem
 
 from ..clouds import examples
@@ -232,8 +233,13 @@ def test_neighbors_in_tight_clusters_are_those_of_differences(spread, dtype):
 @pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
 def test_a_plain_cloud_needs_no_second_look(dtype, monkeypatch):
     looks = []
-    look = points._search
-    monkeypatch.setattr(points, "_search", lambda *args: looks.append(len(args[1])) or look(*args))
+    look = neighbors._search
+
+    def counted(cloud, rows, *args):
+        looks.append(len(rows))
+        return look(cloud, rows, *args)
+
+    monkeypatch.setattr(neighbors, "_search", counted)
     X = torch.tensor(np.random.default_rng(0).normal(size=(500, 16)), dtype=dtype)
     points.PointCloud(X, 15)
     assert sum(looks) < 1.05 * 500
@@ -244,10 +250,10 @@ def test_coarse_products_are_seen_and_repaired(monkeypatch):
         D = exact(self, part)
         return D.to(torch.bfloat16).to(D)
 
-    exact = points._Products.__call__
+    exact = neighbors._Products.__call__
     X = torch.tensor(np.random.default_rng(0).normal(size=(300, 8)), dtype=torch.float32)
     expected = points.PointCloud(X, 15).neighbors
-    monkeypatch.setattr(points._Products, "__call__", rounded)
+    monkeypatch.setattr(neighbors._Products, "__call__", rounded)
     assert torch.equal(points.PointCloud(X, 15).neighbors, expected)
 
 

@@ -4,10 +4,10 @@ import numpy as np
 import pytest
 import torch
 
+from sklearn_wnll._tensors import sparse
+from sklearn_wnll._tensors.components import connected_components
+from sklearn_wnll._tensors.sparse import SparseRows
 from sklearn_wnll.deep import wnll_interpolate
-from sklearn_wnll.deep._layer import sparse
-from sklearn_wnll.deep._layer.components import connected_components
-from sklearn_wnll.deep._layer.sparse import SparseRows
 
 
 @pytest.fixture

@@ -66,6 +66,17 @@ class NeighborSearch(ABC):
         together = self._together(queries)
         return self.fitted_like(together).lists(min(k, together.shape[0] - 1))
 
+    def _add_only_new(self, lists, queries, k):
+        """:meth:`add_queries` that searches only what is new."""
+        n_points, n_queries = self.points.shape[0], queries.shape[0]
+        among_queries = self.fitted_like(queries)
+        to_points = self.query(queries, min(k, n_points))
+        to_queries = among_queries.query(self.points, min(k, n_queries)).shifted(n_points)
+        if n_queries > 1:
+            other_queries = among_queries.lists(min(k, n_queries - 1)).shifted(n_points)
+            to_points = to_points.merge(other_queries, k)
+        return lists.merge(to_queries, k).concatenate(to_points)
+
     def _together(self, queries):
         if sparse.issparse(self.points):
             return sparse.vstack([self.points, queries], format="csr")

@@ -96,14 +96,7 @@ class ExactSearch(NeighborSearch):
 
     def add_queries(self, lists, queries, k):
         """Find the lists of points and queries together, by searching only what is new."""
-        n_points, n_queries = self.points.shape[0], queries.shape[0]
-        among_queries = self.fitted_like(queries)
-        to_points = self.query(queries, min(k, n_points))
-        to_queries = among_queries.query(self.points, min(k, n_queries)).shifted(n_points)
-        if n_queries > 1:
-            other_queries = among_queries.lists(min(k, n_queries - 1)).shifted(n_points)
-            to_points = to_points.merge(other_queries, k)
-        return lists.merge(to_queries, k).concatenate(to_points)
+        return self._add_only_new(lists, queries, k)
 
 
 def _fit_index(points, metric, algorithm):

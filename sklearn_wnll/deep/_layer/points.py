@@ -6,18 +6,15 @@ import numpy as np
 import torch
 
 from ..._graph.metrics import robust_shift_and_scale, sampled_rows
-from .sparse import SparseRows
+from ..._tensors.neighbors import nearest_neighbors
+from ..._tensors.sparse import SparseRows
 
-__all__ = ["PointCloud", "differences_gradient", "nearest_neighbors"]
+__all__ = ["PointCloud", "differences_gradient"]
 
 _ENTRIES = 2**23  # distances, or coordinates of differences, held at a time
-_MORE = 2  # candidates in addition to the neighbours, in case rounding mixes up some
-_DOUBT = 4  # an unseen rounding error may exceed the seen ones by this factor
 _LOST = 1e-4  # distances below this part of the points' norms lose too many digits in a product
-_TIE = 1e-12  # squared distances count as equal if they agree to this part
 _FAR = 1e150  # times the scale; beyond it, squares overflow, and all distances are equal
 _WIDE = 1e100  # ratio of two scales in one cloud, beyond which one of them is at risk
-_SINGLE_FAR = 1e15  # the same for products in single precision
 
 
 class PointCloud:
@@ -45,95 +42,6 @@ class PointCloud:
         self.neighbors, self.squares = nearest_neighbors(
             self.points, n_neighbors, points.dtype, self.shift
         )
-
-
-def nearest_neighbors(points, n_neighbors, dtype=torch.float64, shift=0):
-    """Find the nearest others of each point, by comparing all pairs in blocks.
-
-    Returns the lists and the squared distances (n_points, k), computed from differences of
-    coordinates. Pairs are first compared by products, in ``dtype``, of the points minus ``shift``
-    (n_features,). Where rounding may have mixed up the nearest with others, they are compared
-    again: by products in float64, and finally by differences.
-    """
-    n, k = len(points), min(n_neighbors, len(points) - 1)
-    neighbors = torch.empty((n, k), dtype=torch.long, device=points.device)
-    squares = points.new_empty((n, k))
-    if not k:
-        return neighbors, squares
-    centered = points - shift
-    comparisons = [_Products(centered, torch.float64), _Differences(points)]
-    if dtype != torch.float64 and float(centered.abs().max()) < _SINGLE_FAR:
-        comparisons.insert(0, _Products(centered, dtype))
-    rows = torch.arange(n, device=points.device)
-    for comparison in comparisons:
-        if len(rows):
-            rows = rows[_search(points, rows, neighbors, squares, comparison)]
-    return neighbors, squares
-
-
-def _search(points, rows, neighbors, squares, comparison):
-    """Write the lists of some points; return the points that need a better comparison."""
-    (n, d), k = points.shape, neighbors.shape[1]
-    count = min(k + _MORE, n - 1)
-    unsure = []
-    for part in rows.split(max(1, _ENTRIES // max(n, count * d))):
-        D = comparison(part)
-        D[torch.arange(len(part), device=part.device), part] = torch.inf
-        compared, found = D.topk(count, dim=1, largest=False, sorted=False)
-        found, order = found.sort(dim=1)
-        compared = compared.gather(1, order)
-        exact = (points[found] - points[part, None]).square_().sum(dim=2)
-        ordered = exact.sort(dim=1, stable=True)
-        squares[part] = ordered.values[:, :k]
-        neighbors[part] = found.gather(1, ordered.indices[:, :k])
-        # Unless all others are candidates, one left out may be nearer than the last neighbour.
-        doubt = comparison.doubt(part, compared, exact, squares[part, -1])
-        unsure.append(doubt if count < n - 1 else torch.zeros_like(doubt))
-    return torch.cat(unsure)
-
-
-class _Products:
-    """Compare distances by ``|y|^2 / 2 - x.y``, in one product of matrices.
-
-    Rounding hides numbers smaller than a part of ``|x|^2``.
-    """
-
-    def __init__(self, points, dtype):
-        self._points = points.to(dtype)
-        self._half = self._points.square().sum(dim=1) / 2
-        n_features = points.shape[1]
-        self._error = torch.finfo(dtype).eps * (4 + math.sqrt(n_features))
-
-    def __call__(self, part):
-        return torch.addmm(self._half, self._points[part], self._points.T, alpha=-1)
-
-    def doubt(self, part, compared, exact, last):
-        """Return whether a point left out may be nearer than the last neighbour."""
-        half = self._half[part].double()
-        compared = compared.double() + half[:, None]
-        # Products may be rounded more than their type implies, for example on tensor cores.
-        seen = (compared - exact / 2).abs().amax(dim=1)
-        error = _DOUBT * torch.maximum(seen, self._error * half)
-        # A distant point has a larger error, which its distance outweighs.
-        nearest_left_out = compared.amax(dim=1) * (1 - _DOUBT * self._error) - error
-        told_apart = error < _TIE * last
-        return (2 * nearest_left_out < last) & ~told_apart & (last > 0)
-
-
-class _Differences:
-    """Compare distances by the differences of coordinates."""
-
-    def __init__(self, points):
-        self._points = points
-
-    def __call__(self, part):
-        return torch.cdist(
-            self._points[part], self._points, compute_mode="donot_use_mm_for_euclid_dist"
-        )
-
-    def doubt(self, part, compared, exact, last):
-        """Return False for all: no list is in doubt."""
-        return torch.zeros_like(last, dtype=torch.bool)
 
 
 def differences_gradient(gradient, cloud):

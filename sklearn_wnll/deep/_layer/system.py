@@ -3,11 +3,11 @@
 import torch
 from sklearn.exceptions import ConvergenceWarning
 
+from ..._tensors.components import connected_components
+from ..._tensors.conjugate_gradient import conjugate_gradient
+from ..._tensors.deflation import deflation_by_groups
+from ..._tensors.sparse import SparseRows
 from ..._warnings import warn_user
-from .components import connected_components
-from .conjugate_gradient import conjugate_gradient
-from .deflation import deflation_by_groups
-from .sparse import SparseRows
 
 __all__ = ["HarmonicSystem"]
 

@@ -5,11 +5,11 @@ import torch
 from .components import connected_components
 from .sparse import SparseRows
 
-__all__ = ["Deflation", "deflation_by_groups"]
+__all__ = ["MAX_GROUPS", "Deflation", "deflation_by_groups"]
 
 _WEAK = 1e-3  # an edge, or a group's tie, is weak below this part of all edges of its ends
 _FEW_POINTS = 512  # up to here, each is a group: the system is solved at once
-_MAX_GROUPS = 2048  # bounds the memory and time of the inverse of the system summed over groups
+MAX_GROUPS = 2048  # bounds the memory and time of the inverse of the system summed over groups
 
 
 class Deflation:
@@ -46,17 +46,23 @@ class Deflation:
             self._image.row, self._image.column, self._image.value.abs(), self._image.shape
         )
         self._image_transposed = self._image.T
-        self._inverse = self._factorize(row, column, value, excess, n_groups)
+        self._among, self._excess = self._sum_over_groups(row, column, value, excess, n_groups)
+        self._inverse = _inverse(self._among, self._excess)
 
-    def _factorize(self, row, column, value, excess, k):
-        """Invert the system summed over groups."""
+    def _sum_over_groups(self, row, column, value, excess, k):
+        """Sum the weights among groups (k, k), and those to all other points (k,)."""
         group = self._group
         inside = (group[row] < k) & (group[column] < k)
         place = group[row[inside]] * k + group[column[inside]]
         W = value.new_zeros(k * k).index_add_(0, place, value[inside]).reshape(k, k)
         outside = (group[row] < k) & ~inside
         excess = excess.index_add(0, row[outside], value[outside])
-        return _inverse(W, (self._sums @ excess[:, None])[:, 0])
+        return W, (self._sums @ excess[:, None])[:, 0]
+
+    def summed(self):
+        """Return the system summed over groups (n_groups, n_groups)."""
+        among = self._among - torch.diag(self._among.diagonal())
+        return torch.diag(among.sum(dim=1) + self._excess) - among
 
     def correction(self, right, z):
         """Find the function constant on groups that ``z`` (n, c) lacks, and its image under ``A``.
@@ -95,8 +101,8 @@ def deflation_by_groups(among, excess, used):
         label = points
     chosen = (used & (label == points)).nonzero().squeeze(1)
     n_groups = len(chosen)
-    if n_groups > _MAX_GROUPS:
-        chosen = chosen[volume[chosen].topk(_MAX_GROUPS).indices]
+    if n_groups > MAX_GROUPS:
+        chosen = chosen[volume[chosen].topk(MAX_GROUPS).indices]
     number = torch.full_like(label, len(chosen))
     number[chosen] = torch.arange(len(chosen), device=label.device)
     return Deflation(among, excess, number[label], len(chosen), len(chosen) == n_groups)

@@ -13,33 +13,48 @@ _BETTER, _ASTRAY = 0.1, 1e-4  # parts of a residual: worth keeping, and hopeless
 
 
 class SolverResult(NamedTuple):
-    """Solutions ``x`` (n, c), ``converged`` (c,) for each column, and the iterations ``n_iter``."""
+    """Solutions ``x`` (n, c), each column's ``residual`` and ``converged`` (c,), and ``n_iter``."""
 
     x: torch.Tensor
+    residual: torch.Tensor
     converged: torch.Tensor
     n_iter: int
 
 
 def conjugate_gradient(
-    off_diagonal, diagonal, right, *, importance, limit, max_iter, deflation=None
+    off_diagonal,
+    diagonal,
+    right,
+    *,
+    importance,
+    limit,
+    max_iter,
+    deflation=None,
+    start=None,
+    reduction=0.0,
+    callback=None,
 ):
     """Solve ``(diag(d) - W) x = b`` by conjugate gradients with Jacobi's preconditioner.
 
     ``W`` (n, n) are symmetric nonnegative :class:`SparseRows`, ``d`` (n,) at least its row sums,
     and ``b`` (n, c), all in float64. On singular parts of the system, ``b`` must be zero, and so
     is the solution. A column ends when no row's residual, times its ``importance`` (n,), is above
-    ``limit`` (c,). The residual is then recomputed from the solution; if rounding has led the
-    iteration astray, it continues from the best solution so far. On the groups of a
-    :class:`Deflation` the system is solved directly. Returns a :class:`SolverResult`.
+    ``limit`` (c,), or ``reduction`` times the first one. The residual is then recomputed from the
+    solution; if rounding has led the iteration astray, it continues from the best solution so far.
+    On the groups of a :class:`Deflation` the system is solved directly. The iteration begins at
+    ``start`` (n, c), or 0; ``callback`` is called after each step with the largest ratio of a
+    residual to its limit. Returns a :class:`SolverResult`.
     """
     system = _System(off_diagonal, diagonal, right, importance, deflation)
-    z, n_iter = torch.zeros_like(right), 0
+    z, n_iter = torch.zeros_like(right) if start is None else start, 0
     x, residual, size, rounding = system.complete(z)
+    if reduction:
+        limit = torch.maximum(limit, reduction * size)
     for _ in range(_RESTARTS):
         going = size > torch.maximum(limit, rounding)
         if n_iter >= max_iter or not bool(going.any()):
             break
-        change, count = _iterate(system, residual, going, limit / 2, max_iter - n_iter)
+        change, count = _iterate(system, residual, going, limit / 2, max_iter - n_iter, callback)
         n_iter += count
         state = z + change
         parts = state, *system.complete(state)
@@ -50,7 +65,7 @@ def conjugate_gradient(
         )
         if not bool((better & going).any()):
             break
-    return SolverResult(x, size <= torch.maximum(limit, rounding), n_iter)
+    return SolverResult(x, size, size <= torch.maximum(limit, rounding), n_iter)
 
 
 class _System:
@@ -89,7 +104,7 @@ class _System:
         return torch.addcmul(-(self._off_diagonal @ p), self._diagonal, p)
 
 
-def _iterate(system, residual, going, limit, max_iter):
+def _iterate(system, residual, going, limit, max_iter, callback):
     """Iterate for the correction of a solution; return it and the number of steps.
 
     Far below the largest terms, rounding can lead the iteration away from the solution; it then
@@ -101,6 +116,8 @@ def _iterate(system, residual, going, limit, max_iter):
         size = system.size(residual)
         going = going & (size > limit)
         largest = float(torch.where(going, size / limit, 0).max())
+        if callback is not None and iteration:
+            callback(largest)
         if largest == 0:
             return solution, iteration
         if largest < _BETTER * best_size:

@@ -1,0 +1,107 @@
+"""Arrays of other libraries, by scikit-learn's convention: where they live, and the way back."""
+
+import sys
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+from sklearn import get_config
+from sklearn.utils import _array_api
+
+__all__ = ["ArraySpace", "OnDevice", "array_space", "as_host", "check_same_space", "is_tensor"]
+
+
+class OnDevice(NamedTuple):
+    """Rows as a tensor that an estimator computes with where it is, whatever the settings."""
+
+    rows: Any
+
+
+class ArraySpace(NamedTuple):
+    """The library (``"torch"``) and the device of an array that is not numpy's."""
+
+    library: str
+    xp: Any
+    device: Any
+
+    def give(self, values: Any) -> Any:
+        """Copy an array of the host there; objects and strings stay."""
+        if not isinstance(values, np.ndarray) or values.dtype.kind not in "biuf":
+            return values
+        if values.dtype == np.float64:
+            widest = _array_api._max_precision_float_dtype(self.xp, self.device)
+            if widest != self.xp.float64:
+                values = values.astype(np.float32)
+        return self.xp.asarray(values, device=self.device)
+
+    def __eq__(self, other: object) -> bool:
+        ours = isinstance(other, ArraySpace)
+        return ours and (self.library, self.device) == (other.library, other.device)  # type: ignore
+
+    def __hash__(self) -> int:
+        return hash((self.library, str(self.device)))
+
+    def __getstate__(self) -> None:
+        return None
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return _restored, (self.library, self.give(np.zeros(1)))
+
+
+def _restored(library: str, example: Any) -> ArraySpace:
+    """Return the space of an array, as when a model is unpickled."""
+    xp, device = _namespace_and_device(example)
+    return ArraySpace(library, xp, device)
+
+
+def is_tensor(X: Any) -> bool:
+    """Return whether an object is a torch tensor, without an import of torch."""
+    torch = sys.modules.get("torch")
+    return torch is not None and isinstance(X, torch.Tensor)
+
+
+def array_space(X: Any) -> ArraySpace | None:
+    """Return the space of an array; None for numpy's, and for all without ``array_api_dispatch``.
+
+    Frames, lists and sparse matrices belong to numpy.
+    """
+    if not get_config()["array_api_dispatch"] or isinstance(X, np.ndarray):
+        return None
+    if not (is_tensor(X) or hasattr(X, "__array_namespace__")):
+        return None
+    xp, device = _namespace_and_device(X)
+    name = xp.__name__.rpartition(".")[2]
+    return None if name == "numpy" else ArraySpace(name, xp, device)
+
+
+def as_host(X: Any) -> Any:
+    """Copy a tensor, or an array of another library, to the host; other objects are unchanged."""
+    if is_tensor(X):
+        return X.detach().cpu().numpy()
+    space = array_space(X)
+    if space is None:
+        return X
+    if hasattr(_array_api, "move_to"):  # scikit-learn 1.8
+        return _array_api.move_to(X, xp=np, device="cpu")
+    return _array_api._convert_to_numpy(X, space.xp)
+
+
+def check_same_space(fitted: ArraySpace | None, X: Any, method: str) -> None:
+    """Refuse rows of another library or device than the fitted ones, as scikit-learn does."""
+    if not get_config()["array_api_dispatch"]:
+        return
+    given = array_space(X)
+    if given != fitted:
+        ours, theirs = (
+            "numpy" if space is None else f"{space.library} on {space.device}"
+            for space in (fitted, given)
+        )
+        raise ValueError(
+            f"Inputs passed to {method}() must use the same namespace and the same device as those "
+            f"passed to fit(): {ours}, not {theirs}. Move X there, or fit again."
+        )
+
+
+def _namespace_and_device(X: Any) -> tuple[Any, NDArray[Any]]:
+    found: Any = _array_api.get_namespace_and_device(X)
+    return found[0], found[2]

@@ -77,7 +77,9 @@ def array_space(X: Any) -> ArraySpace | None:
 def as_host(X: Any) -> Any:
     """Copy a tensor, or an array of another library, to the host; other objects are unchanged."""
     if is_tensor(X):
-        return X.detach().cpu().numpy()
+        X = X.detach().cpu()
+        # numpy has no bfloat16.
+        return (X.float() if str(X.dtype) == "torch.bfloat16" else X).numpy()
     space = array_space(X)
     if space is None:
         return X

@@ -5,6 +5,7 @@ from typing import Any
 
 import torch
 
+from .._arrays import as_host
 from .._graph.features import FeatureGraph, FeatureGraphBuilder
 from .._graph.metrics import SMOOTH_METRICS
 from .._graph.weights import scale_neighbor_value
@@ -27,10 +28,10 @@ def computes_on_device(X, model):
 
 def checked_tensor(X, check):
     """Check rows like :func:`check`, which takes arrays; other types become float64."""
-    check(X[:1].cpu().numpy())
+    check(as_host(X[:1]))
     wrong = ~torch.isfinite(X.reshape(len(X), -1)).all(dim=1)
     if bool(wrong.any()):
-        check(X[wrong][:1].cpu().numpy())
+        check(as_host(X[wrong][:1]))
     return X.detach() if X.dtype in (torch.float32, torch.float64) else X.double()
 
 

@@ -1,20 +1,22 @@
 """Arrays of other libraries, by scikit-learn's convention: where they live, and the way back."""
 
 import sys
+from importlib import import_module
 from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
-from sklearn import get_config
+from sklearn import config_context, get_config
 from sklearn.utils import _array_api
 
 __all__ = ["ArraySpace", "OnDevice", "array_space", "as_host", "check_same_space", "is_tensor"]
 
 
 class OnDevice(NamedTuple):
-    """Rows as a tensor that an estimator computes with where it is, whatever the settings."""
+    """An array of ``rows`` for a graph on a torch device; the answer is arrays of the host."""
 
-    rows: Any
+    rows: NDArray[Any]
+    device: Any
 
 
 class ArraySpace(NamedTuple):
@@ -41,17 +43,24 @@ class ArraySpace(NamedTuple):
     def __hash__(self) -> int:
         return hash((self.library, str(self.device)))
 
-    def __getstate__(self) -> None:
-        return None
-
     def __reduce__(self) -> tuple[Any, ...]:
-        return _restored, (self.library, self.give(np.zeros(1)))
+        if self.library == "torch":
+            return _torch_space, (str(self.device),)
+        return _space_of, (self.give(np.zeros(1)),)
 
 
-def _restored(library: str, example: Any) -> ArraySpace:
-    """Return the space of an array, as when a model is unpickled."""
-    xp, device = _namespace_and_device(example)
-    return ArraySpace(library, xp, device)
+def _space_of(X: Any) -> ArraySpace:
+    """Return the space of an array that is not numpy's."""
+    found: Any = _array_api.get_namespace_and_device(X)
+    return ArraySpace(found[0].__name__.rpartition(".")[2], found[0], found[2])
+
+
+def _torch_space(device: str) -> ArraySpace:
+    """Return the space of a device; on a machine without it, that of the CPU."""
+    torch = import_module("torch")
+    here = device.startswith("cpu") or torch.cuda.is_available()
+    with config_context(array_api_dispatch=True):
+        return _space_of(torch.empty(0, device=device if here else "cpu"))
 
 
 def is_tensor(X: Any) -> bool:
@@ -69,9 +78,8 @@ def array_space(X: Any) -> ArraySpace | None:
         return None
     if not (is_tensor(X) or hasattr(X, "__array_namespace__")):
         return None
-    xp, device = _namespace_and_device(X)
-    name = xp.__name__.rpartition(".")[2]
-    return None if name == "numpy" else ArraySpace(name, xp, device)
+    space = _space_of(X)
+    return None if space.library == "numpy" else space
 
 
 def as_host(X: Any) -> Any:
@@ -102,8 +110,3 @@ def check_same_space(fitted: ArraySpace | None, X: Any, method: str) -> None:
             f"Inputs passed to {method}() must use the same namespace and the same device as those "
             f"passed to fit(): {ours}, not {theirs}. Move X there, or fit again."
         )
-
-
-def _namespace_and_device(X: Any) -> tuple[Any, NDArray[Any]]:
-    found: Any = _array_api.get_namespace_and_device(X)
-    return found[0], found[2]

@@ -62,6 +62,7 @@ class GraphRowsMixin(ChangesWhole):
     neighbors: str | NeighborsTransformer
     _space: ArraySpace | None
     _on_device: bool
+    _answer: Any
 
     def __sklearn_tags__(self) -> Tags:
         tags = super().__sklearn_tags__()  # type: ignore[misc]
@@ -78,7 +79,7 @@ class GraphRowsMixin(ChangesWhole):
     def _validate_X(self, X: Any, *, reset: bool) -> Any:
         """Check X, keeping float32 and float64; tensors stay where they are, if they can."""
         if isinstance(X, OnDevice):
-            return X.rows
+            return self._moved(X, reset)
         if reset:
             self._space = array_space(X)
             self._on_device = self._space is not None and self._may_stay(X)
@@ -92,7 +93,16 @@ class GraphRowsMixin(ChangesWhole):
             return False
         from ._tensors.graph import computes_on_device
 
-        return computes_on_device(X, self)
+        return computes_on_device(self, X.device)
+
+    def _moved(self, X: OnDevice, reset: bool) -> Any:
+        """Copy rows, which are known to be valid, to their device or that of the fitted ones."""
+        from ._tensors.devices import moved
+
+        if reset:
+            self._space, self._on_device = None, True
+            return moved(X.rows, X.device)
+        return moved(X.rows, self._answer.templates.transductions[0].graph.device)
 
     def _validate_tensor(self, X: Any, *, reset: bool) -> Any:
         """Check a tensor, or move other rows to the device of the fitted ones."""

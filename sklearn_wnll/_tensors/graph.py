@@ -20,10 +20,10 @@ __all__ = ["TensorGraph", "TensorGraphBuilder", "checked_tensor", "computes_on_d
 _DEVICES = {"cuda"}
 
 
-def computes_on_device(X, model):
-    """Return whether the graph of an estimator's rows is built from tensors, where they are."""
+def computes_on_device(model, device):
+    """Return whether the graph of an estimator's rows on a torch device is built there."""
     searches = isinstance(model.neighbors, str) and model.metric in SMOOTH_METRICS
-    return X.device.type in _DEVICES and searches
+    return device.type in _DEVICES and searches
 
 
 def checked_tensor(X, check):
@@ -49,13 +49,18 @@ def make_tensor_builder(model, X):
 class TensorGraph(FeatureGraph):
     """Graph of the distinct rows of a tensor; its weights are on the device."""
 
+    @property
+    def device(self):
+        """The device of the rows."""
+        return self._search.points.device
+
     def _weights(self, lists, n_columns):
-        return TensorMatrix.of(super()._weights(lists, n_columns), self._search.points.device)
+        return TensorMatrix.of(super()._weights(lists, n_columns), self.device)
 
     def compact(self):
         """Return the graph without its lists and edges."""
         compact = super().compact()
-        compact.weights = TensorMatrix.of(compact.weights, self._search.points.device)
+        compact.weights = TensorMatrix.of(compact.weights, self.device)
         return compact
 
 

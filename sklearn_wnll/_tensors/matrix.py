@@ -5,6 +5,7 @@ import torch
 from scipy import sparse
 
 from .components import connected_components
+from .devices import pack, unpack
 from .solver import TensorIteration
 from .sparse import SparseRows
 
@@ -21,6 +22,14 @@ class TensorMatrix:
 
     def __init__(self, rows):
         self.rows, self.shape = rows, rows.shape
+
+    def __getstate__(self):
+        rows = self.rows
+        return self.shape, [pack(part) for part in (rows.row, rows.column, rows.value)]
+
+    def __setstate__(self, state):
+        shape, parts = state
+        self.__init__(SparseRows(*map(unpack, parts), shape))
 
     @classmethod
     def of(cls, W, device):

@@ -12,6 +12,7 @@ from .._graph.search.exact import exact_seconds
 from .._lazy import Lazy
 from .._progress import Progress
 from .cells import TensorCells
+from .devices import pack, unpack
 from .neighbors import nearest_neighbors
 
 __all__ = ["CellTensorSearch", "ExactTensorSearch", "make_tensor_search"]
@@ -38,6 +39,15 @@ def make_tensor_search(neighbors, points, random_state):
 class ExactTensorSearch(NeighborSearch):
     """Exact Euclidean neighbours, by comparing all pairs."""
 
+    def __getstate__(self):
+        state = super().__getstate__()
+        return state | {"points": pack(state["points"])} if "points" in state else state
+
+    def __setstate__(self, state):
+        if "points" in state:
+            state = state | {"points": unpack(state["points"])}
+        super().__setstate__(state)
+
     def lists(self, k):
         """Find the k nearest other points of each point."""
         return self._find(k, None)
@@ -56,7 +66,7 @@ class ExactTensorSearch(NeighborSearch):
         neighbors, squares = nearest_neighbors(
             points,
             k,
-            self.points.dtype,
+            torch.float32 if points.is_cuda else self.points.dtype,
             points.mean(dim=0),
             queries=None if queries is None else queries.double(),
             report=lambda done: progress.update(done / n, f"{done:,} of {n:,} points"),

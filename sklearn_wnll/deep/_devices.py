@@ -4,10 +4,12 @@ import platform
 
 import torch
 
+from .._arrays import OnDevice
+from .._tensors.graph import computes_on_device
 from .._warnings import warn_user
 from ..exceptions import SlowPrecisionWarning
 
-__all__ = ["find_device", "warn_of_slow_precision"]
+__all__ = ["find_device", "rows_for_graph", "warn_of_slow_precision"]
 
 
 def find_device(name):
@@ -23,6 +25,12 @@ def find_device(name):
             "that is built for the device."
         ) from error
     return device
+
+
+def rows_for_graph(Z, wnll, device):
+    """Return features (n, n_features) for a graph, which is built on the device if it can be."""
+    there = device.type == "cpu" or torch.cuda.is_available()
+    return OnDevice(Z, device) if there and computes_on_device(wnll, device) else Z
 
 
 def warn_of_slow_precision(device):

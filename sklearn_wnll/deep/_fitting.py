@@ -244,7 +244,7 @@ class FitsNetwork(PartlyLabeledClassifierMixin, NestedParameters):
         X, codes = task.samples
         features, Z, linear, history = trained
         task.wnll.set_params(class_prior=task.class_prior)
-        predictor = Predictor.fit(features, Z, X, codes, task.wnll, linear)
+        predictor = Predictor.fit(features, Z, X, codes, task.wnll, task.device, linear)
 
         self.classes_, self.history_ = task.classes, history
         self._predictor, self.network_ = predictor, features.network

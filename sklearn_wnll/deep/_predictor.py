@@ -5,9 +5,11 @@ from dataclasses import dataclass
 from numbers import Integral
 
 import numpy as np
+import torch
 from sklearn.base import clone
 from sklearn.utils import check_random_state
 
+from .._arrays import OnDevice
 from .._classifier import WNLLClassifier
 from .._extension.beside import Known
 from .._graph.metrics import FeatureSpace
@@ -15,6 +17,7 @@ from .._graph.points import FeaturePoints
 from .._graph.rows import row_keys
 from .._warnings import silenced
 from ..exceptions import AmbiguousLabelsWarning, FewLabelsWarning
+from ._devices import rows_for_graph
 from ._features.graph_features import GraphFeatures, both_heads, split_heads
 from ._features.input_features import InputFeatures
 from ._inputs import Standardizer
@@ -85,40 +88,41 @@ class Predictor:
     wnll: WNLLClassifier
     label_distributions: np.ndarray
     reached: np.ndarray
+    device: torch.device
     known: Known | None = None
 
     @classmethod
-    def fit(cls, features, Z, X, codes, wnll, known=None):
-        """Fit the WNLL to the features ``Z`` (n, n_features) of samples ``X``."""
+    def fit(cls, features, Z, X, codes, wnll, device, known=None):
+        """Fit the WNLL to the features ``Z`` (n, n_features) of samples ``X``, on a device."""
         samples = FeaturePoints(_flat(X), _AS_IS)
         first = samples.first_rows
         if known is not None:
             known = known._replace(p=known.p[first])
-        return cls.of_points(features, samples, Z[first], codes, wnll, known)
+        return cls.of_points(features, samples, Z[first], codes, wnll, device, known)
 
     @classmethod
-    def restore(cls, features, keys, index, Z, codes, wnll, known):
+    def restore(cls, features, keys, index, Z, codes, wnll, device, known):
         """Fit again to features of points (n_points, ...), by the keys and index of samples."""
         samples = FeaturePoints.from_keys(keys, index, _AS_IS)
-        return cls.of_points(features, samples, Z, codes, wnll, known)
+        return cls.of_points(features, samples, Z, codes, wnll, device, known)
 
     @classmethod
-    def of_points(cls, features, samples, Z, codes, wnll, known):
+    def of_points(cls, features, samples, Z, codes, wnll, device, known):
         """Fit the WNLL to the features ``Z`` (n_points, n_features) of distinct samples."""
         if not isinstance(wnll.random_state, Integral):  # another fit draws the same
             drawn = check_random_state(wnll.random_state).randint(2**31 - 1)
             wnll.set_params(random_state=int(drawn))
         first = samples.first_rows
-        cls._fit_wnll(wnll, samples, Z, codes, known)
+        cls._fit_wnll(wnll, samples, Z, codes, device, known)
         u, reached = wnll.label_distributions_, wnll.reached_
-        return cls(features, samples, Z, codes, wnll, u[first], reached[first], known)
+        return cls(features, samples, Z, codes, wnll, u[first], reached[first], device, known)
 
     @staticmethod
-    def _fit_wnll(wnll, samples, Z, codes, known):
+    def _fit_wnll(wnll, samples, Z, codes, device, known):
         """Fit the WNLL to all samples: equal ones have equal features, bit for bit."""
         rows = None if known is None else known._replace(p=known.p[samples.index])
         with silenced(AmbiguousLabelsWarning, FewLabelsWarning):  # already issued for the samples
-            return wnll._fit_beside(Z[samples.index], codes, rows)
+            return wnll._fit_beside(rows_for_graph(Z[samples.index], wnll, device), codes, rows)
 
     def knows(self, X):
         """Return whether samples are the training samples, in their order."""
@@ -138,7 +142,7 @@ class Predictor:
             return copy(self.wnll).set_params(**options)
         wnll = clone(self.wnll).set_params(**options)
         wnll.set_params(template_size=None, held_out=None, calibrate=False)
-        return self._fit_wnll(wnll, self.samples, self.Z, self.codes, self.known)
+        return self._fit_wnll(wnll, self.samples, self.Z, self.codes, self.device, self.known)
 
     @property
     def linear_weight(self):
@@ -174,6 +178,7 @@ class Predictor:
             others = point >= self.samples.n_points
             wnll = copy(self.wnll).set_params(**options)
             Z, known = self.features.beside_linear_head(X[new], device, self.linear_weight)
+            Z = OnDevice(Z, device) if wnll._on_device else Z
             found = wnll._distributions(Z, None if known is None else known.p)
             u[others], reached[others] = (part[rank] for part in found)
         return u, reached

@@ -22,6 +22,7 @@ from ..exceptions import (
     SingleLabelWarning,
     UnreachedPointsWarning,
 )
+from ._devices import find_device
 from ._features.input_features import InputFeatures
 from ._files import read_state, without_numpy, write_state
 from ._inputs import KeptSamples, Standardizer, as_tensor, memory_format
@@ -215,7 +216,8 @@ def _fitted_attributes(estimator: Any, state: dict[str, Any]) -> dict[str, Any]:
         known = Known(p, estimator._linear_weight())
     arrays["keys"] = arrays["keys"].view(np.uint64)
     with silenced(*_SAID):
-        predictor = Predictor.restore(features, wnll=wnll, known=known, **arrays)
+        device = find_device(estimator.device)
+        predictor = Predictor.restore(features, wnll=wnll, known=known, device=device, **arrays)
     if np.abs(predictor.label_distributions - u).mean() > _MOST_CHANGE:
         raise ValueError(
             "fitted again, the WNLL yields other distributions. Load it with the version that "

@@ -12,6 +12,7 @@ from ..._extension.beside import Known
 from ..._extension.class_prior import apply_class_factors, class_factors, labeled_frequencies
 from ..._warnings import silenced
 from ...exceptions import CollapsedClassesWarning, FewLabelsWarning, UnreachedPointsWarning
+from .._devices import rows_for_graph
 from .._features.graph_features import GraphFeatures
 from .context import TrainingContext
 
@@ -49,9 +50,12 @@ class PseudoLabels:
             u = self.features.distributions(samples.X)
         elif (strength := self.context.linear_weight) > 0:
             points, p = self.features.with_distributions(samples.X)
+            points = rows_for_graph(points, self.context.wnll, self.features.device)
             u = extended_labels(self.context.wnll, points, codes, Known(p, strength))
         else:
-            u = extended_labels(self.context.wnll, self.features(samples.X), codes)
+            points = self.features(samples.X)
+            points = rows_for_graph(points, self.context.wnll, self.features.device)
+            u = extended_labels(self.context.wnll, points, codes)
         u = u[codes < 0]
         if prior is not None:
             frequencies = labeled_frequencies(codes, u.shape[1])

@@ -1,5 +1,6 @@
 """Groups of points weakly tied to the others; as in ``_extension/deflation.py``."""
 
+import numpy as np
 import torch
 
 from .components import connected_components
@@ -9,6 +10,7 @@ __all__ = ["MAX_GROUPS", "Deflation", "deflation_by_groups"]
 
 _WEAK = 1e-3  # an edge, or a group's tie, is weak below this part of all edges of its ends
 _FEW_POINTS = 512  # up to here, each is a group: the system is solved at once
+_SMALL = 128  # rows of a matrix that is inverted by numpy
 MAX_GROUPS = 2048  # bounds the memory and time of the inverse of the system summed over groups
 
 
@@ -112,19 +114,22 @@ def _inverse(W, excess):
     """Invert ``diag(W 1 + s) - W`` for nonnegative symmetric ``W`` (k, k) and ``s`` (k,).
 
     It recurses on halves, without a subtraction, so each entry has all digits, however small ``s``.
-    The diagonal of ``W`` is ignored.
+    The diagonal of ``W`` is ignored. Small matrices are inverted by numpy, whose calls take less
+    time.
     """
     k = len(excess)
+    if torch.is_tensor(W) and k <= _SMALL:
+        return torch.from_numpy(_inverse(W.cpu().numpy(), excess.cpu().numpy())).to(W)
     if k == 1:
         return (1 / excess)[:, None]
     h = k // 2
     across = W[:h, h:]
-    first = _inverse(W[:h, :h], excess[:h] + across.sum(dim=1))
+    first = _inverse(W[:h, :h], excess[:h] + across.sum(1))
     reach = first @ across
     rest = W[h:, h:] + across.T @ reach
     second = _inverse(rest, excess[h:] + reach.T @ excess[:h])
     corner = reach @ second
-    return torch.cat([
-        torch.cat([first + corner @ reach.T, corner], dim=1),
-        torch.cat([corner.T, second], dim=1),
-    ])  # fmt: skip
+    result = torch.empty_like(W) if torch.is_tensor(W) else np.empty_like(W)
+    result[:h, :h] = first + corner @ reach.T
+    result[:h, h:], result[h:, :h], result[h:, h:] = corner, corner.T, second
+    return result

@@ -27,7 +27,8 @@ def crop_and_flip(images: Tensor, padding: int | None = None, *, flip: bool = Tr
     Returns
     -------
     tensor of shape (n, n_channels, height, width)
-        The augmented images. The random numbers are drawn by torch.
+        The augmented images. Torch draws the random numbers on the device of the images: the same
+        seed gives the same images on the same device, and others on another one.
 
     Examples
     --------
@@ -39,9 +40,8 @@ def crop_and_flip(images: Tensor, padding: int | None = None, *, flip: bool = Tr
     n, _, height, width = images.shape
     padding = min(height, width) // 8 if padding is None else padding
     device = images.device
-    # Drawn on the CPU, to be the same on every device.
-    top, left = torch.randint(2 * padding + 1, (2, n)).to(device)
-    mirrored = (torch.rand(n) < 0.5 * flip).to(device)
+    top, left = torch.randint(2 * padding + 1, (2, n), device=device)
+    mirrored = torch.rand(n, device=device) < 0.5 * flip
     rows = top[:, None] + torch.arange(height, device=device)
     columns = left[:, None] + torch.arange(width, device=device)
     columns = torch.where(mirrored[:, None], columns.flip(1), columns)
@@ -72,7 +72,8 @@ def strong_augmentation(images: Tensor, padding: int | None = None, *, flip: boo
     Returns
     -------
     tensor of shape (n, n_channels, height, width)
-        The augmented images. The random numbers are drawn by torch.
+        The augmented images. Torch draws the random numbers on the device of the images: the same
+        seed gives the same images on the same device, and others on another one.
 
     References
     ----------
@@ -89,12 +90,12 @@ def strong_augmentation(images: Tensor, padding: int | None = None, *, flip: boo
     images = crop_and_flip(images, padding, flip=flip)
     n, _, height, width = images.shape
     device = images.device
-    contrast, brightness, saturation = (2 * torch.rand(3, n, 1, 1, 1) - 1).to(device)
+    contrast, brightness, saturation = 2 * torch.rand(3, n, 1, 1, 1, device=device) - 1
     mean = images.mean(dim=(1, 2, 3), keepdim=True)
     images = (images - mean) * (1 + _CONTRAST * contrast) + mean + _BRIGHTNESS * brightness
     grey = images.mean(dim=1, keepdim=True)
     images = (images - grey) * (1 + _SATURATION * saturation) + grey
-    row, column = torch.rand(2, n, 1, 1).to(device)
+    row, column = torch.rand(2, n, 1, 1, device=device)
     half = min(height, width) / 4
     rows = (torch.arange(height, device=device)[:, None] - row * height).abs() < half
     columns = (torch.arange(width, device=device) - column * width).abs() < half

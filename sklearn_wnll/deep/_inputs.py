@@ -217,6 +217,10 @@ class Standardizer:
         standardizer.mean, standardizer.scale = state["mean"], state["scale"]
         return standardizer
 
+    def to(self, device):
+        """Return a standardizer whose mean and scale are on a device."""
+        return self.from_state({name: part.to(device) for name, part in self.state().items()})
+
     def __call__(self, samples):
         """Prepare samples (n, ...) for a network: float32, in units of their spread.
 

@@ -194,7 +194,7 @@ def in_blocks(forward, X, prepare, device):
 
     Raises ValueError if the result is not finite.
     """
-    X = as_tensor(np.asarray(X))
+    X = X if isinstance(X, torch.Tensor) else as_tensor(np.asarray(X))
     blocks = (prepare(block.to(device)) for block in X.split(BLOCK))
     found = torch.cat([forward(block).cpu() for block in blocks])
     if not found.isfinite().all():

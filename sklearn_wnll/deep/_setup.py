@@ -55,16 +55,20 @@ class Start(NamedTuple):
 
 @dataclass(frozen=True)
 class TrainingSetup:
-    """The context of a training, the input features of the graph, and held-out samples."""
+    """The context of a training, the input features of the graph, and held-out samples.
+
+    The context's ``prepare`` is on the device; ``prepare`` itself is in main memory.
+    """
 
     context: TrainingContext
+    prepare: Standardizer
     input_features: InputFeatures | None
     validation: Validation | None
 
     def network_features(self):
         """Features computed by the network in its current state."""
         network = self.context.network.eval()
-        return NetworkFeatures(network, self.context.prepare, self.input_features)
+        return NetworkFeatures(network, self.prepare, self.input_features)
 
     @classmethod
     def make(
@@ -99,8 +103,8 @@ class TrainingSetup:
             input_features, known = start.graph_features(X, device, **options)
         context = TrainingContext(
             network=start.network,
-            samples=Samples(X, codes),
-            prepare=start.prepare,
+            samples=Samples(X, codes, device),
+            prepare=start.prepare.to(device),
             augment=weak,
             augment_strongly=strong,
             wnll=wnll,
@@ -114,4 +118,4 @@ class TrainingSetup:
         )
         if validation is not None:
             validation = Validation.make(*validation, context, input_features)
-        return cls(context, input_features, validation)
+        return cls(context, start.prepare, input_features, validation)

@@ -25,16 +25,44 @@ _MOST_UNLABELED = 0.75  # of a batch with pseudo-labels
 
 
 class Samples(Dataset):
-    """Samples ``X`` (n, ...) and their classes ``codes`` (n,), -1 if unknown, as tensors."""
+    """Samples ``X`` (n, ...) and their classes ``codes`` (n,), -1 if unknown, as tensors.
 
-    def __init__(self, X, codes):
+    Both are in main memory, and so are samples by their places. ``stored`` is ``X`` on the device,
+    if that takes at most half of the free memory there, and otherwise ``X`` itself.
+    """
+
+    def __init__(self, X, codes, device="cpu"):
         self.X, self.codes = as_tensor(X), as_tensor(codes)
+        self.device = torch.device(device)
+        self._fits = (
+            self.device.type != "cuda"
+            or 2 * self.X.nbytes <= torch.cuda.mem_get_info(self.device)[0]
+        )
+        self.stored = self.X.to(self.device) if self._fits else self.X
 
     def __len__(self):
         return len(self.codes)
 
     def __getitem__(self, places):
         return self.X[places], self.codes[places]
+
+    def batches(self, parts, *beside):
+        """Yield the samples of each part of the places, and their entries of other tensors (n,).
+
+        All are on the device. From the first batch on, nothing waits for it, so the next batches
+        are prepared while it computes.
+        """
+        beside = [values.to(self.device) for values in beside]
+        places = torch.cat(parts).to(self.device).split([len(part) for part in parts])
+        for here, there in zip(parts, places, strict=True):
+            X = self.stored.index_select(0, there) if self._fits else self._copied(here)
+            yield X, *(values.index_select(0, there) for values in beside)
+
+    def _copied(self, places):
+        """Copy samples to the device, by way of page-locked memory."""
+        batch = self.X.new_empty((len(places), *self.X.shape[1:]), pin_memory=True)
+        torch.index_select(self.X, 0, places, out=batch)
+        return batch.to(self.device, non_blocking=True)
 
 
 def automatic_batch_size(n_samples):
@@ -63,8 +91,7 @@ class Batches:
     def __iter__(self):
         labeled = torch.nonzero(self.samples.codes >= 0).squeeze(1)
         order = labeled[torch.randperm(len(labeled))]
-        for part in order.tensor_split(len(self)):
-            yield self.samples[part]
+        yield from self.samples.batches(order.tensor_split(len(self)), self.samples.codes)
 
 
 class PseudoLabeledBatches:
@@ -96,9 +123,8 @@ class PseudoLabeledBatches:
         weight[self.unlabeled] = weights.float()
         labeled = _in_turn(self.labeled, len(self) * self.n_labeled)
         unlabeled = _in_turn(self.unlabeled, len(self) * self.n_unlabeled)
-        for pair in zip(labeled.chunk(len(self)), unlabeled.chunk(len(self)), strict=True):
-            places = torch.cat(pair)
-            yield self.samples.X[places], codes[places], weight[places]
+        pairs = zip(labeled.chunk(len(self)), unlabeled.chunk(len(self)), strict=True)
+        yield from self.samples.batches([torch.cat(pair) for pair in pairs], codes, weight)
 
 
 def _in_turn(places, count):
@@ -133,7 +159,7 @@ class TemplateQueryBatches:
         ``forward`` is called once for each batch.
         """
         queries, templates = (
-            [(forward(X), codes) for X, codes in (self.samples[part] for part in parts)]
+            [(forward(X), codes) for X, codes in self.samples.batches(parts, self.samples.codes)]
             for parts in self._deal()
         )
         for template in templates:
@@ -151,4 +177,4 @@ class TemplateQueryBatches:
         queries = np.array_split(labeled[self.n_template :], self.n_query_batches)
         shares = np.array_split(rng.permutation(unlabeled), self.n_query_batches)
         queries = [np.concatenate(both) for both in zip(queries, shares, strict=True)]
-        return queries, templates
+        return [[torch.from_numpy(part) for part in parts] for parts in (queries, templates)]

@@ -44,16 +44,16 @@ class PseudoLabels:
         prior, and lowered in others.
         """
         samples, prior = self.context.samples, self.context.class_prior
-        codes = samples.codes.numpy()
+        X, codes = samples.stored, samples.codes.numpy()
         self.features.network.eval()
         if self.source == "linear":
-            u = self.features.distributions(samples.X)
+            u = self.features.distributions(X)
         elif (strength := self.context.linear_weight) > 0:
-            points, p = self.features.with_distributions(samples.X)
+            points, p = self.features.with_distributions(X)
             points = rows_for_graph(points, self.context.wnll, self.features.device)
             u = extended_labels(self.context.wnll, points, codes, Known(p, strength))
         else:
-            points = self.features(samples.X)
+            points = self.features(X)
             points = rows_for_graph(points, self.context.wnll, self.features.device)
             u = extended_labels(self.context.wnll, points, codes)
         u = u[codes < 0]

@@ -36,11 +36,13 @@ class HarmonicSystem:
         n_query = n - n_template
         self._diagonal = value.new_zeros(n_query).index_add_(0, row, value)
         labeled = column < n_template
+        # Places instead of masks, whose every use waits for the device.
+        given, others = (torch.nonzero(mask).squeeze(1) for mask in (labeled, ~labeled))
         self._to_template = SparseRows(
-            row[labeled], column[labeled], value[labeled], (n_query, n_template)
+            row[given], column[given], value[given], (n_query, n_template)
         )
-        excess = value.new_zeros(n_query).index_add_(0, row[labeled], value[labeled])
-        row, column, value = row[~labeled], column[~labeled] - n_template, value[~labeled]
+        excess = value.new_zeros(n_query).index_add_(0, row[given], value[given])
+        row, column, value = row[others], column[others] - n_template, value[others]
         self._among = SparseRows(row, column, value, (n_query, n_query))
         component = connected_components(row, column, n_query)
         self.reached = torch.zeros_like(excess).index_add_(0, component, excess)[component] > 0
@@ -97,13 +99,14 @@ class HarmonicSystem:
             deflation=self._deflation,
         )
         complete = self._deflation is None or self._deflation.is_complete
-        if not bool(solved.converged.all()) and solved.n_iter >= self._max_iter:
+        converged = bool(solved.converged.all())
+        if not converged and solved.n_iter >= self._max_iter:
             warn_user(
                 f"The solver stopped after max_iter={self._max_iter} iterations, above tol="
                 f"{self._tol:g}. Raise max_iter or tol.",
                 ConvergenceWarning,
             )
-        elif not complete or not bool(solved.converged.all()):
+        elif not (complete and converged):
             warn_user(
                 "Some weights are tiny compared to others, so the solver has rounding errors above "
                 f"tol={self._tol:g}. Raise scale_neighbor or n_neighbors.",

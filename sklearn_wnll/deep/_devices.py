@@ -1,6 +1,7 @@
 """Device and precision of a network's computations."""
 
 import platform
+from contextlib import contextmanager
 
 import torch
 
@@ -9,7 +10,13 @@ from .._tensors.graph import computes_on_device
 from .._warnings import warn_user
 from ..exceptions import SlowPrecisionWarning
 
-__all__ = ["find_device", "rows_for_graph", "warn_of_slow_precision"]
+__all__ = [
+    "find_device",
+    "rows_for_graph",
+    "runs_ahead",
+    "tuned_convolutions",
+    "warn_of_slow_precision",
+]
 
 
 def find_device(name):
@@ -31,6 +38,25 @@ def rows_for_graph(Z, wnll, device):
     """Return features (n, n_features) for a graph, which is built on the device if it can be."""
     there = device.type == "cpu" or torch.cuda.is_available()
     return OnDevice(Z, device) if there and computes_on_device(wnll, device) else Z
+
+
+def runs_ahead(device):
+    """Return whether Python runs ahead of a device until it needs a number from there."""
+    return device.type != "cpu"
+
+
+@contextmanager
+def tuned_convolutions(device):
+    """Let cuDNN choose the fastest algorithms within the context, unless they must be fixed."""
+    cudnn = torch.backends.cudnn
+    fixed = torch.are_deterministic_algorithms_enabled() or cudnn.deterministic
+    before = cudnn.benchmark
+    if device.type == "cuda" and not fixed:
+        cudnn.benchmark = True
+    try:
+        yield
+    finally:
+        cudnn.benchmark = before
 
 
 def warn_of_slow_precision(device):

@@ -1,13 +1,11 @@
 """Callbacks around an epoch: its seed, the average of the weights, and its record."""
 
-import math
-
 import numpy as np
 import torch
 from skorch.callbacks import Callback
 from torch.optim.swa_utils import get_ema_multi_avg_fn
 
-__all__ = ["EpochSeed", "FiniteLoss", "KeepRecord", "MovingAverage", "RecordPseudoWeight"]
+__all__ = ["EpochSeed", "KeepRecord", "MovingAverage", "RecordPseudoWeight"]
 
 
 class EpochSeed(Callback):
@@ -48,8 +46,8 @@ class MovingAverage(Callback):
         """Update the average with the network after a batch."""
         step = (len(net.history) - 1) * self.n_batches + len(net.history[-1]["batches"])
         get_ema_multi_avg_fn(min(self.decay, 1 - 1 / (1 + step)))(*self._numbers, step)
-        for mean, value in zip(*self._counts, strict=True):
-            mean.copy_(value)
+        if self._counts[0]:
+            torch._foreach_copy_(*self._counts)
 
 
 class RecordPseudoWeight(Callback):
@@ -61,21 +59,6 @@ class RecordPseudoWeight(Callback):
     def on_epoch_end(self, net, **kwargs):
         """Record the number of the epoch that ends."""
         net.history.record("pseudo_weight", self.batches.mean_weight)
-
-
-class FiniteLoss(Callback):
-    """End a training whose loss is NaN or infinite, since no later epoch would repair it."""
-
-    def on_batch_end(self, net, **kwargs):
-        """Check the loss of the batch that ends."""
-        loss = net.history[-1]["batches"][-1]["train_loss"]
-        if not math.isfinite(loss):
-            raise ValueError(
-                f"The loss is {loss} in epoch {len(net.history)} of the {net.step.name} step: the "
-                "training has diverged. Lower the lr of its steps (linear_step__lr, "
-                "pseudo_step__lr, wnll_step__lr), or keep standardize=True; if the step or the "
-                "network is your own, see whether its loss can be NaN."
-            )
 
 
 class KeepRecord(Callback):

@@ -1,13 +1,17 @@
 """A step of a stage as a skorch net, for callbacks."""
 
+import math
 from functools import partial
 
 import torch
 from skorch import NeuralNet
+from skorch.dataset import get_len
 from skorch.exceptions import SkorchException
 from skorch.utils import to_device
 from torch import nn
 
+from .._devices import runs_ahead
+from .batch_rows import BatchRow
 from .monitors import explain_missing
 
 __all__ = ["StepEnded", "StepNet"]
@@ -51,10 +55,51 @@ class StepNet(NeuralNet):
         """Return the batches of an epoch, with their own sizes, or those of a prediction."""
         return self.batches if training else super().get_iterator(dataset)
 
-    def run_single_epoch(self, iterator, **kwargs):
-        """Run an epoch on the step's batches; None is an epoch without any."""
-        if iterator is not None:
-            super().run_single_epoch(self.step.epoch(self, iterator), **kwargs)
+    def on_batch_begin(self, net, **kwargs):
+        """Begin the batch's row of the history."""
+        super().on_batch_begin(net, **kwargs)
+        self.history[-1]["batches"][-1] = BatchRow()
+
+    def run_single_epoch(self, iterator, step_fn, **kwargs):
+        """Run an epoch on the step's batches; None is an epoch without any.
+
+        On the CPU, the losses are checked at once. Another device would have to be waited for, so
+        they are read together at the end, or when a callback needs one.
+        """
+        if iterator is None:
+            return
+        self._unread = []
+        try:
+            for batch in self.step.epoch(self, iterator):
+                self._run_batch(batch, step_fn)
+        except ValueError:
+            self._read_losses()  # a loss that is not a number may be the cause
+            raise
+        self._read_losses()
+        self.history.record("train_batch_count", len(self.history[-1]["batches"]))
+
+    def _run_batch(self, batch, step_fn):
+        self.notify("on_batch_begin", batch=batch, training=True)
+        step = step_fn(batch)
+        row = self.history[-1]["batches"][-1]
+        row["train_loss"] = to_device(step["loss"].detach(), self.device)
+        row["train_batch_size"] = get_len(batch[0] if isinstance(batch, tuple | list) else batch)
+        self._unread.append(row)
+        self.notify("on_batch_end", batch=batch, training=True, **step)
+        if not runs_ahead(self.context.device):
+            self._read_losses()
+
+    def _read_losses(self):
+        """Read the losses of batches; a NaN or infinite one ends the training."""
+        rows, self._unread = self._unread, []
+        for loss in BatchRow.read(rows):
+            if not math.isfinite(loss):
+                raise ValueError(
+                    f"The loss is {loss} in epoch {len(self.history)} of the {self.step.name} "
+                    "step: the training has diverged. Lower the lr of its steps (linear_step__lr, "
+                    "pseudo_step__lr, wnll_step__lr), or keep standardize=True; if the step or the "
+                    "network is your own, see whether its loss can be NaN."
+                )
 
     def train_step_single(self, batch, **fit_params):
         """Run a batch forward and backward."""

@@ -89,6 +89,8 @@ class ResumeRates(Callback):
         if not same:
             state = {**state, "param_groups": net.optimizer_.state_dict()["param_groups"]}
         net.optimizer_.load_state_dict(state)
+        for group in net.optimizer_.param_groups:  # the state may be that of another device
+            group["fused"] = net.optimizer_.defaults["fused"]
         if same:
             for name, scheduler in schedulers.items():
                 scheduler.load_state_dict({**scheduler.state_dict(), **kept[name]})

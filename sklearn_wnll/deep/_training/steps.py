@@ -9,7 +9,7 @@ from sklearn.utils._param_validation import Interval, StrOptions
 from skorch.callbacks import Callback
 from skorch.utils import to_device
 from torch import Tensor
-from torch.nn.functional import nll_loss
+from torch.nn.functional import nll_loss, one_hot
 
 from ..._typing import Gradient, NetworkLabelWeight
 from .._features.graph_features import GraphFeatures
@@ -367,19 +367,17 @@ class WNLLStep(TrainingStep):
         linear = net.module_.linear
         u = wnll_interpolate(
             z_template,
-            to_device(template_codes, net.device),
+            one_hot(to_device(template_codes, net.device), linear.out_features),
             z_query,
             n_neighbors=self.n_neighbors,
             scale_neighbor=self.scale_neighbor,
             label_weight=self.label_weight,
             gradient=self.gradient,
             surrogate=linear(z_query) if self.gradient == "surrogate" else None,
-            n_classes=linear.out_features,
         )
-        codes = to_device(query_codes, net.device)
-        labeled = codes >= 0
-        mixed = (1 - _UNIFORM) * u[labeled] + _UNIFORM / u.shape[1]
-        return nll_loss(mixed.log(), codes[labeled]), u
+        mixed = (1 - _UNIFORM) * u + _UNIFORM / u.shape[1]
+        # Without a loss for unlabelled samples.
+        return nll_loss(mixed.log(), to_device(query_codes, net.device), ignore_index=-1), u
 
 
 def _linear_loss(net: StepNet, X: Tensor, codes: Tensor, reduction: str) -> tuple[Tensor, Tensor]:

@@ -12,8 +12,9 @@ from skorch.history import History
 
 from ..._warnings import warn_user
 from ...exceptions import TrainingInterruptedWarning
+from .._devices import tuned_convolutions
 from .._files import without_numpy
-from .callbacks import EpochSeed, FiniteLoss, KeepRecord
+from .callbacks import EpochSeed, KeepRecord
 from .checkpoint import Checkpoint
 from .context import TrainingContext
 from .interrupts import InterruptWatch
@@ -56,7 +57,7 @@ class Trainer:
             if state["average"] is not None:
                 self._average = deepcopy(network)
                 self._average.load_state_dict(state["average"])
-        with InterruptWatch() as self._watch:
+        with InterruptWatch() as self._watch, tuned_convolutions(self.context.device):
             for number in range(begun, len(self.plan)):
                 if number not in self.ended:
                     self._run_step(number, resume if number == begun else None)
@@ -142,8 +143,7 @@ class Trainer:
         callbacks = [EpochSeed(context.seed, number), *step.callbacks(context, batches)]
         if self.validation is not None:
             callbacks.append(RecordValidation(self.validation, self._average))
-        callbacks += [*(deepcopy(callback) for callback in self.callbacks), FiniteLoss()]
-        callbacks += last_callbacks
+        callbacks += [*(deepcopy(callback) for callback in self.callbacks), *last_callbacks]
         if context.verbose:
             callbacks.append(ProgressBar(batches_per_epoch=len(batches)))
         return StepNet(
@@ -156,6 +156,7 @@ class Trainer:
             optimizer__momentum=step.momentum,
             optimizer__nesterov=step.momentum > 0,
             optimizer__weight_decay=step.weight_decay,
+            optimizer__fused=context.device.type == "cuda" or None,
             lr=step.first_lr(context) * step.stage_lr_factor**repeat,
             callbacks=callbacks,
             device=str(context.device),

@@ -8,19 +8,19 @@ from ..._extension.dealing import interleaved
 from .._inputs import as_tensor
 
 __all__ = [
-    "LARGE_BATCH",
-    "PSEUDO_BATCH",
     "Batches",
     "PseudoLabeledBatches",
     "Samples",
     "TemplateQueryBatches",
     "automatic_batch_size",
+    "automatic_rate",
 ]
 
-# Automatic sizes: the largest for linear steps, which their rate is meant for, and the one for
-# pseudo-label steps.
-LARGE_BATCH, PSEUDO_BATCH = 128, 64
-_SMALL_BATCH, _FEWEST_BATCHES = 16, 32
+_FEWEST_BATCHES = 32
+# The smallest and the largest automatic size of a linear step, and of a pseudo-label step on a GPU
+# and on the CPU; and the sizes for which the rates are meant.
+_LINEAR, _PSEUDO_ON_GPU, _PSEUDO = (16, 128), (64, 256), (64, 64)
+_RATE_IS_FOR = {"linear": 128, "pseudo": 64}
 _MOST_UNLABELED = 0.75  # of a batch with pseudo-labels
 
 
@@ -65,13 +65,28 @@ class Samples(Dataset):
         return batch.to(self.device, non_blocking=True)
 
 
-def automatic_batch_size(n_samples):
-    """Return the size of batches: 128, or less to make 32 of them, but at least 16.
+def automatic_batch_size(step, n_samples, device):
+    """Return the size of batches of a "linear" or "pseudo" step, such that there are 32 of them.
 
-    >>> [automatic_batch_size(n) for n in (100, 1000, 50000)]
+    It has a smallest and a largest value, which are larger for pseudo-labels on a GPU.
+
+    >>> [automatic_batch_size("linear", n, torch.device("cpu")) for n in (100, 1000, 50000)]
     [16, 31, 128]
+    >>> [automatic_batch_size("pseudo", 10000, torch.device(name)) for name in ("cpu", "cuda")]
+    [64, 256]
     """
-    return min(LARGE_BATCH, max(_SMALL_BATCH, n_samples // _FEWEST_BATCHES))
+    pseudo = _PSEUDO_ON_GPU if device.type == "cuda" else _PSEUDO
+    smallest, largest = _LINEAR if step == "linear" else pseudo
+    return min(largest, max(smallest, n_samples // _FEWEST_BATCHES))
+
+
+def automatic_rate(step, lr, batch_size):
+    """Scale a step's learning rate to batches of another size, by the square root of the ratio.
+
+    >>> [automatic_rate("pseudo", 0.03, size) for size in (64, 256)]
+    [0.03, 0.06]
+    """
+    return lr * (batch_size / _RATE_IS_FOR[step]) ** 0.5
 
 
 class Batches:

@@ -16,12 +16,11 @@ from .._features.graph_features import GraphFeatures
 from .._layer.interpolation import wnll_interpolate
 from .base import POSITIVE, TrainingStep
 from .batches import (
-    LARGE_BATCH,
-    PSEUDO_BATCH,
     Batches,
     PseudoLabeledBatches,
     TemplateQueryBatches,
     automatic_batch_size,
+    automatic_rate,
 )
 from .callbacks import MovingAverage, RecordPseudoWeight
 from .context import TrainingContext
@@ -55,7 +54,8 @@ class LinearStep(TrainingStep):
         ``sqrt(batch_size / 128)`` for batches of fewer than 128 samples.
     batch_size : int or {"auto"}, default="auto"
         Number of samples per batch. ``"auto"`` is 128, as in the paper; if ``n`` samples are
-        labelled and ``n`` is below 4,096, it is ``n / 32``, at least 16.
+        labelled and ``n`` is below 4,096, it is ``n / 32``, at least 16. It is the same on every
+        device.
     lr_halving_epochs : int or None, default=50
         Number of epochs after which the learning rate is halved each time. If None, never.
     stage_lr_factor : float, default=0.2
@@ -117,7 +117,7 @@ class LinearStep(TrainingStep):
     def first_lr(self, context: TrainingContext) -> float:
         """Lower the rate for smaller automatic batches."""
         if self.batch_size == "auto":
-            return self.lr * (self._batch_size(context) / LARGE_BATCH) ** 0.5
+            return automatic_rate("linear", self.lr, self._batch_size(context))
         return self.lr
 
     def callbacks(self, context: TrainingContext, batches: Any) -> list[Callback]:
@@ -126,7 +126,8 @@ class LinearStep(TrainingStep):
 
     def _batch_size(self, context: TrainingContext) -> int:
         if self.batch_size == "auto":
-            return automatic_batch_size(int((context.samples.codes >= 0).sum()))
+            n_labeled = int((context.samples.codes >= 0).sum())
+            return automatic_batch_size("linear", n_labeled, context.device)
         return self.batch_size
 
 
@@ -144,10 +145,12 @@ class PseudoLabelStep(TrainingStep):
     epochs : int, default=40
         Passes over all samples. With 0, a linear step takes the place of this step.
     lr : float, default=0.03
-        Initial learning rate of the first such step.
+        Initial learning rate of the first such step. With ``batch_size="auto"``, it is multiplied
+        by ``sqrt(batch_size / 64)`` for batches of more than 64 samples.
     batch_size : int or {"auto"}, default="auto"
-        Number of samples per batch; ``"auto"`` is 64. The share of unlabelled samples is that in
-        the data, at most three quarters.
+        Number of samples per batch. ``"auto"`` is 64 on the CPU; on a GPU, which takes as long for
+        a small batch, it is ``n / 32`` for ``n`` samples, at least 64 and at most 256. The share of
+        unlabelled samples is that in the data, at most three quarters.
     labels : {"wnll", "linear"}, default="wnll"
         Source of the pseudo-labels. ``"wnll"`` extends the given labels over a graph of the buffer
         block's features together with features of the samples themselves: for images, responses to
@@ -214,14 +217,19 @@ class PseudoLabelStep(TrainingStep):
             mixed=True,
         )
         label = PseudoLabels(context, features, self.labels)
-        size = PSEUDO_BATCH if self.batch_size == "auto" else self.batch_size
-        return PseudoLabeledBatches(context.samples, size, label)
+        return PseudoLabeledBatches(context.samples, self._batch_size(context), label)
 
     def loss(self, net: StepNet, batch: Any) -> tuple[Tensor, Tensor]:
         """Compute the weighted cross entropy of the linear head."""
         X, codes, weights = batch
         losses, logits = _linear_loss(net, X, codes, "none")
         return (losses * to_device(weights, net.device)).mean(), logits
+
+    def first_lr(self, context: TrainingContext) -> float:
+        """Raise the rate for larger automatic batches."""
+        if self.batch_size == "auto":
+            return automatic_rate("pseudo", self.lr, self._batch_size(context))
+        return self.lr
 
     def augment(self, context: TrainingContext) -> Callable[[Tensor], Tensor] | None:
         """Choose the stronger augmentation."""
@@ -234,6 +242,11 @@ class PseudoLabelStep(TrainingStep):
             MovingAverage(context.average, _DECAY, len(batches)),
             RecordPseudoWeight(batches),
         ]
+
+    def _batch_size(self, context: TrainingContext) -> int:
+        if self.batch_size == "auto":
+            return automatic_batch_size("pseudo", len(context.samples), context.device)
+        return self.batch_size
 
 
 class WNLLStep(TrainingStep):

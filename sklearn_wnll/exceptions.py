@@ -6,6 +6,7 @@ The solvers also issue :class:`sklearn.exceptions.ConvergenceWarning`.
 __all__ = [
     "AmbiguousLabelsWarning",
     "CollapsedClassesWarning",
+    "CompilationFailedWarning",
     "FewLabelsWarning",
     "InputRangeWarning",
     "MemorizedLabelsWarning",
@@ -56,6 +57,19 @@ class CollapsedClassesWarning(UserWarning):
     more rows.
 
     Read more in the :doc:`user guide </guide/class_priors>`.
+    """
+
+
+class CompilationFailedWarning(UserWarning):
+    """Warning that a network cannot be compiled, and is trained without.
+
+    **Cause.** ``compile=True``, but there is no compiler, the network does something that
+    ``torch.compile`` does not support, or its batches have too many different sizes. The
+    message names the reason.
+
+    **Cure.** Install a C++ compiler, or Triton for a GPU; or pass ``compile=False``.
+
+    Read more in the :doc:`user guide </guide/devices>`.
     """
 
 

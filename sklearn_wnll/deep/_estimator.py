@@ -83,6 +83,11 @@ class DeepWNLLClassifier(TakesMoreLabels, ComputesFeatures, SavesWeights):
         Whether to train backbone and buffer block in bfloat16. This takes about half the time on
         processors and GPUs that support it, and is many times slower on x86 processors without
         AVX-512, where a warning is issued. Weights, heads and predictions remain float32.
+    compile : bool, default=False
+        Whether to compile the network for linear and pseudo-label steps by ``torch.compile``,
+        on a GPU as CUDA graphs. This takes up to some minutes for each size of batches, and pays
+        off in long trainings. Where it fails, a warning is issued and the training continues
+        without it. Results differ by rounding from those without it.
     head : {"wnll", "linear"}, default="wnll"
         Head that predicts. ``"linear"`` is the network's softmax, also on fitted samples.
     callbacks : list of skorch.callbacks.Callback, default=None
@@ -168,6 +173,8 @@ class DeepWNLLClassifier(TakesMoreLabels, ComputesFeatures, SavesWeights):
         If new images have less than a tenth or more than ten times the spread of the fitted ones.
     SlowPrecisionWarning
         If ``mixed_precision=True`` on an x86 processor without AVX-512.
+    CompilationFailedWarning
+        If ``compile=True``, and the network cannot be compiled.
     TrainingInterruptedWarning
         If the training was interrupted: the estimator is fitted with the weights so far.
     UnportableModelWarning
@@ -241,6 +248,7 @@ class DeepWNLLClassifier(TakesMoreLabels, ComputesFeatures, SavesWeights):
         augment: Literal["auto"] | Callable[[Tensor], Tensor] | None = "auto",
         standardize: bool = True,
         mixed_precision: bool = False,
+        compile: bool = False,
         head: Literal["wnll", "linear"] = "wnll",
         callbacks: list[Callback] | None = None,
         validation: float | tuple[Any, Labels] | None = None,
@@ -263,6 +271,7 @@ class DeepWNLLClassifier(TakesMoreLabels, ComputesFeatures, SavesWeights):
         self.augment = augment
         self.standardize = standardize
         self.mixed_precision = mixed_precision
+        self.compile = compile
         self.head = head
         self.callbacks = callbacks
         self.validation = validation

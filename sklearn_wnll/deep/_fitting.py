@@ -73,6 +73,7 @@ class FitsNetwork(PartlyLabeledClassifierMixin, NestedParameters):
     augment: Any
     standardize: bool
     mixed_precision: bool
+    compile: bool
     callbacks: list[Callback] | None
     validation: Any
     checkpoint_dir: Any
@@ -229,6 +230,7 @@ class FitsNetwork(PartlyLabeledClassifierMixin, NestedParameters):
                 device=task.device,
                 seed=seed,
                 verbose=self.verbose,
+                compile=self.compile,
             )
             trainer = Trainer(plan, setup.context, task.callbacks, checkpoint, setup.validation)
             run(trainer)

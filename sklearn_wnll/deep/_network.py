@@ -43,7 +43,14 @@ class WNLLNetwork(nn.Module):
         is copied. If None, a fully connected layer of that width, and ReLU.
     mixed_precision : bool, default=False
         Whether backbone and buffer block compute in bfloat16 in training mode.
+
+    Attributes
+    ----------
+    compiled : callable or None
+        Replacement of :meth:`logits` in training mode. Copies and pickles do not have it.
     """
+
+    compiled = None
 
     def __init__(self, backbone, sample, n_classes, buffer=None, *, mixed_precision=False):
         super().__init__()
@@ -80,8 +87,17 @@ class WNLLNetwork(nn.Module):
         return torch.autocast(x.device.type, torch.bfloat16, enabled=enabled)
 
     def forward(self, x):
+        """Compute the linear head's logits (n, n_classes), by compiled code if there is any."""
+        faster = self.training and self.compiled is not None
+        return self.compiled(x) if faster else self.logits(x)
+
+    def logits(self, x):
         """Compute the linear head's logits (n, n_classes)."""
         return self.linear(self.features(x))
+
+    def __getstate__(self):
+        state = super().__getstate__()
+        return {name: value for name, value in state.items() if name != "compiled"}
 
     def train_buffer_only(self):
         """Set all but the buffer block, and all batch normalization, to evaluation mode."""

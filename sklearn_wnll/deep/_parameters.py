@@ -30,6 +30,7 @@ CONSTRAINTS: dict[str, Any] = {
     "augment": [StrOptions({"auto"}), callable, None],
     "standardize": ["boolean"],
     "mixed_precision": ["boolean"],
+    "compile": ["boolean"],
     "head": [StrOptions({"wnll", "linear"})],
     "callbacks": [None, list],
     "validation": [None, Interval(Real, 0, 1, closed="neither"), tuple],

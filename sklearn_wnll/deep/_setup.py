@@ -87,6 +87,7 @@ class TrainingSetup:
         device,
         seed,
         verbose,
+        compile,
     ):
         """Make features and augmentation; arguments are named as the estimator's parameters.
 
@@ -115,6 +116,7 @@ class TrainingSetup:
             device=device,
             seed=seed,
             verbose=verbose,
+            compile=compile,
         )
         if validation is not None:
             validation = Validation.make(*validation, context, input_features)

@@ -44,6 +44,8 @@ class TrainingContext:
         An epoch depends on the state before it and on this number.
     verbose : int
         Whether to print progress.
+    compile : bool
+        Whether to compile the network's forward pass.
     average : WNLLNetwork or None
         Moving average of the network, in a step that keeps one.
     linear_weight : float
@@ -62,5 +64,6 @@ class TrainingContext:
     device: torch.device
     seed: int
     verbose: int = 0
+    compile: bool = False
     average: WNLLNetwork | None = None
     linear_weight: float = 0.0

@@ -14,6 +14,7 @@ __all__ = ["fingerprints", "plain"]
 _FREE = {
     "callbacks",
     "checkpoint_dir",
+    "compile",
     "device",
     "head",
     "n_jobs",

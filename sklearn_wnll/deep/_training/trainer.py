@@ -1,7 +1,7 @@
 """The training: the steps of a plan, each starting where the last one ended."""
 
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from copy import deepcopy
 from dataclasses import dataclass, field, replace
 from functools import partial
@@ -16,6 +16,7 @@ from .._devices import tuned_convolutions
 from .._files import without_numpy
 from .callbacks import EpochSeed, KeepRecord
 from .checkpoint import Checkpoint
+from .compiling import compiled
 from .context import TrainingContext
 from .interrupts import InterruptWatch
 from .net import StepEnded, StepNet
@@ -57,7 +58,9 @@ class Trainer:
             if state["average"] is not None:
                 self._average = deepcopy(network)
                 self._average.load_state_dict(state["average"])
-        with InterruptWatch() as self._watch, tuned_convolutions(self.context.device):
+        device = self.context.device
+        compiling = compiled(network, device) if self.context.compile else nullcontext()
+        with InterruptWatch() as self._watch, tuned_convolutions(device), compiling:
             for number in range(begun, len(self.plan)):
                 if number not in self.ended:
                     self._run_step(number, resume if number == begun else None)

@@ -76,6 +76,7 @@ class _CompiledForward:
 
 
 def _reason(error):
-    """Return the name of an error, and the first two lines of its message."""
+    """Return the name of an error, and the first line of its message, or two if they belong."""
     lines = [line.strip() for line in str(error).splitlines() if line.strip()]
-    return f"{type(error).__name__}: {' '.join(lines[:2])}".rstrip(": .") + "."
+    count = 2 if lines and lines[0].endswith(":") else 1
+    return f"{type(error).__name__}: {' '.join(lines[:count])}".rstrip(": .") + "."

@@ -1,4 +1,4 @@
-"""The interpolation on a GPU; skipped where there is none."""
+"""The interpolation and the training on a GPU; skipped where there is none."""
 
 import os
 
@@ -12,7 +12,13 @@ if not torch.cuda.is_available():
 # cuBLAS is deterministic only with this, which is read when it first starts.
 os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
 
-from sklearn_wnll.deep import wnll_interpolate  # noqa: E402
+from sklearn.datasets import load_digits  # noqa: E402
+from skorch.callbacks import Callback  # noqa: E402
+
+from sklearn_wnll import DeepWNLLClassifier  # noqa: E402
+from sklearn_wnll.deep import LinearStep, PseudoLabelStep, WNLLStep, wnll_interpolate  # noqa: E402
+
+DEVICE = "cuda"
 
 
 @pytest.fixture(autouse=True)
@@ -76,3 +82,126 @@ def test_tensor_cores_confuse_no_neighbors():
     finally:
         torch.backends.cuda.matmul.allow_tf32 = before
     torch.testing.assert_close(u, expected, rtol=0, atol=1e-6)
+
+
+def small(in_channels):
+    """A backbone that trains in a moment."""
+    return torch.nn.Sequential(
+        torch.nn.Conv2d(in_channels, 8, 3, padding=1),
+        torch.nn.BatchNorm2d(8),
+        torch.nn.ReLU(),
+        torch.nn.AdaptiveAvgPool2d(1),
+        torch.nn.Flatten(),
+    )
+
+
+def digits():
+    """Images of digits, as bytes, some of them labelled."""
+    X, y = load_digits(return_X_y=True)
+    images = X[:400].reshape(-1, 1, 8, 8).astype(np.uint8)
+    return images, np.where(np.arange(400) < 100, y[:400], -1)
+
+
+def model(**params):
+    """A training of two stages, with all kinds of steps."""
+    return DeepWNLLClassifier(
+        small,
+        linear_step=LinearStep(3),
+        pseudo_step=PseudoLabelStep(3),
+        wnll_step=WNLLStep(1, n_template_batches=1, n_query_batches=2),
+        device=DEVICE,
+        random_state=0,
+    ).set_params(**params)
+
+
+def weights(fitted):
+    return torch.cat([part.flatten() for part in fitted.network_.state_dict().values()])
+
+
+def losses(fitted):
+    return [row["train_loss"] for row in fitted.history_]
+
+
+@pytest.fixture(scope="module")
+def unbroken():
+    torch.use_deterministic_algorithms(True)
+    return model().fit(*digits())
+
+
+def test_the_same_seed_on_the_same_gpu_gives_the_same_weights(unbroken):
+    again = model().fit(*digits())
+    assert torch.equal(weights(again), weights(unbroken))
+    assert losses(again) == losses(unbroken)
+    assert {part.device.type for part in unbroken.network_.parameters()} == {"cpu"}
+
+
+class Stop(Callback):
+    """End the training by an error, at the end of an epoch of a step."""
+
+    def __init__(self, step, epoch):
+        self.step, self.epoch = step, epoch
+
+    def on_batch_end(self, net, **kwargs):
+        here = len(net.history), len(net.history[-1]["batches"])
+        if net.step.name == self.step and here == (self.epoch, 2):
+            raise OSError("stopped")
+
+
+@pytest.mark.parametrize("place", [("linear", 2), ("wnll", 1), ("pseudo", 1), ("pseudo", 3)])
+def test_a_resumed_training_ends_with_the_weights_of_an_unbroken_one(unbroken, place, tmp_path):
+    with pytest.raises(OSError, match="stopped"):
+        model(checkpoint_dir=tmp_path, callbacks=[Stop(*place)]).fit(*digits())
+    resumed = model(checkpoint_dir=tmp_path).fit(*digits())
+    assert torch.equal(weights(resumed), weights(unbroken))
+    assert losses(resumed) == losses(unbroken)
+
+
+def test_a_training_begun_on_the_cpu_goes_on(tmp_path):
+    with pytest.raises(OSError, match="stopped"):
+        model(device="cpu", checkpoint_dir=tmp_path, callbacks=[Stop("pseudo", 2)]).fit(*digits())
+    assert len(model(checkpoint_dir=tmp_path).fit(*digits()).history_) == 8
+
+
+class WithoutWaiting(Callback):
+    """Refuse, from the first batch of an epoch to its last one, all that waits for the GPU."""
+
+    def __init__(self, seen):
+        self.seen = seen
+
+    def __deepcopy__(self, memo):
+        return self
+
+    def on_batch_begin(self, net, batch, **kwargs):
+        if net.step.name != "wnll" and len(net.history[-1]["batches"]) == 1:
+            self.n_batches = len(net.batches)
+            torch.cuda.set_sync_debug_mode("error")
+
+    def on_batch_end(self, net, batch, **kwargs):
+        if net.step.name != "wnll":
+            self.seen.append([part.device.type for part in batch])
+            if len(net.history[-1]["batches"]) == self.n_batches:
+                torch.cuda.set_sync_debug_mode("default")
+
+
+@pytest.mark.parametrize("fits", [True, False])
+def test_nothing_waits_for_the_gpu_within_an_epoch(unbroken, fits, monkeypatch):
+    if not fits:
+        monkeypatch.setattr(torch.cuda, "mem_get_info", lambda device: (0, 0))
+    seen = []
+    try:
+        fitted = model(callbacks=[WithoutWaiting(seen)]).fit(*digits())
+    finally:
+        torch.cuda.set_sync_debug_mode("default")
+    assert {device for devices in seen for device in devices} == {DEVICE}
+    assert torch.equal(weights(fitted), weights(unbroken))
+
+
+def test_a_compiled_training_learns_as_well(unbroken):
+    pytest.importorskip("triton", reason="needs Triton")
+    fitted = model(compile=True).fit(*digits())
+    np.testing.assert_allclose(losses(fitted), losses(unbroken), rtol=0.1)
+
+
+def test_a_training_in_bfloat16_learns_too(unbroken):
+    fitted = model(mixed_precision=True).fit(*digits())
+    np.testing.assert_allclose(losses(fitted), losses(unbroken), rtol=0.2)

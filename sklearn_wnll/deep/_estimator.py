@@ -101,9 +101,9 @@ class DeepWNLLClassifier(TakesMoreLabels, ComputesFeatures, SavesWeights):
         join the graph, with their labels, after the training.
     checkpoint_dir : str or path, default=None
         Folder to which the training is saved after each epoch. After an interruption, the same
-        call continues from there. On the CPU with the same number of threads, it ends with the
-        weights of an uninterrupted training. Each training needs a folder of its own, so leave it
-        unset in cross-validation.
+        call continues from there. On the CPU with the same number of threads, and on a GPU with
+        deterministic algorithms, it ends with the weights of an uninterrupted training. Each
+        training needs a folder of its own, so leave it unset in cross-validation.
     class_prior : {"labeled"}, dict, Series, array-like or None, default="labeled"
         Frequencies of the classes, as in :class:`~sklearn_wnll.WNLLClassifier`. Pseudo-labels, and
         then the WNLL's distributions, are corrected towards them. ``"labeled"`` takes the
@@ -118,7 +118,7 @@ class DeepWNLLClassifier(TakesMoreLabels, ComputesFeatures, SavesWeights):
         a device is available.
     random_state : int, RandomState instance or None, default=None
         Seed of the weights, batches, augmentation, and image patches for the graph. Pass an int
-        for reproducible results across calls.
+        for reproducible results across calls on the same kind of device.
     n_jobs : int, default=None
         Number of jobs for the predictions of the WNLL, as in
         :class:`~sklearn_wnll.WNLLClassifier`. torch uses threads of its own.

@@ -52,8 +52,8 @@ class TrainingStep(BaseEstimator):
     Notes
     -----
     Methods receive a ``context`` with the objects that all steps share: ``network``,
-    ``samples`` (with the tensors ``X`` and ``codes``; a code is the position in ``classes_``,
-    or -1 if unlabelled), ``prepare``, ``augment``, ``augment_strongly``, ``wnll``,
+    ``samples`` (with the tensors ``X`` and ``codes`` in main memory; a code is the position in
+    ``classes_``, or -1 if unlabelled), ``prepare``, ``augment``, ``augment_strongly``, ``wnll``,
     ``input_features``, ``mirrored``, ``class_prior``, ``device``, ``seed``, ``verbose`` and
     ``average``. Torch's random numbers are seeded before each epoch.
 

@@ -23,10 +23,11 @@ class TrainingContext:
     network : WNLLNetwork
         The network that is trained, in place, on the device.
     samples : Samples
-        The training samples: ``X`` (n_samples, ...) and ``codes`` (n_samples,), tensors; a code
-        is the position of a class in ``classes_``, -1 for an unlabelled sample.
+        The training samples: ``X`` (n_samples, ...) and ``codes`` (n_samples,), tensors in main
+        memory; a code is the position of a class in ``classes_``, -1 for an unlabelled sample.
+        ``stored`` is ``X`` on the device if it fits.
     prepare : callable
-        Turns a batch of samples into network inputs.
+        Turns a batch of samples on the device into network inputs.
     augment, augment_strongly : callable or None
         Change a batch of network inputs at random.
     wnll : WNLLClassifier

@@ -457,9 +457,11 @@ class WNLLClassifier(KeepsGraph, Serves, TakesSeveralLabels, BaseEstimator):
 
         Parameters
         ----------
-        X : {array-like, sparse matrix} of shape (n_samples, n_features)
+        X : {array-like, sparse matrix, tensor} of shape (n_samples, n_features)
             Rows of finite numbers, labelled and unlabelled; of shape (n_samples, n_samples)
-            with ``metric="precomputed"``. float32 stays float32.
+            with ``metric="precomputed"``. float32 stays float32. For torch tensors and arrays of
+            other libraries, ``sklearn.set_config(array_api_dispatch=True)`` makes the estimator
+            compute where they are, and answer there: see the :doc:`guide </guide/devices>`.
         y : array-like of shape (n_samples,) or (n_samples, n_labels)
             Labels, with the marker ``unlabeled`` where a row has none: numbers without a
             fractional part, strings, or other objects that can be hashed and sorted. If no row is
@@ -513,7 +515,7 @@ class WNLLClassifier(KeepsGraph, Serves, TakesSeveralLabels, BaseEstimator):
                 labels,
                 extender,
                 template_size=self.template_size,
-                n_jobs=self.n_jobs,
+                n_jobs=self._jobs,
             )
         self._set_answer(labels, templates, recipe)
 
@@ -557,7 +559,7 @@ class WNLLClassifier(KeepsGraph, Serves, TakesSeveralLabels, BaseEstimator):
                 recipe,
                 n_folds=self.held_out,
                 calibrate=self.calibrate,
-                n_jobs=self.n_jobs,
+                n_jobs=self._jobs,
             )
         u, templates, classes = answer.corrected(result), answer.templates, labels.classes
         warn_if_not_converged(result, self.tol, self.max_iter)
@@ -597,7 +599,7 @@ class WNLLClassifier(KeepsGraph, Serves, TakesSeveralLabels, BaseEstimator):
         self._check_has_labels()
         answer = self._answer
         with show_progress(self.verbose):
-            held_out = answer.find_held_out(self.n_jobs)
+            held_out = answer.find_held_out(self._jobs)
         extender = answer.templates.extender
         tol = extender.held_out_tol
         warn_if_not_converged(held_out, tol, extender.max_iter, "held-out distributions")
@@ -627,7 +629,7 @@ class WNLLClassifier(KeepsGraph, Serves, TakesSeveralLabels, BaseEstimator):
                 rows,
                 as_given(X, rows) if p is None else p,
                 inductive=self.predict_mode == "inductive",
-                batching=Batching(self.query_size, self.n_jobs),
+                batching=Batching(self.query_size, self._jobs),
                 tol=self.tol,
                 max_iter=self.max_iter,
             )

@@ -110,7 +110,7 @@ def plan_extension(
 def _make_recipe(model: Any, kept: Kept, classes: NDArray[Any], companion: Known | None) -> Recipe:
     """Make the steps after the extension: a ``companion`` joins, or the estimator."""
     if model.estimator is None:
-        return Recipe(companion, model.volume_constraint, model.n_jobs)
+        return Recipe(companion, model.volume_constraint, model._jobs)
     learner = Companion(
         Classifier(model.estimator, classes),
         kept.given,
@@ -119,7 +119,7 @@ def _make_recipe(model: Any, kept: Kept, classes: NDArray[Any], companion: Known
         n_stages=model.n_stages,
         seed=kept.seed,
     )
-    return Recipe(learner, model.volume_constraint, model.n_jobs)
+    return Recipe(learner, model.volume_constraint, model._jobs)
 
 
 def graph_builder(model: Any, X: Any) -> Any:

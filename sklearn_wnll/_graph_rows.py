@@ -59,6 +59,7 @@ class GraphRowsMixin(ChangesWhole):
     """An estimator on the nearest-neighbour graph of rows."""
 
     metric: Metric
+    n_jobs: int | None
     neighbors: str | NeighborsTransformer
     _space: ArraySpace | None
     _on_device: bool
@@ -70,6 +71,11 @@ class GraphRowsMixin(ChangesWhole):
         tags.input_tags.sparse = self._takes_sparse()
         tags.input_tags.pairwise = tags.input_tags.positive_only = self.metric == "precomputed"
         return tags
+
+    @property
+    def _jobs(self) -> int | None:
+        """The number of jobs: processes would not share the memory of a GPU."""
+        return 1 if getattr(self, "_on_device", False) else self.n_jobs
 
     def _takes_sparse(self) -> bool:
         """Return whether X may be sparse; a transformer has its own metric."""

@@ -173,7 +173,7 @@ class PredictsNumbers(GraphRowsMixin, Serves):
                 as_given(X, rows),
                 *others,
                 inductive=self.predict_mode == "inductive",
-                batching=Batching(self.query_size, self.n_jobs),
+                batching=Batching(self.query_size, self._jobs),
                 tol=self.tol,
                 max_iter=self.max_iter,
             )

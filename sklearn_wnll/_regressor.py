@@ -293,9 +293,10 @@ class WNLLRegressor(KeepsGraph, PredictsNumbers, SuggestsRows, RegressorMixin, B
 
         Parameters
         ----------
-        X : {array-like, sparse matrix} of shape (n_samples, n_features)
+        X : {array-like, sparse matrix, tensor} of shape (n_samples, n_features)
             Rows of finite numbers, with a value and without; of shape (n_samples, n_samples) with
-            ``metric="precomputed"``. float32 stays float32.
+            ``metric="precomputed"``. float32 stays float32. For tensors, see the
+            :doc:`guide </guide/devices>`.
         y : array-like of shape (n_samples,) or (n_samples, n_targets)
             Values, with the marker ``unlabeled`` (NaN by default) where there is none. Each target
             may have gaps of its own. If no row has a value, pass None instead of NaN: the estimator
@@ -337,7 +338,7 @@ class WNLLRegressor(KeepsGraph, PredictsNumbers, SuggestsRows, RegressorMixin, B
                 self._extender,
                 shared=self._shares_systems(),
                 template_size=self.template_size,
-                n_jobs=self.n_jobs,
+                n_jobs=self._jobs,
             )
         self._set_answer(values, layers)
 
@@ -389,7 +390,7 @@ class WNLLRegressor(KeepsGraph, PredictsNumbers, SuggestsRows, RegressorMixin, B
         """Extend values of any targets over the existing graphs."""
         with show_progress(self.verbose):
             templates = templates.relabeled(
-                labels, self._extender, shared=self._shares_systems(), n_jobs=self.n_jobs
+                labels, self._extender, shared=self._shares_systems(), n_jobs=self._jobs
             )
         self._set_answer(labels, templates)
 
@@ -402,7 +403,7 @@ class WNLLRegressor(KeepsGraph, PredictsNumbers, SuggestsRows, RegressorMixin, B
                 layers = layers.joined(companion)
         result = layers.fitted()
         warn_if_not_converged(result, self.tol, self.max_iter, "values")
-        answer = ValueAnswer.of(values, layers, self.held_out, self.n_jobs, companion)
+        answer = ValueAnswer.of(values, layers, self.held_out, self._jobs, companion)
         self._answer, self._calls = answer, CallCounter()
         if len(values.rows_with_any):
             warn_if_unreached(result.reached.all(axis=1), "rows of X", numbers=True)
@@ -422,7 +423,7 @@ class WNLLRegressor(KeepsGraph, PredictsNumbers, SuggestsRows, RegressorMixin, B
         """Set the attributes for held-out values."""
         answer = self._answer
         with show_progress(self.verbose):
-            found = answer.templates.hold_out(self.held_out, self.n_jobs, companion)
+            found = answer.templates.hold_out(self.held_out, self._jobs, companion)
         warn_if_not_converged(
             found,
             answer.templates.held_out_tol,

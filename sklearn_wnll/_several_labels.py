@@ -110,7 +110,7 @@ class TakesSeveralLabels(SuggestsLabels, SuspectsLabels, PartlyLabeledClassifier
                 labels.values,
                 self._extender,
                 template_size=self.template_size,
-                n_jobs=self.n_jobs,
+                n_jobs=self._jobs,
             )
         self._set_matrix_answer(labels, layers)
 
@@ -122,7 +122,7 @@ class TakesSeveralLabels(SuggestsLabels, SuspectsLabels, PartlyLabeledClassifier
             # None of its columns is one of the labels.
             templates = Layers([np.array([-1])], [labels.values], [first], [None])
         with show_progress(self.verbose):
-            layers = templates.relabeled(labels.values, self._extender, n_jobs=self.n_jobs)
+            layers = templates.relabeled(labels.values, self._extender, n_jobs=self._jobs)
         self._set_matrix_answer(labels, layers)
 
     def _plan_column(self, column: Any) -> tuple[Any, Extender]:
@@ -142,7 +142,7 @@ class TakesSeveralLabels(SuggestsLabels, SuspectsLabels, PartlyLabeledClassifier
                 labels,
                 n_folds=self.held_out,
                 calibrate=self.calibrate,
-                n_jobs=self.n_jobs,
+                n_jobs=self._jobs,
             )
         result, first = answer.fitted(), answer.templates.layers[0]
         has_labels = bool(answer.corrections)

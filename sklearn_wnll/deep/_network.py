@@ -21,7 +21,8 @@ __all__ = [
     "with_classes",
 ]
 
-BLOCK = 500  # samples that go through a network at a time
+BLOCK = 500  # samples that go through a network at a time on a CPU
+_LARGE_BLOCK, _NUMBERS = 4000, 2**24  # on a GPU: samples, and numbers in all of them, at most
 
 
 class WNLLNetwork(nn.Module):
@@ -204,6 +205,13 @@ def inference_network(network, device):
     return deepcopy(network).eval().to(device)
 
 
+def _block_size(X, device):
+    """Return the number of samples that go through a network at a time: more on a GPU."""
+    if device.type == "cpu":
+        return BLOCK
+    return max(1, min(_LARGE_BLOCK, _NUMBERS // max(1, X[:1].numel())))
+
+
 @torch.no_grad()
 def in_blocks(forward, X, prepare, device):
     """Apply ``forward`` to samples block by block; return the result on the CPU.
@@ -211,7 +219,7 @@ def in_blocks(forward, X, prepare, device):
     Raises ValueError if the result is not finite.
     """
     X = X if isinstance(X, torch.Tensor) else as_tensor(np.asarray(X))
-    blocks = (prepare(block.to(device)) for block in X.split(BLOCK))
+    blocks = (prepare(block.to(device)) for block in X.split(_block_size(X, device)))
     found = torch.cat([forward(block).cpu() for block in blocks])
     if not found.isfinite().all():
         raise ValueError(

@@ -71,8 +71,9 @@ class PatchEncoder:
         """
         weights = self._filters.to(images.device), self._shift.to(images.device)[:, None, None]
         views = [images, images.flip(-1)] if mirrored else [images]
+        size = _CACHED if images.device.type == "cpu" else len(images)
         found = [
-            torch.cat([self._answers(part, *weights) for part in view.split(_CACHED)])
+            torch.cat([self._answers(part, *weights) for part in view.split(size)])
             for view in views
         ]
         return (sum(found) / len(views)).cpu().numpy()

@@ -1,12 +1,9 @@
 """Checks in separate environments: ``nox -l`` lists them, ``nox -s lint`` runs one."""
 
-from pathlib import Path
-
 import nox
 
 nox.needs_version = ">=2024.4.15"
 PYTHONS = "3.11", "3.12", "3.13"
-OLDEST_OF_NETWORKS = "common", "estimator", "inputs", "saving", "session"
 
 
 @nox.session(python=PYTHONS)
@@ -20,11 +17,8 @@ def tests(session):
 def oldest(session):
     """Run the quick tests with the oldest supported versions."""
     session.install("-c", "constraints-oldest.txt", "-e", ".[test]")
-    # The oldest torch is also the newest, so only network tests that involve other packages run.
-    networks = [f"tests/deep/test_{name}.py" for name in OLDEST_OF_NETWORKS]
-    files = [*map(str, Path("tests").glob("test_*.py")), *networks]
-    options = ["-m", "not slow", "--hypothesis-profile=few"]
-    session.run("python", "-m", "pytest", *options, *(session.posargs or files))
+    options = ["-m", "not slow", "--oldest", "--hypothesis-profile=few"]
+    session.run("python", "-m", "pytest", *options, *(session.posargs or ["tests"]))
 
 
 @nox.session(python=PYTHONS[0])

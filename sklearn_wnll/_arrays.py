@@ -11,6 +11,8 @@ from sklearn.utils import _array_api
 
 __all__ = ["ArraySpace", "OnDevice", "array_space", "as_host", "check_same_space", "is_tensor"]
 
+_FLOATS = "torch.float16", "torch.float32", "torch.float64"
+
 
 class OnDevice(NamedTuple):
     """An array of ``rows`` for a graph on a torch device; the answer is arrays of the host."""
@@ -82,18 +84,38 @@ def array_space(X: Any) -> ArraySpace | None:
     return None if space.library == "numpy" else space
 
 
-def as_host(X: Any) -> Any:
-    """Copy a tensor, or an array of another library, to the host; other objects are unchanged."""
+def as_host(X: Any, name: str = "X") -> Any:
+    """Copy a tensor, or an array of another library, to the host; other objects are unchanged.
+
+    Types that numpy lacks become float32. Raises ValueError, which calls a tensor ``name``, for one
+    that has no rows of numbers.
+    """
     if is_tensor(X):
-        X = X.detach().cpu()
-        # numpy has no bfloat16.
-        return (X.float() if str(X.dtype) == "torch.bfloat16" else X).numpy()
+        return _tensor_as_array(X, name)
     space = array_space(X)
     if space is None:
         return X
     if hasattr(_array_api, "move_to"):  # scikit-learn 1.8
         return _array_api.move_to(X, xp=np, device="cpu")
     return _array_api._convert_to_numpy(X, space.xp)
+
+
+def _tensor_as_array(tensor: Any, name: str) -> NDArray[Any]:
+    cure = None
+    if tensor.is_nested:
+        cure = "is nested: its samples may differ in shape. Resize them to one, and pass a tensor"
+    elif str(tensor.layout) != "torch.strided":
+        cure = f"is sparse. Pass {name}.to_dense()"
+    elif tensor.is_meta:
+        cure = "is on the device 'meta', without any numbers. Pass one that holds them"
+    if cure is not None:
+        raise ValueError(f"{name} is a tensor that {cure}.")
+    tensor = tensor.detach().resolve_conj().resolve_neg()
+    if tensor.is_quantized:
+        tensor = tensor.dequantize()
+    if tensor.is_floating_point() and str(tensor.dtype) not in _FLOATS:
+        tensor = tensor.float()
+    return tensor.cpu().numpy()
 
 
 def check_same_space(fitted: ArraySpace | None, X: Any, method: str) -> None:

@@ -269,7 +269,7 @@ class PartlyLabeledClassifierMixin(ChangesWhole, ClassifierMixin):
         """
         fitted = copy(self)  # another thread may fit meanwhile
         fitted._check_space(X, "score")
-        return fitted._accuracy(as_host(fitted.predict(X)), as_host(y), as_host(sample_weight))
+        return fitted._accuracy(as_host(fitted.predict(X)), as_host(y, "y"), as_host(sample_weight))
 
     def _decide(self, u: Floats) -> NDArray[Any]:
         """Return the most likely class of distributions (n_rows, n_classes)."""

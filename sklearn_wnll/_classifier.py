@@ -520,7 +520,7 @@ class WNLLClassifier(KeepsGraph, Serves, TakesSeveralLabels, BaseEstimator):
         self._set_answer(labels, templates, recipe)
 
     def _read_labels(self, n_rows: int, y: Labels) -> RowLabels | LabelMatrix:
-        y = as_host(y)
+        y = as_host(y, "y")
         if hold_cells(y):
             return self._read_matrix(n_rows, y)
         classes, codes = self._encode(n_rows, y, may_be_empty=True)

@@ -95,7 +95,7 @@ class GraphRowsMixin(ChangesWhole):
 
     def _may_stay(self, X: Any) -> bool:
         """Return whether the graph of a tensor is built where it is."""
-        if not is_tensor(X):
+        if not is_tensor(X) or X.is_nested or str(X.layout) != "torch.strided":
             return False
         from ._tensors.graph import computes_on_device
 

@@ -230,7 +230,7 @@ class PredictsNumbers(GraphRowsMixin, Serves):
         fitted = copy(self)  # another thread may fit meanwhile
         fitted._check_space(X, "score")
         predicted, sample_weight = fitted._predict(X), as_host(sample_weight)
-        numbers = read_numbers(as_host(y), self.unlabeled)
+        numbers = read_numbers(as_host(y, "y"), self.unlabeled)
         check_consistent_length(predicted, numbers, sample_weight)
         truth = numbers.reshape(len(numbers), -1)
         if truth.shape != predicted.shape:

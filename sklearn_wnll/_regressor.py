@@ -344,7 +344,7 @@ class WNLLRegressor(KeepsGraph, PredictsNumbers, SuggestsRows, RegressorMixin, B
 
     def _read_labels(self, n_rows: int, y: Any) -> RowValues:
         check_has_y(self, y)
-        numbers = read_numbers(as_host(y), self.unlabeled)
+        numbers = read_numbers(as_host(y, "y"), self.unlabeled)
         warn_of_minus_one(numbers, self.unlabeled, "unlabeled=None")
         if len(numbers) != n_rows:
             raise ValueError(

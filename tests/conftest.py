@@ -29,6 +29,33 @@ for name, n_cases in (("few", 20), ("default", 100), ("many", MANY)):
     settings.register_profile(name, max_examples=n_cases, deadline=None)
 settings.load_profile("default")
 
+# Left out with --oldest: tests of algorithms alone, which depend little on the versions of other
+# packages. The oldest torch is also the newest, so only network tests that involve others run.
+OF_ALGORITHMS = {
+    "active_learning", "all_or_nothing", "balance", "beside", "cell_search", "class_sizes",
+    "collapse", "concurrency", "first_labels", "harmonic", "held_out", "label_matrix_limits",
+    "many_rows", "noise", "number_beside", "number_limits", "number_spread", "prior", "reach",
+    "reweighting", "session", "solvers", "templates", "trust_combinations", "unary", "volume",
+}  # fmt: skip
+OF_NETWORKS = {"common", "estimator", "inputs", "saving", "session"}
+
+
+def pytest_addoption(parser):
+    """Add the option of tests with the oldest versions."""
+    parser.addoption(
+        "--oldest", action="store_true", help="only tests that depend on other packages' versions"
+    )
+
+
+def pytest_ignore_collect(collection_path, config):
+    """Leave out files, with the option ``--oldest``."""
+    name = collection_path.stem.removeprefix("test_")
+    if not config.getoption("oldest") or collection_path.suffix != ".py" or name == "__init__":
+        return None
+    folder = collection_path.parent.name
+    left_out = name in OF_ALGORITHMS if folder == "tests" else name not in OF_NETWORKS
+    return left_out or None
+
 
 @pytest.fixture(autouse=True)
 def _close_figures():

@@ -184,6 +184,8 @@ def test_rows_of_another_library_are_refused(method):
         (lambda X: X.where(X.max() > X, torch.nan), "contains NaN"),
         (lambda X: X.where(X.max() > X, torch.inf), "infinity"),
         (lambda X: X + 1j, "Complex data not supported"),
+        (lambda X: X.to_sparse(), r"X is a tensor that is sparse. Pass X.to_dense\(\)"),
+        (lambda X: X.to("meta"), "'meta', without any numbers"),
     ],
 )
 def test_invalid_tensors_are_refused_as_arrays_are(change, message):

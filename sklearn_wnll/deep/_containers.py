@@ -9,9 +9,10 @@ import torch
 from scipy import sparse
 from torch.utils.data import DataLoader, Dataset, IterableDataset
 
+from .._arrays import as_host
 from .._base import check_not_masked
 
-__all__ = ["gather", "is_list_of_pil", "listed", "pil_images", "tensor_as_array"]
+__all__ = ["gather", "is_list_of_pil", "listed", "pil_images"]
 
 _ALONE = (
     "Pass the samples alone, such as skorch.helper.SliceDataset(X) of a torch Dataset, or "
@@ -59,7 +60,7 @@ def gather(X):
     Raises ValueError if samples differ in shape, or are not numbers.
     """
     if isinstance(X, torch.Tensor):
-        return tensor_as_array(X, "X")
+        return as_host(X, "X")
     if isinstance(X, list):
         return _stacked(X)
     if hasattr(X, "columns"):
@@ -73,26 +74,6 @@ def gather(X):
         raise ValueError(
             f"X ({_kind(X)}) cannot be read as an array: {error} Pass a numpy array."
         ) from error
-
-
-def tensor_as_array(tensor, name):
-    """Convert a tensor to an array; types that numpy lacks become float32."""
-    cure = None
-    if tensor.is_nested:
-        cure = "is nested: its samples may differ in shape. Resize them to one, and pass a tensor"
-    elif tensor.layout is not torch.strided:
-        cure = f"is sparse. Pass {name}.to_dense()"
-    elif tensor.is_meta:
-        cure = "is on the device 'meta', without any numbers. Pass one that holds them"
-    if cure is not None:
-        raise ValueError(f"{name} is a tensor that {cure}.")
-    tensor = tensor.detach().resolve_conj().resolve_neg()
-    if tensor.is_quantized:
-        tensor = tensor.dequantize()
-    known = torch.float16, torch.float32, torch.float64
-    if tensor.is_floating_point() and tensor.dtype not in known:
-        tensor = tensor.float()
-    return tensor.cpu().numpy()
 
 
 def is_list_of_pil(X):
@@ -199,7 +180,7 @@ def _stacked(items):
     """Stack samples, which must have one shape."""
     if any(isinstance(item, torch.Tensor) for item in items):
         items = [
-            tensor_as_array(item, f"X[{i}]") if isinstance(item, torch.Tensor) else item
+            as_host(item, f"X[{i}]") if isinstance(item, torch.Tensor) else item
             for i, item in enumerate(items)
         ]
     try:
@@ -221,7 +202,10 @@ def _stacked_arrays(arrays):
             f"{shapes[0]} and {shapes[-1]}. "
             + ("Resize or crop them to one." if are_images else "Pass rows of one length.")
         )
-    return np.stack(arrays)
+    try:
+        return np.stack(arrays)
+    except UnicodeDecodeError as error:
+        raise ValueError(f"X holds samples that are no numbers: {error}. Pass numbers.") from error
 
 
 def _refuse_columns_of_images(X):

@@ -313,6 +313,7 @@ JUNK = st.recursive(
 @given(JUNK)
 @example([(objects([]),), {}])
 @example([(objects([]),), None])
+@example([0, "", b"\x80"])
 def test_whatever_is_given_becomes_numbers_or_is_refused_by_name(junk):
     refusal, found = "", np.zeros(1)
     try:

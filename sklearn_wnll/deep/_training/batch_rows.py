@@ -27,7 +27,7 @@ class BatchRow(dict):
     def read(cls, rows):
         """Read the losses of rows, those on the device all at once, and return them."""
         unread = [row for row in rows if isinstance(row._unread, torch.Tensor)]
-        if unread:
+        if len(unread) > 1:
             losses = torch.stack([row._unread.reshape(()) for row in unread]).tolist()
             for row, loss in zip(unread, losses, strict=True):
                 row[_LOSS] = loss

@@ -56,9 +56,9 @@ class StepNet(NeuralNet):
         return self.batches if training else super().get_iterator(dataset)
 
     def on_batch_begin(self, net, **kwargs):
-        """Begin the batch's row of the history."""
-        super().on_batch_begin(net, **kwargs)
-        self.history[-1]["batches"][-1] = BatchRow()
+        """Begin the batch's row of the history; skorch's would be a dict."""
+        self._row = BatchRow()
+        self.history[-1]["batches"].append(self._row)
 
     def run_single_epoch(self, iterator, step_fn, **kwargs):
         """Run an epoch on the step's batches; None is an epoch without any.
@@ -81,10 +81,10 @@ class StepNet(NeuralNet):
     def _run_batch(self, batch, step_fn):
         self.notify("on_batch_begin", batch=batch, training=True)
         step = step_fn(batch)
-        row = self.history[-1]["batches"][-1]
-        row["train_loss"] = to_device(step["loss"].detach(), self.device)
-        row["train_batch_size"] = get_len(batch[0] if isinstance(batch, tuple | list) else batch)
-        self._unread.append(row)
+        self._row["train_loss"] = step["loss"].detach().to(self.device)
+        size = get_len(batch[0] if isinstance(batch, tuple | list) else batch)
+        self._row["train_batch_size"] = size
+        self._unread.append(self._row)
         self.notify("on_batch_end", batch=batch, training=True, **step)
         if not runs_ahead(self.context.device):
             self._read_losses()

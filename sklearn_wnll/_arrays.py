@@ -6,10 +6,18 @@ from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
-from sklearn import config_context, get_config
+from sklearn import get_config
 from sklearn.utils import _array_api
 
-__all__ = ["ArraySpace", "OnDevice", "array_space", "as_host", "check_same_space", "is_tensor"]
+__all__ = [
+    "ArraySpace",
+    "OnDevice",
+    "array_space",
+    "as_host",
+    "available_device",
+    "check_same_space",
+    "is_tensor",
+]
 
 _FLOATS = "torch.float16", "torch.float32", "torch.float64"
 
@@ -22,47 +30,53 @@ class OnDevice(NamedTuple):
 
 
 class ArraySpace(NamedTuple):
-    """The library (``"torch"``) and the device of an array that is not numpy's."""
+    """The module and the device of an array that is not numpy's.
 
-    library: str
-    xp: Any
+    ``module`` is ``"torch"``, with the name of a device, or a namespace of the array API standard.
+    """
+
+    module: str
     device: Any
 
     def give(self, values: Any) -> Any:
         """Copy an array of the host there; objects and strings stay."""
         if not isinstance(values, np.ndarray) or values.dtype.kind not in "biuf":
             return values
-        if values.dtype == np.float64:
-            widest = _array_api._max_precision_float_dtype(self.xp, self.device)
-            if widest != self.xp.float64:
+        values = np.ascontiguousarray(values, dtype=_plain(values.dtype))
+        xp = import_module(self.module)
+        if self.module == "torch":
+            if self.device.startswith("mps") and values.dtype == np.float64:
                 values = values.astype(np.float32)
-        return self.xp.asarray(values, device=self.device)
-
-    def __eq__(self, other: object) -> bool:
-        ours = isinstance(other, ArraySpace)
-        return ours and (self.library, self.device) == (other.library, other.device)  # type: ignore
-
-    def __hash__(self) -> int:
-        return hash((self.library, str(self.device)))
+            return xp.from_numpy(values).to(self.device, copy=True)
+        if values.dtype == np.float64:
+            widest = _array_api._max_precision_float_dtype(xp, self.device)
+            values = values if widest == xp.float64 else values.astype(np.float32)
+        return xp.asarray(values, device=self.device)
 
     def __reduce__(self) -> tuple[Any, ...]:
-        if self.library == "torch":
-            return _torch_space, (str(self.device),)
-        return _space_of, (self.give(np.zeros(1)),)
+        return _restored, tuple(self)
+
+    def __str__(self) -> str:
+        return f"{self.module.rpartition('.')[2]} on {self.device}"
 
 
-def _space_of(X: Any) -> ArraySpace:
-    """Return the space of an array that is not numpy's."""
-    found: Any = _array_api.get_namespace_and_device(X)
-    return ArraySpace(found[0].__name__.rpartition(".")[2], found[0], found[2])
+def _plain(dtype: np.dtype[Any]) -> np.dtype[Any]:
+    """Return a type that all libraries know: of native byte order, and no long double."""
+    widest = np.dtype(np.float64)
+    return widest if dtype.kind == "f" and dtype.itemsize > 8 else dtype.newbyteorder("=")
 
 
-def _torch_space(device: str) -> ArraySpace:
-    """Return the space of a device; on a machine without it, that of the CPU."""
+def _restored(module: str, device: Any) -> ArraySpace:
+    """Return the space of an unpickled model."""
+    return ArraySpace(module, available_device(device) if module == "torch" else device)
+
+
+def available_device(name: str) -> str:
+    """Return the name of a torch device, or the CPU on a machine without it."""
     torch = import_module("torch")
-    here = device.startswith("cpu") or torch.cuda.is_available()
-    with config_context(array_api_dispatch=True):
-        return _space_of(torch.empty(0, device=device if here else "cpu"))
+    device = torch.device(name)
+    here = device.type != "cuda" or (device.index or 0) < torch.cuda.device_count()
+    return name if here else "cpu"
 
 
 def is_tensor(X: Any) -> bool:
@@ -76,12 +90,18 @@ def array_space(X: Any) -> ArraySpace | None:
 
     Frames, lists and sparse matrices belong to numpy.
     """
-    if not get_config()["array_api_dispatch"] or isinstance(X, np.ndarray):
+    if not get_config()["array_api_dispatch"]:
         return None
-    if not (is_tensor(X) or hasattr(X, "__array_namespace__")):
+    if is_tensor(X):
+        return ArraySpace("torch", str(X.device))
+    if not _is_foreign(X):
         return None
-    space = _space_of(X)
-    return None if space.library == "numpy" else space
+    found: Any = _array_api.get_namespace_and_device(X)
+    return ArraySpace(found[0].__name__, found[2])
+
+
+def _is_foreign(X: Any) -> bool:
+    return hasattr(X, "__array_namespace__") and not isinstance(X, np.ndarray | np.generic)
 
 
 def as_host(X: Any, name: str = "X") -> Any:
@@ -92,12 +112,13 @@ def as_host(X: Any, name: str = "X") -> Any:
     """
     if is_tensor(X):
         return _tensor_as_array(X, name)
-    space = array_space(X)
-    if space is None:
+    if not _is_foreign(X):
         return X
+    if not get_config()["array_api_dispatch"]:
+        return np.asarray(X)
     if hasattr(_array_api, "move_to"):  # scikit-learn 1.8
         return _array_api.move_to(X, xp=np, device="cpu")
-    return _array_api._convert_to_numpy(X, space.xp)
+    return _array_api._convert_to_numpy(X, _array_api.get_namespace(X)[0])
 
 
 def _tensor_as_array(tensor: Any, name: str) -> NDArray[Any]:
@@ -124,11 +145,8 @@ def check_same_space(fitted: ArraySpace | None, X: Any, method: str) -> None:
         return
     given = array_space(X)
     if given != fitted:
-        ours, theirs = (
-            "numpy" if space is None else f"{space.library} on {space.device}"
-            for space in (fitted, given)
-        )
         raise ValueError(
             f"Inputs passed to {method}() must use the same namespace and the same device as those "
-            f"passed to fit(): {ours}, not {theirs}. Move X there, or fit again."
+            f"passed to fit(): {fitted or 'numpy'}, not {given or 'numpy'}. Move X there, or fit "
+            "again."
         )

@@ -38,9 +38,10 @@ _NOT_ALWAYS_SET = (
     "transduction_",
 )
 
-# Copied to where the fitted rows are; the classes stay arrays of numpy's, like strings.
+# Copied to where the fitted rows are.
 _ARRAYS = (
     "class_sizes_",
+    "classes_",
     "held_out_distributions_",
     "held_out_predictions_",
     "label_distributions_",
@@ -273,7 +274,7 @@ class PartlyLabeledClassifierMixin(ChangesWhole, ClassifierMixin):
 
     def _decide(self, u: Floats) -> NDArray[Any]:
         """Return the most likely class of distributions (n_rows, n_classes)."""
-        return self.classes_[u.argmax(axis=1)]
+        return as_host(self.classes_)[u.argmax(axis=1)]
 
     def _as_proba(self, u: Floats) -> Floats:
         """Return distributions as ``predict_proba`` does."""
@@ -287,7 +288,7 @@ class PartlyLabeledClassifierMixin(ChangesWhole, ClassifierMixin):
         """Return the accuracy of predicted classes (n_rows,) on the labelled rows of ``y``."""
         column = read_labels(y)
         check_consistent_length(predicted, column.values, sample_weight)
-        labeled = ~is_unlabeled(column, self.unlabeled, self.classes_)
+        labeled = ~is_unlabeled(column, self.unlabeled, as_host(self.classes_))
         if not labeled.any():
             raise ValueError("Every row of y is unlabelled: there is nothing to score.")
         if sample_weight is not None:

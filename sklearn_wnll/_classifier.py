@@ -532,8 +532,9 @@ class WNLLClassifier(KeepsGraph, Serves, TakesSeveralLabels, BaseEstimator):
         labels = self._answer.labels.grown(n_new)
         if isinstance(labels, LabelMatrix):
             return self._with_prior(labels.values)
-        check_combination(self, self.classes_)
-        return RowLabels.of(labels.codes, self.classes_, self.class_prior)
+        classes = as_host(self.classes_)
+        check_combination(self, classes)
+        return RowLabels.of(labels.codes, classes, self.class_prior)
 
     def _extend_again(self, templates: Any, labels: Any, known: Known | None = None) -> None:
         """Extend labels over the existing graph."""
@@ -608,7 +609,7 @@ class WNLLClassifier(KeepsGraph, Serves, TakesSeveralLabels, BaseEstimator):
         return HeldOutLabels(rows, codes, u, held_out.reached & has_others(codes, held_out.fold))
 
     def _check_has_labels(self) -> None:
-        if not len(self.classes_):
+        if not self.classes_.shape[0]:
             raise ValueError(
                 f"This {type(self).__name__} was fitted without any label. Pass some to "
                 "relabel(y) or fit; suggest_labels(n) returns the rows to label first."

@@ -18,20 +18,27 @@ from ._extension.transduction import Extender
 from ._graph.builder import make_graph_builder
 from ._graph_rows import as_given
 
-__all__ = ["Kept", "check_combination", "check_has_features", "graph_builder", "plan_extension"]
+__all__ = ["Kept", "check_combination", "check_has_features", "graph_builder", "place_of",
+           "plan_extension"]  # fmt: skip
 
 _OF_GRAPH = "n_neighbors", "scale_neighbor", "metric", "neighbors", "template_size", "random_state"
+
+
+def place_of(rows: Any) -> str:
+    """Return the kind of validated rows: the type of arrays, or the device of tensors."""
+    return str(rows.device) if is_tensor(rows) else type(rows).__name__
 
 
 class Kept(NamedTuple):
     """The parts of a fit that stay while labels change.
 
     ``given`` are the rows as the estimator's classifier takes them, None without a classifier;
-    ``n_features`` is their number of features, ``seed`` the seed of later draws, and
-    ``parameters`` are those that the graph depends on.
+    ``place`` tells where they are, ``n_features`` is their number of features, ``seed`` the seed of
+    later draws, and ``parameters`` are those that the graph depends on.
     """
 
     given: Any
+    place: Any
     n_features: int
     seed: int
     parameters: dict[str, Any]
@@ -44,7 +51,7 @@ class Kept(NamedTuple):
         seed = int(check_random_state(model.random_state).randint(2**31 - 1))
         parameters = {name: getattr(model, name) for name in _OF_GRAPH}
         parameters["neighbors"] = clone(model.neighbors, safe=False)  # it may be set later
-        return cls(given, rows.shape[1], seed, parameters)
+        return cls(given, place_of(rows), rows.shape[1], seed, parameters)
 
     def changed(self, model: Any) -> list[str]:
         """List the graph's parameters that have changed since the fit."""

@@ -90,8 +90,8 @@ class GraphRowsMixin(ChangesWhole):
             self._space = array_space(X)
             self._on_device = self._space is not None and self._may_stay(X)
         if self._on_device:
-            return self._validate_tensor(X, reset=reset)
-        return self._validate_array(as_host(X) if is_tensor(X) or array_space(X) else X, reset)
+            return self._validate_tensor(X if is_tensor(X) else as_host(X), reset=reset)
+        return self._validate_array(as_host(X), reset)
 
     def _may_stay(self, X: Any) -> bool:
         """Return whether the graph of a tensor is built where it is."""
@@ -108,15 +108,24 @@ class GraphRowsMixin(ChangesWhole):
         if reset:
             self._space, self._on_device = None, True
             return moved(X.rows, X.device)
-        return moved(X.rows, self._answer.templates.transductions[0].graph.device)
+        return moved(X.rows, self._graph_device())
 
     def _validate_tensor(self, X: Any, *, reset: bool) -> Any:
         """Check a tensor, or move other rows to the device of the fitted ones."""
+        from ._tensors.devices import moved
         from ._tensors.graph import checked_tensor
 
-        if not is_tensor(X):
-            X = self._given(np.asarray(X))
-        return checked_tensor(X, lambda rows: self._validate_array(rows, reset))
+        if is_tensor(X):
+            X = checked_tensor(X, lambda rows: self._validate_array(rows, reset))
+            return X if reset else X.to(self._graph_device())
+        X = self._validate_array(X, reset)
+        return moved(X.toarray() if sparse.issparse(X) else X, self._graph_device())
+
+    def _graph_device(self) -> Any:
+        """Return the torch device of the fitted graph."""
+        templates = self._answer.templates
+        first = templates.layers[0] if hasattr(templates, "layers") else templates
+        return first.transductions[0].graph.device
 
     def _validate_array(self, X: Rows, reset: bool) -> Any:
         check_not_masked(X)

@@ -281,7 +281,7 @@ class SuspectsLabels:
         worst = np.argsort(-strength, kind="stable")
         worst = worst[strength[worst] > 0][: int(n)]
         if return_proposals:
-            return rows[worst], fitted.classes_[proposed[worst]], strength[worst]
+            return rows[worst], as_host(fitted.classes_)[proposed[worst]], strength[worst]
         return rows[worst]
 
     def _held_out_labels(self) -> HeldOutLabels:

@@ -10,7 +10,7 @@ from sklearn.utils.validation import check_is_fitted
 
 from ._base import check_whole, checks_parameters
 from ._extension.templates import Templates
-from ._fit_setup import Kept
+from ._fit_setup import Kept, place_of
 from ._graph.matrices import as_scipy
 from ._graph_rows import GraphRowsMixin, as_given
 from ._progress import show_progress
@@ -214,6 +214,8 @@ class KeepsGraph(GraphRowsMixin):
             return False
         templates, kept = self._answer.templates, self._kept
         if len(templates.parts) > 1 or rows.shape[1] != kept.n_features:
+            return False
+        if place_of(rows) != kept.place:
             return False
         if self.estimator is not None and not _equal(as_given(X, rows), kept.given):
             return False

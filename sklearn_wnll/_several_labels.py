@@ -227,7 +227,7 @@ class TakesSeveralLabels(SuggestsLabels, SuspectsLabels, PartlyLabeledClassifier
     def _held_out_labels(self) -> HeldOutLabels:
         raise ValueError(
             "suspect_labels takes one label per row, but the classifier was fitted with "
-            f"{len(self.classes_)}. Fit with held_out=5, and compare y with "
+            f"{self.classes_.shape[0]}. Fit with held_out=5, and compare y with "
             "held_out_distributions_."
         )
 

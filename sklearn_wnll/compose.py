@@ -12,6 +12,7 @@ from sklearn.utils._param_validation import HasMethods
 from sklearn.utils.metaestimators import available_if
 from sklearn.utils.validation import _num_samples, check_is_fitted
 
+from ._arrays import as_host
 from ._base import PartlyLabeledClassifierMixin
 from ._partial_scores import exact_match_of_given, r2_of_given
 from ._stacking import stack
@@ -194,7 +195,7 @@ class WithUnlabeled(MetaEstimatorMixin, PartlyLabeledClassifierMixin, BaseEstima
         ['a', 'b']
         """
         fitted = self._fitted()
-        predicted = fitted.estimator_.predict(X)
+        predicted = fitted.estimator_.predict(as_host(X))
         return fitted.classes_[predicted] if fitted._encodes else predicted
 
     def score(self, X: Rows, y: Labels | Numbers, sample_weight: ArrayLike | None = None) -> float:
@@ -262,7 +263,7 @@ class WithUnlabeled(MetaEstimatorMixin, PartlyLabeledClassifierMixin, BaseEstima
         >>> model.predict_proba([[0.0], [12.0]]).tolist()
         [[1.0, 0.0], [0.0, 1.0]]
         """
-        return self._fitted().estimator_.predict_proba(X)
+        return self._fitted().estimator_.predict_proba(as_host(X))
 
     @_if_the_estimator_has_it
     def certainty(self, X: Rows) -> Floats:
@@ -287,7 +288,7 @@ class WithUnlabeled(MetaEstimatorMixin, PartlyLabeledClassifierMixin, BaseEstima
         >>> model.certainty([[0.0], [12.0]]).tolist()
         [1.0, 1.0]
         """
-        return self._fitted().estimator_.certainty(X)
+        return self._fitted().estimator_.certainty(as_host(X))
 
     def __sklearn_clone__(self) -> Self:
         # The default copies all parameters, and ensembles clone their members many times.

@@ -11,6 +11,7 @@ from sklearn.model_selection import BaseCrossValidator, StratifiedKFold
 from sklearn.utils import _safe_indexing, indexable
 from sklearn.utils.metadata_routing import UNUSED, MetadataRequest, get_routing_for_object
 
+from ._arrays import as_host, is_tensor
 from ._balanced_folds import balance_classes, balance_numbers
 from ._targets import Target, TargetType, read_target
 from ._typing import Indices, Labels, Mask, Numbers, Rows, Splitter
@@ -154,7 +155,7 @@ class LabeledFold(BaseCrossValidator):
         [1 3 4 5] [0 2]
         [0 2 4 5] [1 3]
         """
-        X, y, groups = indexable(X, y, groups)
+        X, y, groups = indexable(X, y, as_host(groups, "groups"))
         target = self._read(y)
         tested = np.flatnonzero(target.complete)
         others, leave = np.flatnonzero(~target.complete), self._leave_with_groups(target, groups)
@@ -328,7 +329,10 @@ class LabeledFold(BaseCrossValidator):
         if isinstance(groups, np.ma.MaskedArray):
             groups = groups.tolist()  # masked groups become None
         number: dict[Any, int] = {}
-        found = (number.setdefault(group, len(number)) for group in groups)
+        found = (
+            number.setdefault(group.item() if is_tensor(group) else group, len(number))
+            for group in groups
+        )
         return np.fromiter(found, dtype=np.intp, count=len(groups))
 
     def _check_groups(self, apart: bool) -> None:

@@ -167,3 +167,45 @@ def test_cells_hold_nearly_all_neighbors_and_lists_are_full():
         assert (of_cells.indices >= 0).all()
         assert (np.diff(of_cells.distances, axis=1) >= 0).all()
     np.testing.assert_array_equal(cells.lists(4).indices[-5:], exact.lists(4).indices[-5:])
+
+
+def test_a_far_point_costs_no_neighbors():
+    rng = np.random.default_rng(0)
+    X = torch.from_numpy(rng.normal(size=(4000, 3)))
+    X[7] = 1e10
+    exact, cells = ExactTensorSearch().fit(X).lists(8), CellTensorSearch(0).fit(X).lists(8)
+    kept = [np.isin(a, b).mean() for a, b in zip(exact.indices, cells.indices, strict=True)]
+    assert np.mean(kept) > 0.95
+
+
+def test_a_query_in_an_empty_cell_has_neighbors():
+    rng = np.random.default_rng(0)
+    X = torch.from_numpy(rng.integers(0, 20, (5666, 1)) + 1e-3 * rng.normal(size=(5666, 1)))
+    for seed in range(8):
+        search = CellTensorSearch(seed).fit(X)
+        cells = search._cells.get(15)
+        queries = cells._centers[cells._size == 0].double() + cells._shift
+        if len(queries):
+            break
+    cells._nearby = cells._nearby[:, :1]
+    found = search.query(queries, 15)
+    expected = ExactTensorSearch().fit(X).query(queries, 15)
+    np.testing.assert_allclose(found.distances, expected.distances, rtol=1e-6, atol=1e-9)
+
+
+@pytest.mark.parametrize("ratio", [14, 20])
+def test_weakly_tied_groups_far_from_labels_converge_as_in_the_sparse_backend(ratio):
+    n_groups, size = 60, 7
+    rng = np.random.default_rng(0)
+    place = np.indices((10, 6)).reshape(2, -1).T[:n_groups]
+    X = np.repeat(ratio * place, size, axis=0) + rng.normal(size=(n_groups * size, 2)) / 2
+    W, labeled = sparse.csr_array(dense_weights(X, 9, 5)), np.arange(len(X)) % 70 == 0
+    g = np.eye(2)[np.arange(labeled.sum()) % 2]
+    options = {"mu": 50.0, "masses": True, "tol": 1e-6}
+    ours, theirs = (
+        harmonic_extension(matrix, labeled, g, np.full(2, 0.5), **options)
+        for matrix in (W, TensorMatrix.of(W, "cpu"))
+    )
+    assert (ours.converged, theirs.converged) == (True, True)
+    np.testing.assert_allclose(theirs.u, ours.u, atol=1e-3)
+    np.testing.assert_allclose(theirs.masses, ours.masses, rtol=1e-3)

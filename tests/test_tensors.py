@@ -4,13 +4,18 @@ import pickle
 from unittest import mock
 
 import numpy as np
+import pandas as pd
 import pytest
 from hypothesis import given
+from scipy import sparse
 from sklearn import config_context
 from sklearn.linear_model import LogisticRegression, Ridge
+from sklearn.model_selection import GroupKFold, cross_val_predict, cross_val_score
 from sklearn.neighbors import KNeighborsTransformer
 
 from sklearn_wnll import WNLLClassifier, WNLLRegressor
+from sklearn_wnll.compose import WithUnlabeled
+from sklearn_wnll.model_selection import LabeledFold
 
 from .clouds import IGNORES_FEW_LABELS, clouds, examples, normal_classes
 
@@ -181,6 +186,7 @@ def test_rows_of_another_library_are_refused(method):
     [
         (lambda X: X[:, 0], "Expected 2D array"),
         (lambda X: X[:0], "0 sample"),
+        (lambda X: X[0, 0], "Expected 2D array"),
         (lambda X: X.where(X.max() > X, torch.nan), "contains NaN"),
         (lambda X: X.where(X.max() > X, torch.inf), "infinity"),
         (lambda X: X + 1j, "Complex data not supported"),
@@ -193,7 +199,7 @@ def test_invalid_tensors_are_refused_as_arrays_are(change, message):
     with config_context(array_api_dispatch=True):
         X = change(torch.from_numpy(X))
         with pytest.raises(ValueError, match=message):
-            WNLLClassifier().fit(X, y[: len(X)])
+            WNLLClassifier().fit(X, y[: X.shape[0]] if X.ndim else y)
 
 
 def test_queries_with_other_features_are_refused():
@@ -239,3 +245,127 @@ def test_the_approximate_search_is_chosen_and_repeatable():
     assert torch.equal(a.label_distributions_, b.label_distributions_)
     agreed = (a.transduction_ == exact.transduction_).double().mean()
     assert agreed > 0.98
+
+
+def device_model(**params):
+    """Fit a model to tensors of float64, and return it with its rows and new ones."""
+    X, y, new = few_labels()
+    with config_context(array_api_dispatch=True):
+        return WNLLClassifier(**params).fit(torch.from_numpy(X), y), X, y, new
+
+
+def test_rows_of_single_precision_join_a_model_of_double_precision():
+    model, X, y, new = device_model(tol=1e-10)
+    expected = WNLLClassifier(tol=1e-10).fit(X, y).predict_proba(new)
+    with config_context(array_api_dispatch=True):
+        new = torch.from_numpy(new).float()
+        np.testing.assert_allclose(model.predict_proba(new).numpy(), expected, atol=1e-5)
+        assert len(model.add_rows(new).transduction_) == len(X) + len(new)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        list,
+        pd.DataFrame,
+        sparse.csr_array,
+        lambda rows: rows.astype(object),
+        lambda rows: rows.astype(">f8"),
+        lambda rows: rows[::-1][::-1],
+        torch.from_numpy,
+    ],
+    ids=["list", "frame", "sparse", "object", "big-endian", "strides", "tensor"],
+)
+def test_without_dispatch_a_model_of_tensors_predicts_rows_of_any_kind(change):
+    model, X, y, new = device_model(tol=1e-10)
+    expected = WNLLClassifier(tol=1e-10).fit(X, y).predict_proba(new)
+    np.testing.assert_allclose(model.predict_proba(change(new)).numpy(), expected, atol=1e-6)
+
+
+def test_masked_queries_are_refused():
+    model, _, _, new = device_model()
+    with pytest.raises(ValueError, match="X is masked in"):
+        model.predict(np.ma.masked_greater(new, 0))
+
+
+@pytest.mark.parametrize("first", [np.asarray, torch.from_numpy, sparse.csr_array])
+@pytest.mark.parametrize("second", [np.asarray, torch.from_numpy, sparse.csr_array])
+def test_a_warm_start_from_rows_of_another_kind_is_a_fit(first, second):
+    X, y, _ = few_labels()
+    with config_context(array_api_dispatch=True):
+        model = WNLLClassifier(warm_start=True, tol=1e-10).fit(first(X), y).fit(second(X), y)
+        cold = WNLLClassifier(tol=1e-10).fit(second(X), y)
+    assert type(model.label_distributions_) is type(cold.label_distributions_)
+    np.testing.assert_allclose(
+        np.asarray(model.label_distributions_), np.asarray(cold.label_distributions_), atol=1e-6
+    )
+
+
+def test_a_pickle_needs_no_dispatch_and_no_device(monkeypatch):
+    model, *_, new = device_model()
+    expected, content = model.predict(new), pickle.dumps(model)
+    monkeypatch.delenv("SCIPY_ARRAY_API")
+    loaded = pickle.loads(content)
+    assert torch.equal(loaded.predict(new), expected)
+    assert loaded._space == model._space
+    elsewhere = model._space._replace(device="cuda:7")
+    assert pickle.loads(pickle.dumps(elsewhere)).device == "cpu"
+
+
+def test_arrays_of_other_libraries_come_back():
+    strict = pytest.importorskip("array_api_strict", reason="needs the extra [test]")
+    X, y, new = few_labels()
+    with config_context(array_api_dispatch=True):
+        model = WNLLClassifier().fit(strict.asarray(X), strict.asarray(y))
+        assert isinstance(model.transduction_, type(strict.asarray(X)))
+    copied = pickle.loads(pickle.dumps(model))
+    with config_context(array_api_dispatch=True):
+        found = copied.predict_proba(strict.asarray(new))
+    expected = WNLLClassifier().fit(X, y).predict_proba(new)
+    np.testing.assert_allclose(np.asarray(found), expected)
+    np.testing.assert_array_equal(
+        WNLLClassifier().fit(X, strict.asarray(y)).transduction_, np.asarray(model.transduction_)
+    )
+
+
+def test_tensors_in_any_state_are_rows():
+    X, y, _ = few_labels()
+    rows = torch.from_numpy(X)
+    with config_context(array_api_dispatch=True):
+        expected = WNLLClassifier().fit(rows.half().double(), y).label_distributions_
+        leaf = rows.half().requires_grad_()
+        torch.testing.assert_close(WNLLClassifier().fit(leaf, y).label_distributions_, expected)
+        expected = WNLLClassifier().fit(rows, y).label_distributions_
+        imaginary = (torch.complex(rows, -rows)).conj().imag
+        found = WNLLClassifier().fit(imaginary, y).label_distributions_
+        torch.testing.assert_close(found, expected)
+
+
+@pytest.mark.parametrize("kind", [">i8", np.longdouble, "f4"])
+def test_labels_of_any_numbers_come_back(kind):
+    X, y, _ = few_labels()
+    with config_context(array_api_dispatch=True):
+        model = WNLLClassifier().fit(torch.from_numpy(X), y.astype(kind))
+    np.testing.assert_array_equal(model.classes_.numpy(), [0, 1, 2])
+
+
+def test_cross_validation_works_on_tensors():
+    X, code = normal_classes(200, n_classes=3, n_features=6)
+    y = code % 3
+    with config_context(array_api_dispatch=True):
+        rows, labels = torch.from_numpy(X), torch.from_numpy(y)
+        proba = cross_val_predict(WNLLClassifier(), rows, labels, method="predict_proba")
+        scores = cross_val_score(WNLLClassifier(), rows, labels, cv=LabeledFold(3))
+        pooled = WithUnlabeled(WNLLClassifier(), rows[100:]).fit(rows[:100], labels[:100])
+        assert pooled.score(rows[100:], labels[100:]) > 0.8
+    assert (np.asarray(proba).argmax(axis=1) == y).mean() > 0.9
+    assert scores.min() > 0.8
+
+
+def test_groups_in_tensors_are_dropped():
+    X, y = np.arange(40.0)[:, None], np.arange(40) % 2
+    groups = torch.arange(40) // 10
+    fold = LabeledFold(GroupKFold(4), drop_test_groups=True)
+    for given_groups in (groups, list(groups)):
+        for train, test in fold.split(X, y, given_groups):
+            assert not np.isin(groups[train], groups[test]).any()

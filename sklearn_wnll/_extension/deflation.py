@@ -9,7 +9,7 @@ from scipy.sparse.linalg import splu
 
 from .conjugate_gradient import ConjugateGradient, Deflation, SolverResult
 
-__all__ = ["GraphSolver"]
+__all__ = ["ClusteredIteration", "GraphSolver"]
 
 _WEAK = 1e-3  # an edge is weak below this part of all edges of each of its ends
 _CLUSTER_SIZE = 256
@@ -46,7 +46,7 @@ class GraphSolver:
 
     def __init__(self, A, row_sums, steps=None):
         self.steps = np.zeros(len(row_sums)) if steps is None else steps
-        make = _Clustered if sparse.issparse(A) else type(A).iteration
+        make = ClusteredIteration if sparse.issparse(A) else type(A).iteration
         self._iteration = make(A, row_sums)
         self._order = self._iteration.order
         self._amplification = None if row_sums.any() else 1.0
@@ -127,7 +127,7 @@ class GraphSolver:
         return depth
 
 
-class _Clustered:
+class ClusteredIteration:
     """Conjugate gradients for a csr_array, whose rows are sorted by cluster.
 
     ``order`` (n,) sorts them: a product then reads contiguous memory. The ``diagonal`` (n,), the

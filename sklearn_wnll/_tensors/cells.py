@@ -36,7 +36,7 @@ class TensorCells:
         if self.are_few:
             return
         rng = np.random.default_rng(seed)
-        self._shift = points.double().mean(dim=0)
+        self._shift = points.median(dim=0).values.double()  # which a far point does not move
         self._near = self._compared(points)
         drawn = rng.choice(n, min(n, _SAMPLED * n_cells), replace=False)
         self._centers = _k_means(self._near[torch.from_numpy(drawn).to(points.device)], n_cells)
@@ -44,6 +44,7 @@ class TensorCells:
         self._order, self._start, self._size = _sorted_by_cell(self._cell, n_cells)
         few = torch.from_numpy(rng.choice(n, min(n, _SAMPLE), replace=False)).to(points.device)
         distances = torch.cdist(self._centers, self._centers)
+        distances.fill_diagonal_(-1)  # the own cell comes first, whatever the rounding
         n_probes = self._count_probes(few, k, distances)
         self._nearby = distances.topk(n_probes, dim=1, largest=False).indices
 
@@ -142,7 +143,8 @@ class TensorCells:
     def _measure(self, sources, rows, found, k):
         """Compute the squared distances of candidates (n, count), and keep the k nearest."""
         lists, squares = [], []
-        step = max(1, block_entries(rows.device) // (found.shape[1] * sources.shape[1]))
+        entries = max(1, found.shape[1] * sources.shape[1])
+        step = max(1, block_entries(rows.device) // entries)
         for row, candidate in zip(rows.split(step), found.split(step), strict=True):
             difference = self._points[candidate.clamp(min=0)].double()
             difference -= sources[row, None].double()

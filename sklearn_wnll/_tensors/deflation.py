@@ -66,6 +66,15 @@ class Deflation:
         among = self._among - torch.diag(self._among.diagonal())
         return torch.diag(among.sum(dim=1) + self._excess) - among
 
+    def without_means(self, x):
+        """Subtract from ``x`` (n, c) its mean over each group, which :meth:`correction` finds.
+
+        It may be so large that rounding would hide the rest.
+        """
+        members = x.new_ones((len(self._group), 1))
+        means = (self._sums @ x) / (self._sums @ members)
+        return x - torch.cat([means, means.new_zeros((1, x.shape[1]))])[self._group]
+
     def correction(self, right, z):
         """Find the function constant on groups that ``z`` (n, c) lacks, and its image under ``A``.
 

@@ -1,13 +1,16 @@
 """Tensors in files: they return to their device, or to the CPU of a machine without it."""
 
+import numpy as np
 import torch
+
+from .._arrays import available_device
 
 __all__ = ["moved", "pack", "unpack"]
 
 
 def moved(array, device):
     """Copy an array to a device."""
-    return torch.from_numpy(array).to(device)
+    return torch.from_numpy(np.ascontiguousarray(array)).to(device, copy=True)
 
 
 def pack(tensor):
@@ -18,5 +21,4 @@ def pack(tensor):
 def unpack(packed):
     """Return the tensor of :func:`pack`."""
     array, device = packed
-    here = device.startswith("cpu") or torch.cuda.is_available()
-    return moved(array, device if here else "cpu")
+    return moved(array, available_device(device))

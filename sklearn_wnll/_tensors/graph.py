@@ -28,11 +28,14 @@ def computes_on_device(model, device):
 
 def checked_tensor(X, check):
     """Check rows like :func:`check`, which takes arrays; other types become float64."""
-    check(as_host(X[:1]))
-    wrong = ~torch.isfinite(X.reshape(len(X), -1)).all(dim=1)
+    X = X.detach().resolve_neg()
+    check(as_host(X[:1] if X.ndim else X))
+    if X.dtype not in (torch.float32, torch.float64):
+        X = (X.dequantize() if X.is_quantized else X).double()
+    wrong = ~torch.isfinite(X).all(dim=1)
     if bool(wrong.any()):
         check(as_host(X[wrong][:1]))
-    return X.detach() if X.dtype in (torch.float32, torch.float64) else X.double()
+    return X
 
 
 def make_tensor_builder(model, X):

@@ -4,9 +4,10 @@ import numpy as np
 import torch
 from scipy import sparse
 
+from .._extension.deflation import ClusteredIteration
 from .components import connected_components
 from .devices import pack, unpack
-from .solver import TensorIteration
+from .solver import TensorIteration, TooManyGroupsError
 from .sparse import SparseRows
 
 __all__ = ["TensorMatrix"]
@@ -147,8 +148,14 @@ class TensorMatrix:
         return float(rows.value[codes[rows.row] != codes[rows.column]].double().sum())
 
     def iteration(self, row_sums):
-        """Prepare conjugate gradients for a system: see :class:`TensorIteration`."""
-        return TensorIteration(self.rows, self.diagonal(), row_sums)
+        """Prepare conjugate gradients for a system: see :class:`TensorIteration`.
+
+        A system with too many weakly tied groups is solved on the host, which can invert more.
+        """
+        try:
+            return TensorIteration(self.rows, self.diagonal(), row_sums)
+        except TooManyGroupsError:
+            return ClusteredIteration(self.to_scipy(), row_sums)
 
     def _with(self, value):
         rows = self.rows

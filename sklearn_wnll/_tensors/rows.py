@@ -38,8 +38,10 @@ class TensorPoints(FeaturePoints):
     def _cast(self, X):
         if X.dtype == self._dtype:
             return X
-        largest = torch.finfo(self._dtype).max
-        return X.clamp(-largest, largest).to(self._dtype)
+        if self._dtype == torch.float32:
+            largest = torch.finfo(self._dtype).max
+            X = X.clamp(-largest, largest)
+        return X.to(self._dtype)
 
     def _differ(self, X, given, rows):
         rows = _places(rows, X)

@@ -67,7 +67,7 @@ class ExactTensorSearch(NeighborSearch):
             points,
             k,
             torch.float32 if points.is_cuda else self.points.dtype,
-            points.mean(dim=0),
+            points.median(dim=0).values,
             queries=None if queries is None else queries.double(),
             report=lambda done: progress.update(done / n, f"{done:,} of {n:,} points"),
         )

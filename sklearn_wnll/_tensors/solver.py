@@ -10,11 +10,15 @@ from .conjugate_gradient import conjugate_gradient
 from .deflation import MAX_GROUPS, Deflation
 from .sparse import SparseRows
 
-__all__ = ["TensorIteration"]
+__all__ = ["TensorIteration", "TooManyGroupsError"]
 
 _WEAK = 1e-3  # an edge is weak below this part of all edges of each of its ends
 _CLUSTER_SIZE, _MAX_SEEDS = 256, 512
 _FEW_POINTS = 4096  # up to here, clusters cost more than the iterations they save
+
+
+class TooManyGroupsError(Exception):
+    """A system has more weakly tied groups than can be inverted at once."""
 
 
 class TensorIteration:
@@ -22,8 +26,7 @@ class TensorIteration:
 
     Right-hand sides and solutions are arrays of the host. ``diagonal`` (n,) is that of ``A``,
     ``groups`` (n,) the deflated group of each point, -1 without one, or None, and ``coarse`` the
-    system summed over groups. If there are more than can be inverted, the largest are deflated,
-    and ``groups`` is None: they bound no error.
+    system summed over groups. Raises :class:`TooManyGroupsError` for more than can be inverted.
     """
 
     order = slice(None)
@@ -37,23 +40,18 @@ class TensorIteration:
         self._diagonal = torch.from_numpy(diagonal).to(device)
         excess = torch.from_numpy(row_sums).to(self._diagonal)
         cluster = _grow_clusters(self._among, self._diagonal)
-        group, n_groups, is_complete = self._choose_groups(cluster, excess)
+        group, n_groups = self._choose_groups(cluster, excess)
         self.groups = self.coarse = self._deflation = None
         if n_groups:
-            self._deflation = Deflation(self._among, excess, group, n_groups, is_complete)
-        if n_groups and is_complete:
+            self._deflation = Deflation(self._among, excess, group, n_groups, True)
             self.groups = group.where(group < n_groups, -1).cpu().numpy()
             self.coarse = sparse.csr_array(self._deflation.summed().cpu().numpy())
 
     def _choose_groups(self, cluster, excess):
-        """Number the clusters that are deflated: (n,), the count elsewhere, and the count.
-
-        Also returns whether these are all that can be.
-        """
+        """Number the clusters that are deflated: (n,), the count elsewhere, and the count."""
         n = len(cluster)
         size = torch.bincount(cluster, minlength=n)
         held = (size[cluster] == 1) & (excess > _WEAK * self._diagonal)
-        volume = torch.zeros_like(excess).index_add_(0, cluster, self._diagonal)
         usable = torch.zeros_like(held)
         usable[cluster[~held]] = True
         singular = not bool(excess.any())
@@ -65,12 +63,11 @@ class TensorIteration:
         whole = not singular and len(chosen) == 1
         if whole and bool(excess.sum() > _WEAK * self._diagonal.sum()):
             chosen = chosen[:0]
-        is_complete = len(chosen) <= MAX_GROUPS
-        if not is_complete:
-            chosen = chosen[volume[chosen].topk(MAX_GROUPS).indices]
+        if len(chosen) > MAX_GROUPS:
+            raise TooManyGroupsError
         number = torch.full_like(cluster, len(chosen))
         number[chosen] = torch.arange(len(chosen), device=cluster.device)
-        return number[cluster], len(chosen), is_complete
+        return number[cluster], len(chosen)
 
     def solve(self, B, x0, *, tol, reduction=0.0, max_iter=1000, callback=None):
         """Solve ``A X = B`` (n, c), starting at ``x0`` (n, c): a :class:`SolverResult`.
@@ -89,7 +86,7 @@ class TensorIteration:
             reduction=reduction,
             max_iter=max_iter,
             deflation=self._deflation,
-            start=start,
+            start=start if self._deflation is None else self._deflation.without_means(start),
             callback=callback,
         )
         x, residual, converged = (

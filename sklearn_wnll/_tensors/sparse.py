@@ -7,6 +7,11 @@ import torch
 __all__ = ["SparseRows"]
 
 
+with warnings.catch_warnings():  # which is not thread-safe; torch warns once in a process
+    warnings.filterwarnings("ignore", message="Sparse CSR tensor support is in beta")
+    torch.eye(1).to_sparse_csr()
+
+
 class SparseRows:
     """A sparse matrix of entries sorted by row; entries at the same place are added.
 
@@ -18,11 +23,9 @@ class SparseRows:
         self.row, self.column, self.value, self.shape = row, column, value, shape
         ends = torch.bincount(row, minlength=shape[0]).cumsum(dim=0)
         starts = torch.cat([ends.new_zeros(1), ends])
-        with warnings.catch_warnings():
-            warnings.filterwarnings("ignore", message="Sparse CSR tensor support is in beta")
-            self._matrix = torch.sparse_csr_tensor(
-                starts, column, value, shape, check_invariants=False
-            )
+        self._matrix = torch.sparse_csr_tensor(
+            starts, column, value, shape, device=value.device, check_invariants=False
+        )
 
     @property
     def T(self):

@@ -10,6 +10,7 @@ from numpy.typing import ArrayLike, NDArray
 from sklearn.base import clone
 from sklearn.utils import _safe_indexing, check_random_state, indexable
 
+from .._arrays import as_host
 from .._label_types import equal_rows
 from .._labels import encode_labels, is_unlabeled
 from .._typing import Indices, Labels, RandomState, Rows
@@ -339,7 +340,7 @@ def _hidden_accuracy(
 def _check_knows_marker(model: Any, marker: Any, name: str) -> None:
     """Refuse an estimator that took the marker of unlabelled rows for a class."""
     marker = marker.item() if isinstance(marker, np.generic) else marker
-    if marker in np.asarray(getattr(model, "classes_", [])).tolist():
+    if marker in np.asarray(as_host(getattr(model, "classes_", []))).tolist():
         raise ValueError(
             f"Estimator {name!r} takes the marker {marker!r} for a class. If it learns from "
             f"labelled rows alone, pass supervised=[{name!r}]; if it knows unlabelled rows as -1 "
@@ -351,4 +352,4 @@ def _predicted(model: Any, X: Any, rows: Indices) -> NDArray[Any]:
     """Predict labels of some of the fitted rows."""
     # scikit-learn's LabelSpreading divides by 0 for rows that no label reaches.
     with np.errstate(invalid="ignore"):
-        return model.predict(_safe_indexing(X, rows))
+        return as_host(model.predict(_safe_indexing(X, rows)))

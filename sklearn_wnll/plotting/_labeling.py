@@ -240,7 +240,7 @@ class LabelingDisplay:
         check_is_fitted(estimator)
         u = fitted_distributions(estimator)
         n = len(u)
-        unlabeled, classes = getattr(estimator, "unlabeled", "auto"), estimator.classes_
+        unlabeled, classes = getattr(estimator, "unlabeled", "auto"), as_host(estimator.classes_)
         labeled = find_labeled(y, unlabeled, classes if len(classes) else None, n)
         assert labeled is not None  # because y was passed
         following = _check_rows("next_rows", next_rows, n)
@@ -416,7 +416,7 @@ def _score(estimator: Any, y: Labels, rows: Indices) -> tuple[float, int]:
     u = getattr(estimator, "held_out_distributions_", None)
     if u is None or not len(rows):
         return np.nan, 0
-    said = estimator.classes_[u[rows].argmax(axis=1)]
+    said = as_host(estimator.classes_)[u[rows].argmax(axis=1)]
     return float(equal_rows(said, np.asarray(y)[rows]).mean()), len(rows)
 
 

@@ -223,9 +223,9 @@ class TransductionDisplay:
             X,
             u,
             embedding,
-            classes=estimator.classes_,
+            classes=as_host(estimator.classes_),
             reached=as_host(getattr(estimator, "reached_", None)),
-            labeled=find_labeled(y, unlabeled, estimator.classes_, len(u)),
+            labeled=find_labeled(y, unlabeled, as_host(estimator.classes_), len(u)),
             edges=graph_edges(estimator) if edges else None,
         )
         return display.plot(ax, **kwargs)

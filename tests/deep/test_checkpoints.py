@@ -379,6 +379,28 @@ def test_an_interrupted_training_may_be_given_fewer_epochs(tmp_path):
     assert torch.equal(weights(short), weights(model(linear_step__epochs=2).fit(X, y)))
 
 
+class InterruptOf(Callback):
+    """Interrupt the training in an epoch of the pseudo-label step."""
+
+    def __init__(self, epoch):
+        self.epoch = epoch
+
+    def on_epoch_begin(self, net, **kwargs):
+        if net.step.name == "pseudo" and len(net.history) == self.epoch:
+            raise KeyboardInterrupt
+
+
+@pytest.mark.parametrize("epoch", [2, 3, 4])
+def test_a_resumed_training_keeps_its_labels_as_long_as_an_unbroken_one(epoch, tmp_path):
+    X, y = data(n_unlabeled=30)
+    params = {"n_stages": 2, "pseudo_step__label_epochs": 3}
+    with pytest.warns(TrainingInterruptedWarning):
+        model(**params, checkpoint_dir=tmp_path, callbacks=[InterruptOf(epoch)]).fit(X, y)
+    resumed = model(**params, checkpoint_dir=tmp_path).fit(X, y)
+    assert torch.equal(weights(resumed), weights(model(**params).fit(X, y)))
+    assert len(rows(resumed)) == len(rows(model(**params).fit(X, y)))
+
+
 def test_which_steps_can_go_on():
     assert LinearStep.extensible
     assert WNLLStep.extensible

@@ -209,6 +209,26 @@ def test_batches_hold_both_kinds_of_samples_and_an_epoch_all(n_labeled, n_unlabe
     assert len(calls) == 2
 
 
+def test_labels_are_kept_for_some_epochs_also_by_a_resumed_training():
+    codes, calls = np.array([0, 1, -1, -1]), []
+
+    def label():
+        calls.append(len(calls))
+        return np.array([len(calls) % 2, 0]), np.array([1.0, len(calls)])
+
+    samples = Samples(np.arange(4, dtype=np.float32)[:, None], codes)
+    batches = PseudoLabeledBatches(samples, 4, label, label_epochs=3)
+    for _ in range(5):
+        list(batches)
+    assert (len(calls), batches.mean_weight) == (2, 1.5)
+    resumed = PseudoLabeledBatches(samples, 4, label, label_epochs=3)
+    resumed.load_state(batches.state())
+    list(resumed)
+    assert (len(calls), resumed.mean_weight) == (2, 1.5)
+    list(resumed)
+    assert len(calls) == 3
+
+
 def short_training():
     return DeepWNLLClassifier(
         linear_step=LinearStep(5),

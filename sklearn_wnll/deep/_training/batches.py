@@ -112,13 +112,14 @@ class Batches:
 class PseudoLabeledBatches:
     """Labelled and pseudo-labelled samples, each at least once in an epoch: ``X, codes, weights``.
 
-    Unlabelled samples have their share of a batch, but at most three quarters. ``label`` is called
-    before each epoch, and returns their classes and weights; ``mean_weight`` is the mean of these
-    in the last epoch.
+    Unlabelled samples have their share of a batch, but at most three quarters. ``label`` returns
+    their classes and weights. It is called before the first epoch, and again after each
+    ``label_epochs``. ``mean_weight`` is the mean of the weights in the last epoch.
     """
 
-    def __init__(self, samples, batch_size, label):
-        self.samples, self.label = samples, label
+    def __init__(self, samples, batch_size, label, label_epochs=1):
+        self.samples, self.label, self.label_epochs = samples, label, label_epochs
+        self._labels, self._age = None, 0
         self.labeled = torch.nonzero(samples.codes >= 0).squeeze(1)
         self.unlabeled = torch.nonzero(samples.codes < 0).squeeze(1)
         part = min(len(self.unlabeled) / len(samples), _MOST_UNLABELED)
@@ -130,8 +131,19 @@ class PseudoLabeledBatches:
             -(-len(self.unlabeled) // self.n_unlabeled), -(-len(self.labeled) // self.n_labeled)
         )
 
+    def state(self):
+        """Return the present labels and weights, and for how many epochs they have been in use."""
+        return {"labels": self._labels, "age": self._age}
+
+    def load_state(self, state):
+        """Continue with the labels of :meth:`state`."""
+        self._labels, self._age = state["labels"], state["age"]
+
     def __iter__(self):
-        found, weights = (torch.from_numpy(part) for part in self.label())
+        if self._labels is None or self._age >= self.label_epochs:
+            self._labels, self._age = [torch.from_numpy(part) for part in self.label()], 0
+        self._age += 1
+        found, weights = self._labels
         self.mean_weight = weights.mean().item()
         codes, weight = self.samples.codes.clone(), torch.ones(len(self.samples))
         codes[self.unlabeled] = found.to(codes.dtype)

@@ -156,6 +156,8 @@ class PseudoLabelStep(TrainingStep):
         block's features together with features of the samples themselves: for images, responses to
         whitened random patches; for rows, the raw values. The estimator's ``wnll`` sets its
         neighbours and weights. ``"linear"`` takes the network's own softmax.
+    label_epochs : int, default=1
+        Number of epochs between two labellings of the unlabelled samples.
     stage_lr_factor : float, default=0.2
         Factor on the learning rate each time the step is repeated.
     momentum : float, default=0.9
@@ -179,6 +181,7 @@ class PseudoLabelStep(TrainingStep):
         **TrainingStep._parameter_constraints,
         "batch_size": [StrOptions({"auto"}), Interval(Integral, 2, None, closed="left")],
         "labels": [StrOptions({"wnll", "linear"})],
+        "label_epochs": [_COUNT],
     }
 
     def __init__(
@@ -188,6 +191,7 @@ class PseudoLabelStep(TrainingStep):
         lr: float = 0.03,
         batch_size: int | Literal["auto"] = "auto",
         labels: Literal["wnll", "linear"] = "wnll",
+        label_epochs: int = 1,
         stage_lr_factor: float = 0.2,
         momentum: float = 0.9,
         weight_decay: float = 5e-4,
@@ -196,6 +200,7 @@ class PseudoLabelStep(TrainingStep):
         self.lr = lr
         self.batch_size = batch_size
         self.labels = labels
+        self.label_epochs = label_epochs
         self.stage_lr_factor = stage_lr_factor
         self.momentum = momentum
         self.weight_decay = weight_decay
@@ -217,7 +222,8 @@ class PseudoLabelStep(TrainingStep):
             mixed=True,
         )
         label = PseudoLabels(context, features, self.labels)
-        return PseudoLabeledBatches(context.samples, self._batch_size(context), label)
+        size = self._batch_size(context)
+        return PseudoLabeledBatches(context.samples, size, label, self.label_epochs)
 
     def loss(self, net: StepNet, batch: Any) -> tuple[Tensor, Tensor]:
         """Compute the weighted cross entropy of the linear head."""

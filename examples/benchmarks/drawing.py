@@ -48,6 +48,7 @@ COLORS = {
 # Those of networks.
 HEADS = {
     "vanilla": "C3",
+    "vanilla, same updates": "C1",
     "softmax self-training": "C4",
     "WNLL": "C0",
     "WNLL, surrogate gradient": "C9",

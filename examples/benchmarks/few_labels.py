@@ -8,19 +8,20 @@ The same backbone learns from the same few labelled images
 - with unlabelled images, labelled by its own softmax (self-training);
 - with unlabelled images, labelled by the WNLL on the graph of all.
 
-The latter two do the same number of updates with the same augmentation. Labelled and unlabelled
-images, weights and batches are drawn again for each seed. The test images are predicted once, by
-the last epoch of each model, in shuffled batches. Interrupted runs continue. Finished runs are
-stored in ``--results`` and are not repeated; ``docs/benchmarks/few_labels.md`` is written from all
-of them.
+The latter two do the same number of updates with the same augmentation; so does "vanilla, same
+updates", on the labelled images alone. Labelled and unlabelled images, weights and batches are
+drawn again for each seed. The test images are predicted once, by the last epoch of each model, in
+shuffled batches. Interrupted runs continue. Finished runs are stored in ``--results`` and are not
+repeated; ``docs/benchmarks/few_labels.md`` is written from all of them.
 """
 
 import argparse
 import sys
-from functools import partial
+from functools import cache, partial
 from pathlib import Path
 
 import numpy as np
+import torch
 from torch import nn
 
 sys.path.insert(0, str(Path(__file__).parent))
@@ -42,7 +43,9 @@ KEY = (
     "data", "labels", "unlabeled", "epochs", "pseudo_epochs", "wnll_epochs", "batch_size", "lr",
     "pseudo_lr", "precision",
 )  # fmt: skip
-METHODS = "vanilla", "softmax self-training", "WNLL"
+METHODS = "vanilla", "vanilla, same updates", "softmax self-training", "WNLL"
+USUAL = "vanilla", "softmax self-training", "WNLL"
+NETWORKS = (*backbones.__all__, "small_cnn")
 AUGMENT = {"cifar10": "auto", "mnist": partial(crop_and_flip, flip=False)}
 # Chosen on held-out training images. The default is 30.
 NEIGHBORS = {"cifar10": 60, "mnist": 15}
@@ -60,6 +63,36 @@ def small_cnn(in_channels):
     return nn.Sequential(*layers, nn.AdaptiveAvgPool2d(2), nn.Flatten())
 
 
+class LabeledAlone(PseudoLabelStep):
+    """The updates of a pseudo-label step, on the labelled images alone."""
+
+    def batches(self, context):
+        """Make as many batches as with the unlabelled images, and as large ones."""
+        return LabeledInTurn(context.samples, super().batches(context))
+
+
+class LabeledInTurn:
+    """Batches of labelled samples, shuffled in each turn: ``X, codes, weights``."""
+
+    mean_weight = 0.0  # of the unlabelled images
+
+    def __init__(self, samples, like):
+        self.samples, self.n_batches = samples, len(like)
+        self.batch_size = like.n_labeled + like.n_unlabeled
+
+    def __len__(self):
+        return self.n_batches
+
+    def __iter__(self):
+        places = torch.nonzero(self.samples.codes >= 0).squeeze(1)
+        count = self.n_batches * self.batch_size
+        turns = range(-(-count // len(places)))
+        order = torch.cat([places[torch.randperm(len(places))] for _ in turns])[:count]
+        weights = torch.ones(len(self.samples))
+        yield from self.samples.batches(order.chunk(len(self)), self.samples.codes, weights)
+
+
+@cache
 def load(name, subset, data_home):
     """Load images and labels of a data set."""
     if name == "cifar10":
@@ -73,8 +106,9 @@ def settings(method, args):
     """Set the parameters of a method: vanilla has neither a buffer nor pseudo-labels."""
     if method == "vanilla":
         return {"buffer": lambda width: nn.Identity()}
+    step = LabeledAlone if method == "vanilla, same updates" else PseudoLabelStep
     return {
-        "pseudo_step": PseudoLabelStep(
+        "pseudo_step": step(
             epochs=args.pseudo_epochs,
             lr=args.pseudo_lr,
             batch_size=args.batch_size,
@@ -84,16 +118,29 @@ def settings(method, args):
     }
 
 
-def run(args, method, seed):
-    """Train and test one model, or read its results."""
-    known = {
+def describe(args, method, seed):
+    """Return the settings of a model."""
+    precision = "mixed" if args.mixed_precision else "single"
+    if args.compile:
+        precision += ", compiled"
+    return {
         "data": args.data, "network": args.network, "labels": args.labels,
         "unlabeled": args.unlabeled, "epochs": args.epochs, "pseudo_epochs": args.pseudo_epochs,
         "wnll_epochs": args.wnll_epochs, "batch_size": str(args.batch_size), "lr": args.lr,
-        "pseudo_lr": args.pseudo_lr, "precision": "mixed" if args.mixed_precision else "single",
+        "pseudo_lr": args.pseudo_lr, "precision": precision,
         "method": method, "seed": seed,
     }  # fmt: skip
-    folder = Path(args.results) / "-".join(str(part).replace(" ", "-") for part in known.values())
+
+
+def folder_of(args, known):
+    """Return the folder of a model's checkpoint and results."""
+    parts = (str(part).replace(",", "").replace(" ", "-") for part in known.values())
+    return Path(args.results) / "-".join(parts)
+
+
+def run(args, method, seed):
+    """Train and test one model, or read its results."""
+    known = describe(args, method, seed)
 
     def train(folder):
         X, y = load(args.data, "train", args.data_home)
@@ -115,12 +162,14 @@ def run(args, method, seed):
             random_state=seed,
             checkpoint_dir=folder,
             mixed_precision=args.mixed_precision,
+            compile=args.compile,
             device=args.device,
             verbose=args.verbose,
             **settings(method, args),
         ).fit(X[rows], few)
 
-    return result_of(folder, train, load(args.data, "test", args.data_home), **known)
+    test = load(args.data, "test", args.data_home)
+    return result_of(folder_of(args, known), train, test, **known)
 
 
 def section(key, results):
@@ -141,6 +190,7 @@ def section(key, results):
                     f"{np.median([result['minutes'] for result in mine]):.0f}",
                     "; ".join(sorted({result.get("trained_on", "CPU") for result in mine})),
                 ])  # fmt: skip
+    precision, _, compiled = precision.partition(", ")
     header = ["network", "method", "seeds", "linear head, error %", "WNLL head, error %",
               "minutes of training", "on"]  # fmt: skip
     name = {"cifar10": "CIFAR-10", "mnist": "MNIST"}[data]
@@ -149,7 +199,7 @@ def section(key, results):
 
 {epochs} epochs on the labelled images, {pseudo_epochs} with the unlabelled ones, and
 `wnll_step__epochs={wnll_epochs}`. Rate from {lr:g}, and {pseudo_lr:g} with the unlabelled images.
-Batch size: {batch}. In {precision} precision.
+Batch size: {batch}. In {precision} precision{compiled and ", compiled"}.
 
 {table(header, rows)}
 
@@ -171,7 +221,7 @@ def main():
     """Run the unfinished parts, and write the page."""
     parser = argparse.ArgumentParser(description=__doc__.split("\n\n")[1])
     parser.add_argument("--data", choices=("cifar10", "mnist"), default="cifar10")
-    parser.add_argument("--network", choices=(*backbones.__all__, "small_cnn"), default="resnet20")
+    parser.add_argument("--network", choices=NETWORKS, default="resnet20")
     parser.add_argument("--labels", type=int, default=1000)
     parser.add_argument("--unlabeled", type=int, default=9000)
     parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2])
@@ -181,10 +231,11 @@ def main():
     parser.add_argument("--batch-size", type=batch_size, default="auto")
     parser.add_argument("--lr", type=float, default=0.05)
     parser.add_argument("--pseudo-lr", type=float, default=0.03)
-    parser.add_argument("--methods", nargs="+", choices=METHODS, default=list(METHODS))
+    parser.add_argument("--methods", nargs="+", choices=METHODS, default=list(USUAL))
     parser.add_argument("--data-home", help="folder of the data")
     parser.add_argument("--results", default="few_labels_results", help="folder of finished runs")
     parser.add_argument("--mixed-precision", action="store_true", help="train in bfloat16")
+    parser.add_argument("--compile", action="store_true", help="compile the network")
     parser.add_argument("--device", default="auto")
     parser.add_argument("--verbose", type=int, default=0)
     args = parser.parse_args()
@@ -201,7 +252,8 @@ Error in % on the 10,000 test images, mean ± standard deviation over seeds, or 
 the number says so. The *linear head* is the network's own; the *WNLL head* is the WNLL on the graph
 of all fitted images.
 
-- **vanilla** learns from the labelled images alone.
+- **vanilla** learns from the labelled images alone; with "same updates", as many batches as the
+  following two, with their augmentation.
 - **softmax self-training** learns from the unlabelled images too, with labels of its own softmax.
 - **WNLL** is `DeepWNLLClassifier`: the graph labels the unlabelled images.
 

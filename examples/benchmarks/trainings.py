@@ -11,6 +11,7 @@ from pathlib import Path
 
 import numpy as np
 import torch
+from measure import machine
 
 
 def draw_rows(target, n_labels, n_unlabeled, seed):
@@ -42,7 +43,8 @@ def result_of(folder, train, test, **known):
         },
         "minutes": sum(row["dur"] for row in model.history_) / 60,
         "date": str(date.today()),
-        "trained_on": _device_name(model.device),
+        "trained_on": device_name(model.device),
+        "machine": machine("torch", "skorch"),
         **errors(model, *test, known["seed"]),
     }
     finished.write_text(json.dumps(result))
@@ -50,12 +52,12 @@ def result_of(folder, train, test, **known):
     return result
 
 
-def _device_name(device):
+def device_name(device):
     """Return the name of the GPU for a parameter ``device``, or CPU."""
     if device == "auto":
         device = "cuda" if torch.cuda.is_available() else "cpu"
     device = torch.device(device)
-    return torch.cuda.get_device_name(device) if device.type == "cuda" else "CPU"
+    return torch.cuda.getdevice_name(device) if device.type == "cuda" else "CPU"
 
 
 def errors(model, X, y, seed):

@@ -18,7 +18,6 @@ from pathlib import Path
 import numpy as np
 from pictures import ALTS, PAGES, draw
 
-NOTES = PAGES.parent / "notes"
 METHOD = "## How it was measured"
 PACKAGES = ("sklearn-wnll", "scikit-learn", "numpy", "scipy", "pynndescent")
 
@@ -95,13 +94,13 @@ def read_page(page):
     return first, by_heading(sections)
 
 
-def write_page(name, head, sections, *, notes=(), takeaway=""):
+def write_page(name, head, sections, *, notes=(), takeaway="", docs=PAGES.parent):
     """Write a page and its picture: take-away, picture, tables, and the method of measurement.
 
     Other existing sections are kept. Those of ``notes``, and those already in the notes, go to the
     notes on the page. Without a new take-away, the old one is kept.
     """
-    page, notebook = PAGES / name, NOTES / name
+    page, notebook = docs / "benchmarks" / name, docs / "notes" / name
     first, known = read_page(page)
     noted = read_page(notebook)[1] | by_heading(notes)
     given = by_heading(sections)
@@ -121,7 +120,7 @@ def write_page(name, head, sections, *, notes=(), takeaway=""):
         about = f"More tables and trials behind the benchmark [{title[2:]}](../benchmarks/{name})."
         write_parts(notebook, [f"# Notes: {title[2:]}", about, *noted.values()])
     write_parts(page, [title, takeaway.strip(), picture, text.strip(), *known.values()])
-    draw(stem)
+    draw(stem, docs)
 
 
 def write_parts(page, parts):

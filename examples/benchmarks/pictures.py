@@ -14,7 +14,6 @@ from drawing import bars, curves, heads, read_tables, value
 
 DOCS = Path(__file__).parents[2] / "docs"
 PAGES = DOCS / "benchmarks"
-FOLDER = DOCS / "_static" / "benchmarks"
 PALE = "pale: linear head, full: WNLL head"
 NEWS = "20 newsgroups, 7,948 texts by all-MiniLM-L6-v2"
 # Methods on the front page, in the order of its table.
@@ -46,6 +45,7 @@ ALTS = {
     "classifier": "Seconds to fit MNIST beside LabelSpreading; seconds and memory against rows",
     "embeddings": "Accuracy on hidden rows against labels per class, by method and data set",
     "few_labels": "Error of networks with and without unlabelled images, by head",
+    "gpu": "Seconds on a GPU, in parts of the goal",
     "interpolation": "Seconds of wnll_interpolate and of the published graph learning layer",
     "label_rates": "Accuracy against labels per class, by label weight",
     "multilabel": "F1 score of labels against the number of labelled rows, by method and data set",
@@ -161,6 +161,23 @@ def few_labels(figure, tables):
     for ax, (title, (table,)) in zip(np.atleast_1d(axes), tables.items(), strict=True):
         heads(ax, table, ", ".join(title.split(", ")[:2]))
     figure.supxlabel(PALE, fontsize="medium")
+
+
+def gpu(figure, tables):
+    """Draw seconds in parts of their goals, and images per second the other way round."""
+    (table,) = tables["Time"]
+    names, parts = [], []
+    for name, options, measured, goal, _ in table.rows:
+        part = value(measured)[0] / value(goal)[0]
+        names.append(f"{name}{options and f', {options}'}")
+        parts.append(f"{1 / part if 'images' in goal else part:.2f}")
+    figure.set_size_inches(9, 1 + 0.3 * len(names))
+    ax = figure.subplots()
+    if names:
+        bars(ax, names, parts, ["C0" if float(part) <= 1 else "C3" for part in parts], log=True)
+    ax.axvline(1, color="C7", linewidth=1)
+    ax.invert_yaxis()
+    ax.set_xlabel("time, in parts of the goal")
 
 
 def interpolation(figure, tables):
@@ -353,12 +370,12 @@ DRAW = {
     draw.__name__: draw
     for draw in (
         accuracy, active_learning, at_a_glance, class_sizes, classifier, embeddings, few_labels,
-        interpolation, label_rates, multilabel, neighbors, paper, regression, session, trust,
+        gpu, interpolation, label_rates, multilabel, neighbors, paper, regression, session, trust,
     )
 }  # fmt: skip
 
 
-def draw(name):
+def draw(name, docs=DOCS):
     """Draw the picture of a page, or that of the front page."""
     try:
         import matplotlib
@@ -370,12 +387,14 @@ def draw(name):
 
     front = name == "at_a_glance"
     figure = plt.figure(figsize=SIZES.get(name, (8, 3.6)), layout="constrained")
-    DRAW[name](figure, read_tables(PAGES / f"{'embeddings' if front else name}.md"))
-    FOLDER.mkdir(parents=True, exist_ok=True)
-    figure.savefig((FOLDER.parent if front else FOLDER) / f"{name}.png", dpi=150 if front else 110)
+    DRAW[name](figure, read_tables(docs / f"benchmarks/{'embeddings' if front else name}.md"))
+    folder = docs / "_static" / ("" if front else "benchmarks")
+    folder.mkdir(parents=True, exist_ok=True)
+    figure.savefig(folder / f"{name}.png", dpi=150 if front else 110)
     plt.close(figure)
 
 
 if __name__ == "__main__":
-    for chosen in sys.argv[1:] or [*ALTS, "at_a_glance"]:
+    measured = [name for name in ALTS if (PAGES / f"{name}.md").exists()]
+    for chosen in sys.argv[1:] or [*measured, "at_a_glance"]:
         draw(chosen)

@@ -1,6 +1,7 @@
-"""The interpolation and the training on a GPU; skipped where there is none."""
+"""Tensors, the interpolation and the training on a GPU; skipped where there is none."""
 
 import os
+import pickle
 
 import numpy as np
 import pytest
@@ -12,10 +13,11 @@ if not torch.cuda.is_available():
 # cuBLAS is deterministic only with this, which is read when it first starts.
 os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
 
+from sklearn import config_context  # noqa: E402
 from sklearn.datasets import load_digits  # noqa: E402
 from skorch.callbacks import Callback  # noqa: E402
 
-from sklearn_wnll import DeepWNLLClassifier  # noqa: E402
+from sklearn_wnll import DeepWNLLClassifier, WNLLClassifier  # noqa: E402
 from sklearn_wnll.deep import LinearStep, PseudoLabelStep, WNLLStep, wnll_interpolate  # noqa: E402
 
 DEVICE = "cuda"
@@ -205,3 +207,49 @@ def test_a_compiled_training_learns_as_well(unbroken):
 def test_a_training_in_bfloat16_learns_too(unbroken):
     fitted = model(mixed_precision=True).fit(*digits())
     np.testing.assert_allclose(losses(fitted), losses(unbroken), rtol=0.2)
+
+
+def few_labels(n=2000):
+    """Random rows of three classes, some labels, and new rows."""
+    rng = np.random.default_rng(0)
+    code = rng.integers(3, size=n + 200)
+    X = rng.normal(size=(3, 8))[code] + 0.5 * rng.normal(size=(n + 200, 8))
+    return X[:n], np.where(np.arange(n) < 30, code[:n], -1), X[n:]
+
+
+@pytest.mark.parametrize("params", [
+    {}, {"label_weight": "poisson"}, {"metric": "cosine"}, {"held_out": 3, "calibrate": True},
+    {"class_prior": "labeled", "volume_constraint": True}, {"template_size": 900},
+    {"predict_mode": "inductive"}, {"metric": "manhattan"},
+], ids=str)  # fmt: skip
+def test_rows_on_a_gpu_are_answered_there_and_alike(params):
+    X, y, new = few_labels()
+    model = WNLLClassifier(tol=1e-9, random_state=0, **params)
+    expected = model.fit(X, y).predict_proba(new)
+    distributions = model.label_distributions_
+    with config_context(array_api_dispatch=True):
+        model.fit(torch.tensor(X, device="cuda"), torch.tensor(y, device="cuda"))
+        found = model.predict_proba(torch.tensor(new, device="cuda"))
+    assert (found.device.type, model.transduction_.device.type) == ("cuda", "cuda")
+    np.testing.assert_allclose(model.label_distributions_.cpu(), distributions, atol=1e-6)
+    np.testing.assert_allclose(found.cpu(), expected, atol=1e-6)
+
+
+def test_the_approximate_search_on_a_gpu_agrees_on_nearly_all_rows():
+    X, y, _ = few_labels(20_000)
+    with config_context(array_api_dispatch=True):
+        rows = torch.tensor(X, device="cuda", dtype=torch.float32)
+        cells, exact = (
+            WNLLClassifier(neighbors=neighbors, random_state=0).fit(rows, y).transduction_
+            for neighbors in ("approximate", "exact")
+        )
+    assert float((cells == exact).double().mean()) > 0.98
+
+
+def test_a_pickled_model_returns_to_the_gpu():
+    X, y, new = few_labels()
+    with config_context(array_api_dispatch=True):
+        new = torch.tensor(new, device="cuda")
+        model = WNLLClassifier().fit(torch.tensor(X, device="cuda"), y)
+        loaded = pickle.loads(pickle.dumps(model))
+        torch.testing.assert_close(loaded.predict_proba(new), model.predict_proba(new))

@@ -8,7 +8,7 @@ with the same others, in one product of matrices.
 import numpy as np
 import torch
 
-from .neighbors import block_entries, nearest_neighbors
+from .neighbors import block_entries, center, nearest_neighbors
 
 __all__ = ["TensorCells"]
 
@@ -36,7 +36,7 @@ class TensorCells:
         if self.are_few:
             return
         rng = np.random.default_rng(seed)
-        self._shift = points.median(dim=0).values.double()  # which a far point does not move
+        self._shift = center(points).double()
         self._near = self._compared(points)
         drawn = rng.choice(n, min(n, _SAMPLED * n_cells), replace=False)
         self._centers = _k_means(self._near[torch.from_numpy(drawn).to(points.device)], n_cells)

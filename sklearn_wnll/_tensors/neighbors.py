@@ -4,7 +4,7 @@ import math
 
 import torch
 
-__all__ = ["block_entries", "nearest_neighbors"]
+__all__ = ["block_entries", "center", "nearest_neighbors"]
 
 _MORE = 2  # candidates in addition to the neighbours, in case rounding mixes up some
 _DOUBT = 4  # an unseen rounding error may exceed the seen ones by this factor
@@ -15,6 +15,12 @@ _SINGLE_FAR = 1e15  # numbers beyond it have squares that overflow in single pre
 def block_entries(device):
     """Return the number of distances to hold at a time: a cache's on a CPU, a GiB on a GPU."""
     return 2**23 if device.type == "cpu" else 2**28
+
+
+def center(points):
+    """Return the median of a sample of points (n_features,), which a far point does not move."""
+    sample = points[:: max(1, len(points) // 1000)]
+    return sample.sort(dim=0).values[len(sample) // 2]  # repeatable on a GPU, unlike torch.median
 
 
 def nearest_neighbors(

@@ -13,7 +13,7 @@ from .._lazy import Lazy
 from .._progress import Progress
 from .cells import TensorCells
 from .devices import pack, unpack
-from .neighbors import nearest_neighbors
+from .neighbors import center, nearest_neighbors
 
 __all__ = ["CellTensorSearch", "ExactTensorSearch", "make_tensor_search"]
 
@@ -67,7 +67,7 @@ class ExactTensorSearch(NeighborSearch):
             points,
             k,
             torch.float32 if points.is_cuda else self.points.dtype,
-            points.median(dim=0).values,
+            center(points),
             queries=None if queries is None else queries.double(),
             report=lambda done: progress.update(done / n, f"{done:,} of {n:,} points"),
         )

@@ -5,7 +5,7 @@ from typing import NamedTuple
 import numpy as np
 from scipy import sparse
 
-from .._graph.matrices import scaled, weight_between
+from .._graph.matrices import narrowed, scaled, weight_between
 from .system import Unary
 
 __all__ = ["Walk", "size_labels", "sized_unary"]
@@ -37,7 +37,7 @@ class Walk(NamedTuple):
     @classmethod
     def of(cls, W, labels):
         """Walk on ``T = W + W^T`` of directed weights, held fixed at :class:`PointLabels`."""
-        T = (W + W.T).tocsr().astype(np.float32)
+        T = narrowed((W + W.T).tocsr()).astype(np.float32)
         degree = T.sum(axis=1)
         inverse = (1 / np.where(degree > 0, degree, 1)).astype(np.float32)
         g = labels.g.toarray().astype(np.float32)

@@ -47,7 +47,7 @@ class Trainer:
 
     def run(self, state=None):
         """Train, starting from the state of a checkpoint if there is one."""
-        begun, resume, self._average, self._batches_state = 0, None, None, None
+        begun, resume, self._average, self._batches = 0, None, None, {}
         self.n_epochs = [0] * len(self.plan)
         network = self.context.network
         if state is not None:
@@ -55,7 +55,7 @@ class Trainer:
             self.history, self.ended, begun = (state[x] for x in ("history", "ended", "step"))
             self.n_epochs = (state["n_epochs"] + self.n_epochs)[: len(self.plan)]
             resume = ResumeRates(state["optimizer"], state["rates"])
-            self._batches_state = state.get("batches")
+            self._batches = {begun: state["batches"]}
             if state["average"] is not None:
                 self._average = deepcopy(network)
                 self._average.load_state_dict(state["average"])
@@ -145,9 +145,8 @@ class Trainer:
                 f"{type(step).__name__}.batches returned an iterator, which is empty after one "
                 "epoch. Return a reusable iterable, such as a list or a DataLoader."
             )
-        if self._batches_state is not None:
-            batches.load_state(self._batches_state)
-            self._batches_state = None  # of the first step only
+        if self._batches.get(number) is not None:
+            batches.load_state(self._batches.pop(number))
         callbacks = [EpochSeed(context.seed, number), *step.callbacks(context, batches)]
         if self.validation is not None:
             callbacks.append(RecordValidation(self.validation, self._average))

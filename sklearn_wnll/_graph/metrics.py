@@ -6,6 +6,7 @@ from scipy import sparse
 from .._parallel import equal_blocks, in_threads
 
 __all__ = [
+    "FAR",
     "METRICS",
     "SMOOTH_METRICS",
     "SPARSE_METRICS",
@@ -36,7 +37,7 @@ SPARSE_METRICS = (*_LENGTH_METRICS, *_CITY_BLOCK_METRICS, "cosine")
 
 _NUMBERS = 2**18  # numbers that a thread scales at a time
 _LOST = 1e-4  # times the scale: rounding errors of this size change neighbours
-_FAR = 1e15  # times the data's scale; beyond it, all distances are equal
+FAR = 1e15  # times the data's scale; beyond it, all distances are equal
 _NEAR = 4  # scales; a median this close to 0 needs no shift
 
 
@@ -140,7 +141,7 @@ class FeatureSpace:
             points -= self.shift_
         with np.errstate(over="ignore"):
             points /= X.dtype.type(self.scale_)
-        np.clip(points, -_FAR, _FAR, out=points)
+        np.clip(points, -FAR, FAR, out=points)
 
     def _write_unit_vectors(self, X, points):
         """Scale rows to unit length, and add a feature that is 1 for rows of zeros.

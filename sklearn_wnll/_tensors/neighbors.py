@@ -4,6 +4,8 @@ import math
 
 import torch
 
+from .._graph.metrics import sampled_rows
+
 __all__ = ["block_entries", "center", "nearest_neighbors"]
 
 _MORE = 2  # candidates in addition to the neighbours, in case rounding mixes up some
@@ -19,7 +21,7 @@ def block_entries(device):
 
 def center(points):
     """Return the median of a sample of points (n_features,), which a far point does not move."""
-    sample = points[:: max(1, len(points) // 1000)]
+    sample = sampled_rows(points)
     return sample.sort(dim=0).values[len(sample) // 2]  # repeatable on a GPU, unlike torch.median
 
 

@@ -3,13 +3,13 @@
 import numpy as np
 import torch
 
-from .._graph.metrics import FeatureSpace
+from .._graph.metrics import FAR, FeatureSpace, sampled_rows
 from .._graph.points import FeaturePoints
 from .._graph.rows import RowIndex, first_of_equal_rows, key_factors
+from .devices import moved
 
 __all__ = ["TensorPoints", "TensorSpace"]
 
-_FAR = 1e15  # times the data's scale; beyond it, all distances are equal
 _WORDS = 2**24  # 32-bit words hashed at a time
 
 
@@ -24,7 +24,7 @@ class TensorPoints(FeaturePoints):
 
     def distinct(self, X):
         """Return the distinct rows of the tensor of these points (n_points, n_features)."""
-        return X if self.n_points == len(self.index) else X[_places(self.first_rows, X)]
+        return X if self.n_points == len(self.index) else X[moved(self.first_rows, X.device)]
 
     def are_of(self, X):
         """Return whether rows are the fitted ones, of the same type, by their keys."""
@@ -44,11 +44,11 @@ class TensorPoints(FeaturePoints):
         return X.to(self._dtype)
 
     def _differ(self, X, given, rows):
-        rows = _places(rows, X)
+        rows = moved(rows, X.device)
         return (X[rows].to(given.dtype) != given[rows]).any(dim=1).cpu().numpy()
 
     def _select(self, X, rows):
-        return X[_places(rows, X)]
+        return X[moved(rows, X.device)]
 
     def _hashed(self, X):
         """Compute the keys of rows, as :func:`row_keys` does."""
@@ -74,7 +74,7 @@ class _FetchedRows:
         _, group, counts = np.unique(keys[:, 0], return_inverse=True, return_counts=True)
         rows = np.flatnonzero(counts[group] > 1)
         self.shape, self._rows = X.shape, rows
-        self._copies = X[_places(rows, X)].cpu().numpy()
+        self._copies = X[moved(rows, X.device)].cpu().numpy()
         self.dtype = self._copies.dtype
 
     def __getitem__(self, row):
@@ -86,8 +86,7 @@ class TensorSpace(FeatureSpace):
 
     def fit(self, X):
         """Learn the shift and the scale of the rows ``X`` (n_samples, n_features)."""
-        sample = X[:: max(1, len(X) // 1000)].cpu().numpy()
-        self._learn(sample, float(X.abs().max()) if X.numel() else 0.0)
+        self._learn(sampled_rows(X).cpu().numpy(), float(X.abs().max()) if X.numel() else 0.0)
         return self
 
     def check_fits(self, points):
@@ -97,11 +96,11 @@ class TensorSpace(FeatureSpace):
 
     def transform(self, X):
         """Compute the points of rows: (n_samples, n_features), unit vectors with one more."""
-        if self.search_metric == self.metric or self.metric not in ("cosine", "correlation"):
+        if self.metric not in ("cosine", "correlation"):
             points = X / self.unit_
             if self.shift_ is not None:
                 points = points - torch.from_numpy(self.shift_).to(points)
-            return (points / self.scale_).clamp_(-_FAR, _FAR)
+            return (points / self.scale_).clamp_(-FAR, FAR)
         body = X.double()
         largest = body.abs().amax(dim=1, keepdim=True)
         body = body / torch.where(largest == 0, 1, largest)
@@ -111,7 +110,3 @@ class TensorSpace(FeatureSpace):
         length = body.norm(dim=1, keepdim=True)
         zero = length == 0
         return torch.cat([body / torch.where(zero, 1, length), zero.double()], dim=1)
-
-
-def _places(rows, X):
-    return torch.from_numpy(np.asarray(rows)).to(X.device)

@@ -5,7 +5,7 @@ from contextlib import contextmanager
 
 import torch
 
-from .._arrays import OnDevice
+from .._arrays import OnDevice, available_device
 from .._tensors.graph import computes_on_device
 from .._warnings import warn_user
 from ..exceptions import SlowPrecisionWarning
@@ -36,7 +36,7 @@ def find_device(name):
 
 def rows_for_graph(Z, wnll, device):
     """Return features (n, n_features) for a graph, which is built on the device if it can be."""
-    there = device.type == "cpu" or torch.cuda.is_available()
+    there = available_device(str(device)) == str(device)
     return OnDevice(Z, device) if there and computes_on_device(wnll, device) else Z
 
 

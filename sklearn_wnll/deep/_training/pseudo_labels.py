@@ -46,16 +46,14 @@ class PseudoLabels:
         samples, prior = self.context.samples, self.context.class_prior
         X, codes = samples.stored, samples.codes.numpy()
         self.features.network.eval()
+        device, wnll = self.features.device, self.context.wnll
         if self.source == "linear":
             u = self.features.distributions(X)
         elif (strength := self.context.linear_weight) > 0:
             points, p = self.features.with_distributions(X)
-            points = rows_for_graph(points, self.context.wnll, self.features.device)
-            u = extended_labels(self.context.wnll, points, codes, Known(p, strength))
+            u = extended_labels(wnll, points, codes, device, Known(p, strength))
         else:
-            points = self.features(X)
-            points = rows_for_graph(points, self.context.wnll, self.features.device)
-            u = extended_labels(self.context.wnll, points, codes)
+            u = extended_labels(wnll, self.features(X), codes, device)
         u = u[codes < 0]
         if prior is not None:
             frequencies = labeled_frequencies(codes, u.shape[1])
@@ -69,8 +67,10 @@ class PseudoLabels:
         return found, weights
 
 
-def extended_labels(wnll, features, codes, known=None):
+def extended_labels(wnll, features, codes, device, known=None):
     """Extend labels over one graph of all samples: distributions (n_samples, n_classes).
+
+    The graph is built on the ``device`` if it can be.
 
     :class:`Known` distributions may pull at unlabelled ones.
     """
@@ -79,4 +79,5 @@ def extended_labels(wnll, features, codes, known=None):
     graph.set_params(held_out=None, calibrate=False)  # neither is needed here
     graph.set_params(tol=max(graph.tol, _TOLERANCE))
     with silenced(*_EXPECTED):
-        return graph._fit_beside(features, codes, known).label_distributions_
+        rows = rows_for_graph(features, graph, device)
+        return graph._fit_beside(rows, codes, known).label_distributions_

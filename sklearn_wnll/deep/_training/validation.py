@@ -10,7 +10,6 @@ from torch.nn.functional import cross_entropy
 
 from ..._extension.beside import Known
 from ..._extension.dealing import interleaved
-from .._devices import rows_for_graph
 from .._features.graph_features import beside
 from .._network import in_blocks
 from .context import TrainingContext
@@ -79,8 +78,7 @@ class Validation:
             p = np.zeros((len(known), len(classes)))
             p[:n] = logits.softmax(dim=1).double().numpy()[:, classes]
             linear = Known(p, strength)
-        points = rows_for_graph(points, self.context.wnll, device)
-        u = extended_labels(self.context.wnll, points, known, linear)[:n]
+        u = extended_labels(self.context.wnll, points, known, device, linear)[:n]
         codes = self.codes.numpy()
         return {
             "valid_loss": cross_entropy(logits, self.codes).item(),

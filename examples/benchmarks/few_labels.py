@@ -40,8 +40,8 @@ from sklearn_wnll.deep import (
 )
 
 KEY = (
-    "data", "labels", "unlabeled", "epochs", "pseudo_epochs", "wnll_epochs", "batch_size", "lr",
-    "pseudo_lr", "precision",
+    "data", "labels", "unlabeled", "epochs", "pseudo_epochs", "label_epochs", "wnll_epochs",
+    "batch_size", "lr", "pseudo_lr", "precision",
 )  # fmt: skip
 METHODS = "vanilla", "vanilla, same updates", "softmax self-training", "WNLL"
 USUAL = "vanilla", "softmax self-training", "WNLL"
@@ -112,6 +112,7 @@ def settings(method, args):
             epochs=args.pseudo_epochs,
             lr=args.pseudo_lr,
             batch_size=args.batch_size,
+            label_epochs=args.label_epochs,
             labels="wnll" if method == "WNLL" else "linear",
         ),
         "wnll": WNLLHead(n_neighbors=NEIGHBORS[args.data]),
@@ -126,9 +127,9 @@ def describe(args, method, seed):
     return {
         "data": args.data, "network": args.network, "labels": args.labels,
         "unlabeled": args.unlabeled, "epochs": args.epochs, "pseudo_epochs": args.pseudo_epochs,
-        "wnll_epochs": args.wnll_epochs, "batch_size": str(args.batch_size), "lr": args.lr,
-        "pseudo_lr": args.pseudo_lr, "precision": precision,
-        "method": method, "seed": seed,
+        "label_epochs": args.label_epochs, "wnll_epochs": args.wnll_epochs,
+        "batch_size": str(args.batch_size), "lr": args.lr, "pseudo_lr": args.pseudo_lr,
+        "precision": precision, "method": method, "seed": seed,
     }  # fmt: skip
 
 
@@ -174,9 +175,7 @@ def run(args, method, seed):
 
 def section(key, results):
     """Make the table of one data set, number of labels and length of training."""
-    data, labels, unlabeled, epochs, pseudo_epochs, wnll_epochs, batch, lr, pseudo_lr, precision = (
-        key
-    )
+    known = dict(zip(KEY, key, strict=True))
     rows = []
     for network in sorted({result["network"] for result in results}):
         for method in METHODS:
@@ -190,16 +189,10 @@ def section(key, results):
                     f"{np.median([result['minutes'] for result in mine]):.0f}",
                     "; ".join(sorted({result.get("trained_on", "CPU") for result in mine})),
                 ])  # fmt: skip
-    precision, _, compiled = precision.partition(", ")
     header = ["network", "method", "seeds", "linear head, error %", "WNLL head, error %",
               "minutes of training", "on"]  # fmt: skip
-    name = {"cifar10": "CIFAR-10", "mnist": "MNIST"}[data]
     return f"""\
-## {name}, {labels:,} labels, {unlabeled:,} others, {epochs} + {pseudo_epochs} epochs, batch {batch}
-
-{epochs} epochs on the labelled images, {pseudo_epochs} with the unlabelled ones, and
-`wnll_step__epochs={wnll_epochs}`. Rate from {lr:g}, and {pseudo_lr:g} with the unlabelled images.
-Batch size: {batch}. In {precision} precision{compiled and ", compiled"}.
+{SETTING.format(name=NAMES[known["data"]], **known)}
 
 {table(header, rows)}
 
@@ -227,6 +220,7 @@ def main():
     parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2])
     parser.add_argument("--epochs", type=int, default=60)
     parser.add_argument("--pseudo-epochs", type=int, default=20)
+    parser.add_argument("--label-epochs", type=int, default=1)
     parser.add_argument("--wnll-epochs", type=int, default=1)
     parser.add_argument("--batch-size", type=batch_size, default="auto")
     parser.add_argument("--lr", type=float, default=0.05)
@@ -245,6 +239,13 @@ def main():
             write(args)
 
 
+NAMES = {"cifar10": "CIFAR-10", "mnist": "MNIST"}
+SETTING = """\
+## {name}, {labels:,} labels, {unlabeled:,} others, {epochs} + {pseudo_epochs} epochs
+
+{epochs} epochs on the labelled images, {pseudo_epochs} with the unlabelled ones, which are labelled
+every {label_epochs} epochs, and `wnll_step__epochs={wnll_epochs}`. Rate from {lr:g}, and
+{pseudo_lr:g} with the unlabelled images. Batch size: {batch_size}. Precision: {precision}."""
 HEAD = """\
 # What unlabelled images give a network
 
@@ -272,8 +273,9 @@ are shifted only. The graph of pseudo-labels has 60 neighbours on CIFAR-10 and 1
 30).
 
 Command: `python examples/benchmarks/few_labels.py --data DATA --network NETWORK --labels LABELS
---unlabeled UNLABELED --epochs EPOCHS --pseudo-epochs EPOCHS --wnll-epochs EPOCHS --batch-size SIZE
---lr RATE --pseudo-lr RATE`, with `--mixed-precision` for layers that train in bfloat16.
+--unlabeled UNLABELED --epochs EPOCHS --pseudo-epochs EPOCHS --label-epochs EPOCHS --wnll-epochs
+EPOCHS --batch-size SIZE --lr RATE --pseudo-lr RATE`, with `--mixed-precision` for layers that train
+in bfloat16, and `--compile`.
 {machine}
 """
 

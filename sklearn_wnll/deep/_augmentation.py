@@ -4,8 +4,9 @@ import torch
 from torch import Tensor
 from torch.nn.functional import pad
 
-__all__ = ["crop_and_flip", "strong_augmentation"]
+__all__ = ["crop_and_flip", "exchange_squares", "strong_augmentation"]
 
+_SIDE = 0.5  # of a square, relative to the side of its image
 _CONTRAST, _BRIGHTNESS, _SATURATION = 0.4, 0.4, 0.5
 
 
@@ -51,7 +52,9 @@ def crop_and_flip(images: Tensor, padding: int | None = None, *, flip: bool = Tr
     return shifted.permute(0, 3, 1, 2)
 
 
-def strong_augmentation(images: Tensor, padding: int | None = None, *, flip: bool = True) -> Tensor:
+def strong_augmentation(
+    images: Tensor, padding: int | None = None, *, flip: bool = True, cut: bool = True
+) -> Tensor:
     """Crop, flip, change the colours, and cut a square out of each image, at random.
 
     Contrast is multiplied by 0.6 to 1.4 and saturation by 0.5 to 1.5; brightness is shifted by up
@@ -68,6 +71,8 @@ def strong_augmentation(images: Tensor, padding: int | None = None, *, flip: boo
         As for :func:`crop_and_flip`.
     flip : bool, default=True
         As for :func:`crop_and_flip`.
+    cut : bool, default=True
+        Whether to cut out a square.
 
     Returns
     -------
@@ -95,8 +100,38 @@ def strong_augmentation(images: Tensor, padding: int | None = None, *, flip: boo
     images = (images - mean) * (1 + _CONTRAST * contrast) + mean + _BRIGHTNESS * brightness
     grey = images.mean(dim=1, keepdim=True)
     images = (images - grey) * (1 + _SATURATION * saturation) + grey
+    if not cut:
+        return images
     row, column = torch.rand(2, n, 1, 1, device=device)
-    half = min(height, width) / 4
+    half = _SIDE * min(height, width) / 2
     rows = (torch.arange(height, device=device)[:, None] - row * height).abs() < half
     columns = (torch.arange(width, device=device) - column * width).abs() < half
     return images.masked_fill((rows & columns)[:, None], 0)
+
+
+def exchange_squares(images: Tensor) -> tuple[Tensor, Tensor, float]:
+    """Fill a square of each image, at one random place, by that of another image of the batch.
+
+    The square has half the height and the width of an image, as far as it lies within. Returns the
+    images, the place of the other image of each (n,), and the share of an image that is its own.
+
+    S. Yun et al., "CutMix: Regularization strategy to train strong classifiers with localizable
+    features", ICCV 2019, with squares of one size.
+    """
+    other = torch.randperm(len(images), device=images.device)
+    rows, columns = (
+        _around(place, side)
+        for place, side in zip(torch.rand(2).tolist(), images.shape[2:], strict=True)
+    )
+    images = images.clone()
+    square = images[:, :, rows, columns]
+    share = 1 - square[0, 0].numel() / images[0, 0].numel()
+    square.copy_(square[other])
+    return images, other, share
+
+
+def _around(place: float, side: int) -> slice:
+    """Return the part of a side within half a square of a place, in 0 to 1."""
+    edges = ((place - _SIDE / 2) * side, (place + _SIDE / 2) * side)
+    start, end = (min(max(round(edge), 0), side) for edge in edges)
+    return slice(start, end)

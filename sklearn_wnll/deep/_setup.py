@@ -97,9 +97,9 @@ class TrainingSetup:
         weak = strong = augment
         if isinstance(augment, str):
             weak, strong = (crop_and_flip, strong_augmentation) if X.ndim == 4 else (None, None)
-        mirrored = weak is crop_and_flip
         input_features = known = None
         if learns_from_unlabeled:
+            mirrored = weak is crop_and_flip
             options = {"mirrored": mirrored, "seed": seed, "standardize": standardize}
             input_features, known = start.graph_features(X, device, **options)
         context = TrainingContext(
@@ -111,7 +111,6 @@ class TrainingSetup:
             wnll=wnll,
             linear_weight=linear_weight,
             input_features=known,
-            mirrored=mirrored,
             class_prior=class_prior,
             device=device,
             seed=seed,

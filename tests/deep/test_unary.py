@@ -209,7 +209,7 @@ def images():
     backbone = torch.nn.Sequential(torch.nn.Flatten(), mlp(64, hidden=(8,)))
     network = WNLLNetwork(backbone, prepare(torch.from_numpy(inputs[:2])), 3)
     learned = InputFeatures(mirrored=True, seed=0).fit(inputs, CPU)(inputs, CPU)
-    features = GraphFeatures(network.eval(), prepare, CPU, learned, mirrored=True)
+    features = GraphFeatures(network.eval(), prepare, CPU, learned)
     graph = WNLLClassifier(5, metric="cosine", unlabeled=-1, random_state=0)
 
     def context(linear_weight, prior=None):
@@ -238,7 +238,7 @@ def test_features_and_distributions_take_one_pass(images, monkeypatch):
         WNLLNetwork, "features", lambda self, x, **kw: passes.append(len(x)) or late(self, x, **kw)
     )
     Z, p = features.with_distributions(inputs)
-    assert sum(passes) == 2 * len(inputs)  # each image, and its mirror image
+    assert sum(passes) == len(inputs)
     np.testing.assert_array_equal(Z, features(inputs))
     np.testing.assert_array_equal(p, features.distributions(inputs))
 

@@ -20,16 +20,14 @@ class GraphFeatures:
     head. ``input_features`` (n, n_input_features), those of the samples themselves, still hold
     shapes and colours that it has forgotten. Both have unit length, and are concatenated.
 
-    The network is on the device, in evaluation mode. If ``mirrored``, its features are the mean
-    over an image and its mirror image; if ``mixed``, it computes in bfloat16, if it has mixed
-    precision.
+    The network is on the device, in evaluation mode. If ``mixed``, it computes in bfloat16, if it
+    has mixed precision.
     """
 
     network: WNLLNetwork
     prepare: Callable
     device: torch.device
     input_features: np.ndarray
-    mirrored: bool = False
     mixed: bool = False
 
     def __call__(self, X):
@@ -51,12 +49,8 @@ class GraphFeatures:
         return self.network.features(x, mixed=self.mixed)
 
     def _of_network(self, X, forward):
-        """Apply the network to samples, averaging over their views; the result is on the CPU."""
-
-        def mean(x):
-            return (forward(x) + forward(x.flip(-1))) / 2 if self.mirrored else forward(x)
-
-        return in_blocks(mean, X, self.prepare, self.device)
+        """Apply the network to samples; the result is on the CPU."""
+        return in_blocks(forward, X, self.prepare, self.device)
 
 
 def both_heads(network, buffer):

@@ -54,7 +54,7 @@ class TrainingStep(BaseEstimator):
     Methods receive a ``context`` with the objects that all steps share: ``network``,
     ``samples`` (with the tensors ``X`` and ``codes`` in main memory; a code is the position in
     ``classes_``, or -1 if unlabelled), ``prepare``, ``augment``, ``augment_strongly``, ``wnll``,
-    ``input_features``, ``mirrored``, ``class_prior``, ``device``, ``seed``, ``verbose`` and
+    ``input_features``, ``class_prior``, ``device``, ``seed``, ``verbose`` and
     ``average``. Torch's random numbers are seeded before each epoch.
 
     Examples

@@ -19,9 +19,9 @@ __all__ = [
 _FEWEST_BATCHES = 32
 # The smallest and the largest automatic size of a linear step, and of a pseudo-label step on a GPU
 # and on the CPU; and the sizes for which the rates are meant.
-_LINEAR, _PSEUDO_ON_GPU, _PSEUDO = (16, 128), (64, 256), (64, 64)
-_RATE_IS_FOR = {"linear": 128, "pseudo": 64}
-_MOST_UNLABELED = 0.75  # of a batch with pseudo-labels
+_LINEAR, _PSEUDO_ON_GPU, _PSEUDO = (16, 128), (64, 256), (32, 32)
+_RATE_IS_FOR = {"linear": 128, "pseudo": 32}
+_MOST_UNLABELED = 0.875  # of a batch with pseudo-labels
 
 
 class Samples(Dataset):
@@ -73,7 +73,7 @@ def automatic_batch_size(step, n_samples, device):
     >>> [automatic_batch_size("linear", n, torch.device("cpu")) for n in (100, 1000, 50000)]
     [16, 31, 128]
     >>> [automatic_batch_size("pseudo", 10000, torch.device(name)) for name in ("cpu", "cuda")]
-    [64, 256]
+    [32, 256]
     """
     pseudo = _PSEUDO_ON_GPU if device.type == "cuda" else _PSEUDO
     smallest, largest = _LINEAR if step == "linear" else pseudo
@@ -83,7 +83,7 @@ def automatic_batch_size(step, n_samples, device):
 def automatic_rate(step, lr, batch_size):
     """Scale a step's learning rate to batches of another size, by the square root of the ratio.
 
-    >>> [automatic_rate("pseudo", 0.03, size) for size in (64, 256)]
+    >>> [automatic_rate("pseudo", 0.03, size) for size in (32, 128)]
     [0.03, 0.06]
     """
     return lr * (batch_size / _RATE_IS_FOR[step]) ** 0.5
@@ -112,7 +112,7 @@ class Batches:
 class PseudoLabeledBatches:
     """Labelled and pseudo-labelled samples, each at least once in an epoch: ``X, codes, weights``.
 
-    Unlabelled samples have their share of a batch, but at most three quarters. ``label`` returns
+    Unlabelled samples have their share of a batch, but at most seven eighths. ``label`` returns
     their classes and weights. It is called before the first epoch, and again after each
     ``label_epochs``. ``mean_weight`` is the mean of the weights in the last epoch.
     """

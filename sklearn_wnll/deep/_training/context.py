@@ -35,8 +35,6 @@ class TrainingContext:
     input_features : ndarray of shape (n_samples, n_features) or None
         Features of the samples, not changed by any training, for the graph; None if the plan has
         no ``pseudo_step``.
-    mirrored : bool
-        Whether the graph sees the mean of an image and its mirror image.
     class_prior : ndarray of shape (n_classes,) or None
         Frequencies of the classes, towards which pseudo-labels are corrected.
     device : torch.device
@@ -60,7 +58,6 @@ class TrainingContext:
     augment_strongly: Callable | None
     wnll: WNLLClassifier
     input_features: np.ndarray | None
-    mirrored: bool
     class_prior: np.ndarray | None
     device: torch.device
     seed: int

@@ -1,6 +1,7 @@
 """The steps of the package, each with its batches, loss and schedule."""
 
 from collections.abc import Callable, Iterable
+from functools import partial
 from numbers import Integral, Real
 from typing import Any, ClassVar, Literal
 
@@ -12,6 +13,7 @@ from torch import Tensor
 from torch.nn.functional import nll_loss, one_hot
 
 from ..._typing import Gradient, NetworkLabelWeight
+from .._augmentation import exchange_squares, strong_augmentation
 from .._features.graph_features import GraphFeatures
 from .._layer.interpolation import wnll_interpolate
 from .base import POSITIVE, TrainingStep
@@ -112,7 +114,8 @@ class LinearStep(TrainingStep):
     def loss(self, net: StepNet, batch: Any) -> tuple[Tensor, Tensor]:
         """Compute the cross entropy of the linear head."""
         X, codes = batch
-        return _linear_loss(net, X, codes, "mean")
+        logits = net.module_(_training_inputs(net, X))
+        return nll_loss(logits.log_softmax(dim=1), to_device(codes, net.device)), logits
 
     def first_lr(self, context: TrainingContext) -> float:
         """Lower the rate for smaller automatic batches."""
@@ -147,11 +150,11 @@ class PseudoLabelStep(TrainingStep):
         Passes over all samples. With 0, a linear step takes the place of this step.
     lr : float, default=0.03
         Initial learning rate of the first such step. With ``batch_size="auto"``, it is multiplied
-        by ``sqrt(batch_size / 64)`` for batches of more than 64 samples.
+        by ``sqrt(batch_size / 32)`` for batches of more than 32 samples.
     batch_size : int or {"auto"}, default="auto"
-        Number of samples per batch. ``"auto"`` is 64 on the CPU; on a GPU, which takes as long for
+        Number of samples per batch. ``"auto"`` is 32 on the CPU; on a GPU, which takes as long for
         a small batch, it is ``n / 32`` for ``n`` samples, at least 64 and at most 256. The share of
-        unlabelled samples is that in the data, at most three quarters.
+        unlabelled samples is that in the data, at most seven eighths.
     labels : {"wnll", "linear"}, default="wnll"
         Source of the pseudo-labels. ``"wnll"`` extends the given labels over a graph of the buffer
         block's features together with features of the samples themselves: for images, responses to
@@ -160,12 +163,22 @@ class PseudoLabelStep(TrainingStep):
     label_epochs : int, default=1
         Number of epochs between two labellings of the unlabelled samples. A labelling takes
         about a third of the time of an epoch on a CPU.
+    cutmix : bool or {"auto"}, default="auto"
+        Whether to fill a square of each image by that of another image of the batch, whose label
+        then counts by its share of the area (CutMix). The network so learns its labels by heart
+        less easily. ``"auto"``: yes, if the step's augmentation is
+        :func:`~sklearn_wnll.deep.strong_augmentation`, which then cuts out no square.
     stage_lr_factor : float, default=0.2
         Factor on the learning rate each time the step is repeated.
     momentum : float, default=0.9
         Nesterov momentum.
-    weight_decay : float, default=5e-4
+    weight_decay : float, default=1e-3
         Weight decay.
+
+    References
+    ----------
+    S. Yun et al., "CutMix: Regularization strategy to train strong classifiers with localizable
+    features", ICCV 2019.
 
     Examples
     --------
@@ -184,6 +197,7 @@ class PseudoLabelStep(TrainingStep):
         "batch_size": [StrOptions({"auto"}), Interval(Integral, 2, None, closed="left")],
         "labels": [StrOptions({"wnll", "linear"})],
         "label_epochs": [_COUNT],
+        "cutmix": [StrOptions({"auto"}), "boolean"],
     }
 
     def __init__(
@@ -194,15 +208,17 @@ class PseudoLabelStep(TrainingStep):
         batch_size: int | Literal["auto"] = "auto",
         labels: Literal["wnll", "linear"] = "wnll",
         label_epochs: int = 1,
+        cutmix: bool | Literal["auto"] = "auto",
         stage_lr_factor: float = 0.2,
         momentum: float = 0.9,
-        weight_decay: float = 5e-4,
+        weight_decay: float = 1e-3,
     ) -> None:
         self.epochs = epochs
         self.lr = lr
         self.batch_size = batch_size
         self.labels = labels
         self.label_epochs = label_epochs
+        self.cutmix = cutmix
         self.stage_lr_factor = stage_lr_factor
         self.momentum = momentum
         self.weight_decay = weight_decay
@@ -215,12 +231,16 @@ class PseudoLabelStep(TrainingStep):
                 "computes for its pseudo_step, and the averages_weights and needs_unlabeled of "
                 "PseudoLabelStep."
             )
+        if self.cutmix is True and context.samples.X.ndim != 4:
+            raise ValueError(
+                "cutmix=True of the pseudo_step needs images (n, n_channels, height, width), but X "
+                f"has shape {tuple(context.samples.X.shape)}. Pass cutmix='auto' or False."
+            )
         features = GraphFeatures(
             context.average,
             context.prepare,
             context.device,
             context.input_features,
-            context.mirrored,
             mixed=True,
         )
         label = PseudoLabels(context, features, self.labels)
@@ -229,9 +249,17 @@ class PseudoLabelStep(TrainingStep):
 
     def loss(self, net: StepNet, batch: Any) -> tuple[Tensor, Tensor]:
         """Compute the weighted cross entropy of the linear head."""
-        X, codes, weights = batch
-        losses, logits = _linear_loss(net, X, codes, "none")
-        return (losses * to_device(weights, net.device)).mean(), logits
+        x, mixed = _training_inputs(net, batch[0]), self._mixes(net.context)
+        codes, weights = (to_device(part, net.device) for part in batch[1:])
+        if mixed:
+            x, other, share = exchange_squares(x)
+        logits = net.module_(x)
+        log_p = logits.log_softmax(dim=1)
+        losses = weights * nll_loss(log_p, codes, reduction="none")
+        if mixed:
+            of_other = weights[other] * nll_loss(log_p, codes[other], reduction="none")
+            losses = share * losses + (1 - share) * of_other
+        return losses.mean(), logits
 
     def first_lr(self, context: TrainingContext) -> float:
         """Raise the rate for larger automatic batches."""
@@ -241,7 +269,10 @@ class PseudoLabelStep(TrainingStep):
 
     def augment(self, context: TrainingContext) -> Callable[[Tensor], Tensor] | None:
         """Choose the stronger augmentation."""
-        return context.augment_strongly
+        strong = context.augment_strongly
+        if strong is strong_augmentation and self._mixes(context):
+            return partial(strong_augmentation, cut=False)
+        return strong
 
     def callbacks(self, context: TrainingContext, batches: Any) -> list[Callback]:
         """Lower the rate along half a cosine, and average the weights."""
@@ -250,6 +281,11 @@ class PseudoLabelStep(TrainingStep):
             MovingAverage(context.average, _DECAY, len(batches)),
             RecordPseudoWeight(batches),
         ]
+
+    def _mixes(self, context: TrainingContext) -> bool:
+        if self.cutmix == "auto":
+            return context.augment_strongly is strong_augmentation
+        return self.cutmix
 
     def _batch_size(self, context: TrainingContext) -> int:
         if self.batch_size == "auto":
@@ -401,10 +437,8 @@ class WNLLStep(TrainingStep):
         return nll_loss(mixed.log(), to_device(query_codes, net.device), ignore_index=-1), u
 
 
-def _linear_loss(net: StepNet, X: Tensor, codes: Tensor, reduction: str) -> tuple[Tensor, Tensor]:
-    """Compute the linear head's cross entropy, and its logits (n, n_classes)."""
+def _training_inputs(net: StepNet, X: Tensor) -> Tensor:
+    """Prepare and augment samples for a network in training mode."""
     if not net.module_.training:  # the first batch, or one after a callback's prediction
         net.module_.train()
-    logits = net.module_(net.inputs(X))
-    codes = to_device(codes, net.device)
-    return nll_loss(logits.log_softmax(dim=1), codes, reduction=reduction), logits
+    return net.inputs(X)

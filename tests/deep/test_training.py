@@ -440,7 +440,7 @@ def test_early_stopping_ends_a_step_and_not_the_training(tmp_path):
         (64, 0, [4], [0.05 * 8**-0.5]),  # of 16
         (640, 0, [32], [0.05 * (20 / 128) ** 0.5]),
         (1797, 0, [33], [0.05 * (56 / 128) ** 0.5]),
-        (300, 1200, [19, 25], [0.05 * 8**-0.5, 0.03]),
+        (300, 1200, [19, 50], [0.05 * 8**-0.5, 0.03]),
     ],
 )
 def test_automatic_batches_are_smaller_where_samples_are_few(

@@ -243,7 +243,7 @@ NAMES = {"cifar10": "CIFAR-10", "mnist": "MNIST"}
 SETTING = """\
 ## {name}, {labels:,} labels, {unlabeled:,} others, {epochs} + {pseudo_epochs} epochs
 
-{epochs} epochs on the labelled images, {pseudo_epochs} with the unlabelled ones, which are labelled
+{epochs} epochs on the labelled images, {pseudo_epochs} with the unlabelled ones, with new labels
 every {label_epochs} epochs, and `wnll_step__epochs={wnll_epochs}`. Rate from {lr:g}, and
 {pseudo_lr:g} with the unlabelled images. Batch size: {batch_size}. Precision: {precision}."""
 HEAD = """\
@@ -253,8 +253,8 @@ Error in % on the 10,000 test images, mean ± standard deviation over seeds, or 
 the number says so. The *linear head* is the network's own; the *WNLL head* is the WNLL on the graph
 of all fitted images.
 
-- **vanilla** learns from the labelled images alone; with "same updates", as many batches as the
-  following two, with their augmentation.
+- **vanilla** learns from the labelled images alone. With "same updates", it sees as many batches
+  as the following two, with their augmentation.
 - **softmax self-training** learns from the unlabelled images too, with labels of its own softmax.
 - **WNLL** is `DeepWNLLClassifier`: the graph labels the unlabelled images.
 
@@ -268,9 +268,13 @@ are predicted once, by the last epoch, in shuffled batches of 1,000. Vanilla has
 The other two begin with one, and continue with a pseudo-label step, in which they differ only in
 the source of the labels. That step has more updates than vanilla's second, stronger augmentation, a
 cosine schedule and a moving average; so of the two, only the difference is due to the graph.
+Each training had one core, and shared the machine with others, which lengthens its minutes.
 CIFAR-10 is a JPEG copy, on which errors are somewhat larger than on the original. Images of MNIST
 are shifted only. The graph of pseudo-labels has 60 neighbours on CIFAR-10 and 15 on MNIST (default:
 30).
+
+Tables without "new labels" were measured before pseudo-label steps exchanged squares of images:
+with zeros in the squares, batches of 64 and a weight decay of 5e-4.
 
 Command: `python examples/benchmarks/few_labels.py --data DATA --network NETWORK --labels LABELS
 --unlabeled UNLABELED --epochs EPOCHS --pseudo-epochs EPOCHS --label-epochs EPOCHS --wnll-epochs

@@ -105,7 +105,7 @@ def test_beyond_the_rounding_the_best_iterate_is_kept():
     B = rng.random((60, 3)) * [1, 1e-8, 1e-16]
     last = np.inf
     for max_iter in (300, 1000, 5000):
-        result = solver.solve(B, np.zeros((60, 3)), tol=0, max_iter=max_iter)
+        result = solver.solve(B.copy(), np.zeros((60, 3)), tol=0, max_iter=max_iter)
         size = np.abs(result.x).max(axis=0)
         assert (result.residual < 1e-8 * size).all()
         assert (result.residual <= last).all()
@@ -116,7 +116,7 @@ def test_an_iteration_that_gains_no_more_ends():
     A = (sparse.diags_array(np.full(50, 2.1)) - sparse.diags_array(np.ones(49), offsets=1)).tolil()
     A = (A + A.T - sparse.diags_array(np.full(50, 2.1))).tocsr()
     B = np.random.default_rng(0).random((50, 2))
-    result = ConjugateGradient(A).solve(B, 0 * B, tol=0, max_iter=100_000)
+    result = ConjugateGradient(A).solve(B.copy(), 0 * B, tol=0, max_iter=100_000)
     assert (result.n_iter < 1000).all()
     np.testing.assert_allclose(A @ result.x, B, atol=1e-12)
 
@@ -141,8 +141,8 @@ def test_where_nothing_bounds_the_error_a_warning_says_so():
         WNLLClassifier().fit(X, y)
 
 
-def _unsure(self, B, start, **options):
-    return _solve(self, B, start, **options)._replace(converged=np.zeros(B.shape[1], dtype=bool))
+def _unsure(self, B, *start, **options):
+    return _solve(self, B, *start, **options)._replace(converged=np.zeros(B.shape[1], dtype=bool))
 
 
 _solve = GraphSolver.solve

@@ -76,7 +76,7 @@ def test_starting_at_the_solution_takes_no_iteration():
 def test_max_iter_stops_and_reports_what_was_reached():
     A, B = laplacian_like(300, 0), np.random.default_rng(1).normal(size=(300, 2))
     seen = []
-    result = ConjugateGradient(A).solve(B, B, tol=1e-14, max_iter=3, callback=seen.append)
+    result = ConjugateGradient(A).solve(B.copy(), B.copy(), tol=1e-14, max_iter=3, callback=seen.append)
     assert not result.converged.any()
     assert (result.n_iter == 3).all()
     assert len(seen) == 3
@@ -111,7 +111,7 @@ def test_deflation_agrees_with_gaussian_elimination(n, k, block_rows, seed):
     A, B = laplacian_like(n, seed), np.random.default_rng(seed).normal(size=(n, 2))
     deflation = deflation_by_groups(A, min(k, n))
     with mock.patch.object(solver, "_BLOCK_ROWS", block_rows):
-        result = ConjugateGradient(A, deflation).solve(B, B, tol=1e-13)
+        result = ConjugateGradient(A, deflation).solve(B.copy(), B.copy(), tol=1e-13)
     assert result.converged.all()
     np.testing.assert_allclose(result.x, np.linalg.solve(A.toarray(), B), atol=1e-10)
 
@@ -126,7 +126,7 @@ def test_residual_has_no_part_in_the_deflated_subspace_from_the_start():
     A, B = laplacian_like(60, 0), np.random.default_rng(1).normal(size=(60, 2))
     deflation = deflation_by_groups(A, 5)
     for max_iter in (0, 1, 4):
-        x = ConjugateGradient(A, deflation).solve(B, B, tol=1e-6, max_iter=max_iter).x
+        x = ConjugateGradient(A, deflation).solve(B.copy(), B.copy(), tol=1e-6, max_iter=max_iter).x
         np.testing.assert_allclose(deflation.basis.T @ (B - A @ x), 0, atol=1e-12)
 
 
@@ -141,9 +141,9 @@ def test_blocks_inside_a_group_have_their_part_in_the_deflated_subspace(block_ro
     deflation = Deflation(groups, A.sum(axis=1), solve)
     with mock.patch.object(solver, "_BLOCK_ROWS", block_rows):
         solver_of_groups = ConjugateGradient(A, deflation)
-        x = solver_of_groups.solve(B, B, tol=1e-6, max_iter=0).x
+        x = solver_of_groups.solve(B.copy(), B.copy(), tol=1e-6, max_iter=0).x
         np.testing.assert_allclose(groups.T @ (B - A @ x), 0, atol=1e-12)
-        x = solver_of_groups.solve(B, B, tol=1e-13).x
+        x = solver_of_groups.solve(B.copy(), B.copy(), tol=1e-13).x
     np.testing.assert_allclose(x, np.linalg.solve(A.toarray(), B), atol=1e-8)
 
 
@@ -154,8 +154,8 @@ def test_deflating_what_is_slow_saves_iterations():
     regions = sparse.csr_array((np.ones(400), (np.arange(400), np.arange(400) // 20)))
     solve = lambda E: lambda y: np.linalg.solve(E.toarray(), y)  # noqa: E731
     deflation = Deflation(regions, path.sum(axis=1), solve)
-    plain = ConjugateGradient(path).solve(B, 0 * B, tol=1e-6)
-    deflated = ConjugateGradient(path, deflation).solve(B, 0 * B, tol=1e-6)
+    plain = ConjugateGradient(path).solve(B.copy(), 0 * B, tol=1e-6)
+    deflated = ConjugateGradient(path, deflation).solve(B.copy(), 0 * B, tol=1e-6)
     np.testing.assert_allclose(deflated.x, plain.x, atol=1e-3)
     assert deflated.n_iter[0] < plain.n_iter[0] / 2
 

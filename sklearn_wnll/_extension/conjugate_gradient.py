@@ -61,7 +61,7 @@ def conjugate_gradient(A, B, *, x0=None, tol=1e-6, max_iter=1000):
     """
     size = np.abs(B / A.diagonal()[:, None]).max(axis=0, initial=0)
     x0 = np.zeros(B.shape) if x0 is None else np.where(size > 0, x0, 0)
-    result = ConjugateGradient(A).solve(B, x0, tol=tol * size, max_iter=max_iter)
+    result = ConjugateGradient(A).solve(B.copy(), x0, tol=tol * size, max_iter=max_iter)
     return result._replace(residual=result.residual / np.where(size > 0, size, 1))
 
 
@@ -97,20 +97,19 @@ class ConjugateGradient:
         if self.deflated:
             self.groups = deflation.basis
             self.group_sizes = np.maximum(deflation.basis.sum(axis=0), 1)[:, None]
-            image = sparse.vstack([block.image for block in self.blocks], format="csr")
-            self.coarse = basis.T @ image
+            self.coarse = _summed_over_groups(self.blocks, basis.shape[1])
             self.coarse_solve = deflation.factorize(self.coarse)
             self.group_squares = basis.power(2).sum(axis=0)[:, None]
 
     def solve(self, B, x0, *, tol, reduction=0.0, max_iter=1000, callback=None):
         """Solve ``A X = B`` (n, c), starting at ``x0`` (n, c): a :class:`SolverResult`.
 
-        A column has converged when its residual is at most ``tol``, a number or (c,), or
+        Both are used as working memory, and do not keep their values. A column has converged when its residual is at most ``tol``, a number or (c,), or
         ``reduction`` times the first one. Rounding can stop a column earlier, or make it worse in
         the end; the best iterate is kept, within a factor of ten. ``callback`` is called after
         each iteration with the largest ratio of a residual to its aim.
         """
-        x, B = np.array(x0, dtype=np.float64, order="C"), np.ascontiguousarray(B)
+        x, B = (np.ascontiguousarray(part, dtype=np.float64) for part in (x0, B))
         n_columns = x.shape[1]
         n_iter, residual = np.zeros(n_columns, dtype=np.intp), np.zeros(n_columns)
         active = np.arange(n_columns)
@@ -152,27 +151,46 @@ class _Block:
         self.rows, self.A = rows, A
         self.root = root[rows, None]
         self.inverse_diagonal = 1 / self.root**2
-        self.basis = None
+        self.basis = self.image = None
 
     def deflate(self, deflation, basis, root):
-        """Set a basis of groups, and compute its image without cancellation."""
-        self.basis, others = basis[self.rows], self.A @ basis
-        group = np.full(len(root), -1)
+        """Set a basis of groups, and compute its image without cancellation.
+
+        Both are stored for the groups ``touched``, whose vectors or their images reach these rows.
+        """
+        own_basis, others = basis[self.rows], self.A @ basis
+        group = np.full(len(root), -1, dtype=basis.indices.dtype)
         group[np.diff(basis.indptr) > 0] = basis.indices
         own = group[self.rows]
         others.data[others.indices == np.repeat(own, np.diff(others.indptr))] = 0
+        others.eliminate_zeros()
         outside = group[self.A.indices] != np.repeat(own, np.diff(self.A.indptr))
         weights = sparse.csr_array(
             (self.A.data * outside, self.A.indices, self.A.indptr), shape=self.A.shape
         )
         inside = (deflation.row_sums[self.rows] / self.root[:, 0] - weights @ root)[own >= 0]
-        self.image = others + sparse.csr_array(
-            (inside, self.basis.indices, self.basis.indptr), shape=others.shape
-        )
         # The image of a cluster is zero, and not stored, if no edge leaves it within this block.
-        self.touched = np.union1d(self.basis.indices, self.image.indices)
-        self.basis_transposed = self.basis[:, self.touched].T
-        self.image_transposed = self.image[:, self.touched].T
+        image = others + sparse.csr_array(
+            (inside, own_basis.indices, own_basis.indptr), shape=others.shape
+        )
+        self.touched = np.union1d(own_basis.indices, image.indices)
+        self.basis, self.image = (self._of_touched(part) for part in (own_basis, image))
+
+    def _of_touched(self, part):
+        """Leave out the columns of other groups."""
+        indices = np.searchsorted(self.touched, part.indices).astype(part.indices.dtype)
+        shape = part.shape[0], len(self.touched)
+        return sparse.csr_array((part.data, indices, part.indptr), shape=shape)
+
+
+def _summed_over_groups(blocks, n_groups):
+    """Sum the system over groups: ``P^T A P`` (n_groups, n_groups)."""
+    parts = []
+    for block in blocks:
+        summed = (block.basis.T @ block.image).tocoo()
+        parts.append((summed.data, block.touched[summed.row], block.touched[summed.col]))
+    data, row, column = map(np.concatenate, zip(*parts, strict=True))
+    return sparse.coo_array((data, (row, column)), shape=(n_groups, n_groups)).tocsr()
 
 
 class _Iterates:
@@ -184,16 +202,16 @@ class _Iterates:
 
     def __init__(self, system, B, x, thread_map):
         self.system, self.map, self.solution = system, thread_map, x
-        means, start = None, x
+        means, sums, self.p = None, None, x.copy()
         if system.deflated:
             # Vectors constant on groups, and their sums, have images free of rounding.
-            means = system.groups.T @ x / system.group_sizes
-            start = x - system.groups @ means
-        self.p = start * system.root[:, None]
+            means, sums = system.groups.T @ x / system.group_sizes, system.groups.T @ B
+            self.p -= system.groups @ means
+        self.p *= system.root[:, None]
         self.parts = [_Part(block, B, x) for block in system.blocks]
         overlap = self._gather(list(self.map(lambda part: part.start(self.p, means), self.parts)))
         if system.deflated:
-            overlap += system.groups.T @ B - system.coarse @ means
+            overlap += sums - system.coarse @ means
             change = system.coarse_solve(overlap)
             noise = self._gather(self.map(lambda part: part.correct(change), self.parts))
             noise /= system.group_squares
@@ -269,7 +287,8 @@ class _Part:
 
     def __init__(self, block, B, x):
         self.block, self.solution = block, x[block.rows]
-        self.r = B[block.rows] / block.root
+        self.r = B[block.rows]
+        self.r /= block.root
         self.x = np.zeros(self.r.shape)
         self.best = np.zeros((0, self.r.shape[1]))  # or as large as x, where it is needed
 
@@ -281,20 +300,21 @@ class _Part:
         """
         block, products = self.block, None
         if block.basis is not None:
-            products = -(block.image_transposed @ p[block.rows])
-            self.r -= block.image @ means
+            products = -(block.image.T @ p[block.rows])
+            self.r -= block.image @ means[block.touched]
         self.r -= block.A @ p
         return products
 
     def correct(self, change):
         """Move by a combination of the basis; return the remaining inner products with it."""
-        self.x += self.block.basis @ change
-        self.r -= self.block.image @ change
-        return self.block.basis_transposed @ self.r
+        block, change = self.block, change[self.block.touched]
+        self.x += block.basis @ change
+        self.r -= block.image @ change
+        return block.basis.T @ self.r
 
     def clean(self, noise):
         """Remove from ``r`` the remains, by rounding, of a combination of the basis."""
-        self.r -= self.block.basis @ noise
+        self.r -= self.block.basis @ noise[self.block.touched]
 
     def multiply(self, p):
         """Compute ``A p``; return its inner products with ``p``."""
@@ -315,8 +335,8 @@ class _Part:
         sums = np.einsum("ij->j", squares)
         squares *= self.block.inverse_diagonal
         largest = np.sqrt(_column_maxima(squares))
-        basis = self.block.basis
-        return sums, largest, None if basis is None else self.block.image_transposed @ self.r
+        image = self.block.image
+        return sums, largest, None if image is None else image.T @ self.r
 
     def turn(self, p, beta, change):
         """Turn ``p`` towards the residual, orthogonally to the basis in the energy of ``A``."""
@@ -325,7 +345,7 @@ class _Part:
         flat_p *= beta[: p.size]
         p += self.r
         if change is not None:
-            p -= self.block.basis @ change
+            p -= self.block.basis @ change[self.block.touched]
 
     def keep(self, columns):
         """Keep the iterates of some columns."""

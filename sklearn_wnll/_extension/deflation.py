@@ -7,6 +7,8 @@ from scipy import sparse
 from scipy.sparse.csgraph import connected_components
 from scipy.sparse.linalg import splu
 
+from .._graph.rows import with_narrow_indices
+from .._parallel import equal_blocks
 from .conjugate_gradient import ConjugateGradient, Deflation, SolverResult
 
 __all__ = ["ClusteredIteration", "GraphSolver"]
@@ -17,6 +19,7 @@ _MAX_SEEDS = 512  # bounds the cost of the system summed over clusters
 _FEW_POINTS = 4096  # up to here, clusters cost more than the iterations they save
 _ERROR = 1000  # the largest error, in units of the tolerance of residuals
 _ROUGH = 0.5  # the residual at which the number of a walk's steps is known well enough
+_ROWS = 8192  # copied at a time
 _UNKNOWN = 1e300  # stands for a number of steps not yet bounded
 _ROUNDING = 4e-16  # no iteration gets a residual below this
 # Solutions for the remaining residual, each to this part of it: the first shows the size of the
@@ -51,27 +54,35 @@ class GraphSolver:
         self._order = self._iteration.order
         self._amplification = None if row_sums.any() else 1.0
 
-    def solve(self, B, start, *, tol=1e-6, max_iter=1000, callback=None):
+    def solve(self, B, start, at=None, *, tol=1e-6, max_iter=1000, callback=None):
         """Solve for ``B`` (n, c), starting at ``start`` (n, c): a :class:`SolverResult`.
+
+        ``B`` may be a sparse array, and ``start`` the rows ``at`` (n,) of a longer one.
 
         A column has converged when its residual is at most ``tol`` and its error provably at most
         1000 ``tol``. ``callback`` is that of :meth:`ConjugateGradient.solve`.
         """
-        x, start = np.empty_like(start), np.where(B.any(axis=0), start, 0)
-        result = self._solve(B[self._order], start[self._order], tol, max_iter, callback)
+        result = self._solve(B, start, at, tol, max_iter, callback)
+        x = np.empty(B.shape)
         x[self._order] = result.x
         return result._replace(x=x)
 
-    def _solve(self, B, x, tol, max_iter, callback):
-        aims, n_columns = np.full(B.shape[1], tol), B.shape[1]
-        if self._amplification is None:
-            B = np.column_stack([B, self._iteration.diagonal])
-            x, aims = np.column_stack([x, self.steps[self._order]]), np.append(aims, _ROUGH)
+    def _solve(self, B, start, at, tol, max_iter, callback):
+        every = np.arange(B.shape[1])
+        aims, n_columns = np.full(len(every), tol), len(every)
+        with_steps = self._amplification is None
         run = partial(self._iteration.solve, callback=callback)
-        result = run(B, x, tol=aims, max_iter=max_iter)
-        if self._amplification is None:
+        result = run(
+            self._sorted(B, every, last=self._iteration.diagonal if with_steps else None),
+            self._sorted(
+                start, every, at, self.steps[self._order] if with_steps else None, _has_entries(B)
+            ),
+            tol=np.append(aims, _ROUGH) if with_steps else aims,
+            max_iter=max_iter,
+        )
+        if with_steps:
             known, out_of_time = result.converged[-1], result.n_iter[-1] == max_iter
-            self.steps = np.empty(len(x))
+            self.steps = np.empty(B.shape[0])
             self.steps[self._order] = result.x[:, -1]
             self._amplification = self._bound(result.x[:, -1]) if known else _UNKNOWN
             if out_of_time and not known:
@@ -86,7 +97,7 @@ class GraphSolver:
                 break
             # The iteration's residual can be smaller than the true one of its result.
             again = run(
-                B[:, more],
+                self._sorted(B, more),
                 x[:, more],
                 tol=0 if reduction else max(aim, _ROUNDING),
                 reduction=reduction,
@@ -101,6 +112,22 @@ class GraphSolver:
             x[:, more], residual[more] = again.x, again.residual
             n_iter[more] += again.n_iter
         return SolverResult(x, n_iter, residual, settled)
+
+    def _sorted(self, values, columns, at=None, last=None, used=True):
+        """Copy some columns of values (n, c) in the order of the iteration, and a last one.
+
+        ``at`` (n,) are the rows of longer ``values``. Columns not ``used`` (c,) become 0.
+        """
+        n = len(self.steps)
+        copy = np.empty((n, len(columns) + (last is not None)))
+        for rows in equal_blocks(n, _ROWS):
+            order = self._order[rows]
+            part = values[order if at is None else at[order]]
+            part = part.toarray() if sparse.issparse(part) else part
+            copy[rows, : len(columns)] = part[:, columns] * used
+        if last is not None:
+            copy[:, -1] = last
+        return copy
 
     def _bound(self, steps):
         """Bound the error for a residual of 1, by the number of steps of walks (n,)."""
@@ -125,6 +152,11 @@ class GraphSolver:
                 break
             reached, depth = more, depth + 1
         return depth
+
+
+def _has_entries(B):
+    """Return whether each column has an entry that is not 0 (c,)."""
+    return (abs(B).max(axis=0).toarray() if sparse.issparse(B) else B.any(axis=0)) > 0
 
 
 class ClusteredIteration:
@@ -162,7 +194,9 @@ def _cluster_deflation(A, row_sums, cluster):
         return None
     indptr = np.append(0, np.cumsum(~held))
     shape = (len(cluster), len(numbers))
-    basis = sparse.csr_array((np.ones(len(group)), group, indptr), shape=shape)
+    basis = with_narrow_indices(
+        sparse.csr_array((np.ones(len(group)), group, indptr), shape=shape)
+    )
     return Deflation(basis, row_sums, partial(_factorize, singular=not row_sums.any()))
 
 

@@ -45,14 +45,10 @@ def harmonic_system(W, labeled, unknown, mu):
     Z. Shi, S. Osher and W. Zhu, "Weighted nonlocal Laplacian on interpolation from sparse
     data", J. Sci. Comput. 73 (2017); Wang et al., arXiv 1802.00168 (2018). Here in matrix form.
     """
-    out = W[unknown]
-    # Transposing twice sorts the rows, and sorted rows are added faster.
-    within_transposed = out[:, unknown].T.tocsr()
-    within = within_transposed.T.tocsr() + within_transposed
     # Only edges that leave a labelled point carry the extra weight.
-    B = out[:, labeled] + mu * W[labeled][:, unknown].T
-    A = diagonal_minus(within.sum(axis=1) + B.sum(axis=1), within)
-    return A, B.tocsr()
+    B = (W[:, labeled][unknown] + mu * W[labeled][:, unknown].T).tocsr()
+    within = _with_transpose(W[unknown][:, unknown])
+    return diagonal_minus(within.sum(axis=1) + B.sum(axis=1), within), B
 
 
 def softly_clamped_system(W, labeled, unknown, mu, fidelity):
@@ -70,12 +66,17 @@ def softly_clamped_system(W, labeled, unknown, mu, fidelity):
     degree = _degrees(W)[labeled]
     factors = np.ones(W.shape[0])
     factors[labeled] = mu
-    within = scaled(W, factors)[unknown][:, unknown]
-    within = (within + within.T).tocsr()
+    within = _with_transpose(scaled(W, factors)[unknown][:, unknown])
     place, shape = np.searchsorted(unknown, labeled), (len(unknown), len(labeled))
     B = sparse.csr_array((fidelity * degree, (place, np.arange(len(labeled)))), shape=shape)
     A = diagonal_minus(within.sum(axis=1) + B.sum(axis=1), within)
     return A, B
+
+
+def _with_transpose(W):
+    """Compute ``W + W^T``. Transposing twice sorts the rows, and sorted rows are added faster."""
+    W = W.T.tocsr()
+    return (W.T.tocsr() + W).tocsr()
 
 
 class Unary(NamedTuple):
@@ -173,8 +174,9 @@ def harmonic_extension(
         if system is not None:
             right = system.right_side(g[:, classes], classes)
             if sources is not None:
+                right = right.toarray() if sparse.issparse(right) else right
                 right += system.diagonal[:, None] * sources[classes]
-            result = system.solver.solve(right, u[unknown, classes], **options)
+            result = system.solver.solve(right, u[:, classes], unknown, **options)
             u[unknown, classes] = result.x
             results.append(result._replace(x=None))
     if sources is None:
@@ -225,11 +227,15 @@ class _System(NamedTuple):
         return cls(GraphSolver(A, row_sums, steps), A.diagonal(), B, pull, p)
 
     def right_side(self, g, classes):
-        """Sum the terms of labels ``g`` (n_labeled, some classes) and the unary term."""
+        """Sum the terms of labels ``g`` (n_labeled, some classes) and the unary term.
+
+        Most entries are 0 without that, and the result may be sparse.
+        """
         right = self.B @ g
+        if self.pull is None:
+            return right
         right = right.toarray() if sparse.issparse(right) else right
-        if self.pull is not None:
-            right += self.pull[:, None] * self.p[:, classes]
+        right += self.pull[:, None] * self.p[:, classes]
         return right
 
     def masses(self, start, **options):

@@ -56,8 +56,7 @@ class FeatureGraph(PointGraph):
         return self._weights(self._search.query(self._space.transform(new), k), self.n_points)
 
     def _weights(self, lists, n_columns):
-        lists = NeighborLists(lists.indices, self._space.distance(lists.distances))
-        return weight_matrix(lists, n_columns, self._scale_neighbor)
+        return weight_matrix(lists, n_columns, self._scale_neighbor, self._space.distance)
 
 
 @dataclass(frozen=True)

@@ -9,6 +9,7 @@ from scipy.sparse.csgraph import connected_components
 from .._parallel import equal_blocks, in_threads
 from .._warnings import warn_user
 from ..exceptions import ShortNeighborListsWarning
+from .sorting import stable_order
 
 __all__ = [
     "NeighborLists",
@@ -25,18 +26,19 @@ _BLOCK = 2048  # rows sorted or compared at a time
 class NeighborLists(NamedTuple):
     """The nearest neighbours of some points, nearest first, and their distances.
 
-    ``indices`` and ``distances`` are (n_points, n_neighbors). Shorter lists are padded with -1 at
-    distance infinity. In lists of points among points, none holds the point itself.
+    ``indices`` and ``distances`` are (n_points, n_neighbors), of 32 bits in long lists where these
+    hold all digits. Shorter lists are padded with -1 at distance infinity. In lists of points among
+    points, none holds the point itself.
     """
 
     indices: np.ndarray
     distances: np.ndarray
 
     @classmethod
-    def empty(cls, n_points, k):
-        """Make lists of fillers."""
+    def empty(cls, n_points, k, dtype=np.float64):
+        """Make lists of fillers, with distances of a type."""
         shape = n_points, k
-        return cls(np.full(shape, -1, dtype=np.intp), np.full(shape, np.inf))
+        return cls(np.full(shape, -1, dtype=np.int32), np.full(shape, np.inf, dtype=dtype))
 
     def nearest(self, k):
         """Sort each list by distance and keep the k nearest; equal distances keep their order."""
@@ -96,7 +98,7 @@ class NeighborLists(NamedTuple):
             nearer = np.flatnonzero(distance < self.distances[other, -1])
             point, other, distance = point[nearer], other[nearer], distance[nearer]
             new = ~(self.indices[other] == point[:, None]).any(axis=1)
-            return other[new], point[new], distance[new]
+            return other[new], point[new].astype(other.dtype), distance[new]
 
         parts = in_threads(missing_pairs, equal_blocks(len(order), _BLOCK))
         return self.add_pairs(*map(np.concatenate, zip(*parts, strict=True)), k)
@@ -106,11 +108,26 @@ class NeighborLists(NamedTuple):
 
         ``points``, ``neighbors`` and ``distances`` are (n_pairs,).
         """
-        changed, row = np.unique(points, return_inverse=True)
-        new = _lists_from_pairs(row, neighbors, distances, len(changed), k)
-        old = NeighborLists(self.indices[changed], self.distances[changed])
-        lists = self.concatenate(NeighborLists.empty(0, k))
-        lists.indices[changed], lists.distances[changed] = old.merge(new, k)
+        order = stable_order(points)
+        points, neighbors, distances = points[order], neighbors[order], distances[order]
+        first = np.flatnonzero(np.diff(points, prepend=-1))
+        changed, edges = points[first], np.append(first, len(points))
+        lists = self.concatenate(NeighborLists.empty(0, k, self.distances.dtype))
+
+        def add(part):
+            pairs = slice(edges[part.start], edges[part.stop])
+            rows, own = changed[part], np.diff(edges[part.start : part.stop + 1])
+            new = _lists_from_pairs(
+                np.repeat(np.arange(len(rows)), own),
+                neighbors[pairs],
+                distances[pairs],
+                len(rows),
+                k,
+            )
+            old = NeighborLists(self.indices[rows], self.distances[rows])
+            lists.indices[rows], lists.distances[rows] = old.merge(new, k)
+
+        in_threads(add, equal_blocks(len(changed), _BLOCK))
         return lists
 
 

@@ -139,7 +139,7 @@ def with_narrow_indices(X):
     """Return the same csr_array with 32-bit indices, where they suffice."""
     if max(X.nnz, *X.shape) > np.iinfo(np.int32).max:
         return X
-    indices, indptr = X.indices.astype(np.int32), X.indptr.astype(np.int32)
+    indices, indptr = (part.astype(np.int32, copy=False) for part in (X.indices, X.indptr))
     return sparse.csr_array((X.data, indices, indptr), shape=X.shape)
 
 

@@ -3,6 +3,7 @@
 import numpy as np
 from scipy import sparse
 
+from .._parallel import equal_blocks, in_threads
 from .matrices import diagonal_minus
 
 __all__ = [
@@ -15,6 +16,8 @@ __all__ = [
 
 # Smaller weights vanish in the rounding of the linear system, next to weights of order 1.
 SMALLEST_WEIGHT = 1e-12
+
+_BLOCK = 16384  # rows that a thread weights at a time
 
 
 def scale_neighbor_value(scale_neighbor, n_neighbors):
@@ -61,16 +64,28 @@ def edge_weights(distances, scale_neighbor):
     return weights
 
 
-def weight_matrix(lists, n_columns, scale_neighbor):
+def weight_matrix(lists, n_columns, scale_neighbor, distance=np.asarray):
     """Make the sparse matrix ``W[x, y] = w(x, y)`` (n_points, n_columns), generally not symmetric.
 
-    ``n_columns`` is the number of points that may be neighbours.
+    ``n_columns`` is the number of points that may be neighbours. ``distance`` turns the lists'
+    distances into a metric's. Indices are of 32 bits where these suffice.
     """
-    weights = edge_weights(lists.distances, scale_neighbor)
-    keep = weights > 0
+    n, k = lists.indices.shape
+    weights, keep = np.empty((n, k)), np.empty((n, k), dtype=bool)
+
+    def compute(rows):
+        distances = lists.distances[rows].astype(np.float64)
+        weights[rows] = edge_weights(distance(distances), scale_neighbor)
+        np.greater(weights[rows], 0, out=keep[rows])
+
+    in_threads(compute, equal_blocks(n, _BLOCK))
     indptr = np.concatenate([[0], np.cumsum(keep.sum(axis=1))])
-    shape = (len(weights), n_columns)
-    return sparse.csr_array((weights[keep], lists.indices[keep], indptr), shape=shape)
+    shape, all_kept = (n, n_columns), indptr[-1] == weights.size
+    index_type = np.int32 if max(*shape, indptr[-1]) <= np.iinfo(np.int32).max else np.int64
+    indices = lists.indices.flatten() if all_kept else lists.indices[keep]
+    data = weights.ravel() if all_kept else weights[keep]
+    indptr, indices = (part.astype(index_type, copy=False) for part in (indptr, indices))
+    return sparse.csr_array((data, indices, indptr), shape=shape)
 
 
 def graph_laplacian(W):

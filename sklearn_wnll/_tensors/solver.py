@@ -29,10 +29,9 @@ class TensorIteration:
     system summed over groups. Raises :class:`TooManyGroupsError` for more than can be inverted.
     """
 
-    order = slice(None)
-
     def __init__(self, rows, diagonal, row_sums):
         self.diagonal, device = diagonal, rows.row.device
+        self.order = np.arange(len(diagonal))
         other = torch.nonzero(rows.row != rows.column).squeeze(1)
         self._among = SparseRows(
             rows.row[other], rows.column[other], -rows.value[other], rows.shape

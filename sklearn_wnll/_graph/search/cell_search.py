@@ -10,10 +10,11 @@ from ..._lazy import Lazy
 from ..._parallel import equal_blocks, in_threads
 from ..._progress import Progress
 from ..lists import NeighborLists
+from ..sorting import stable_order
 from .base import NeighborSearch
 from .cells import Cells
 from .exact import ExactSearch, exact_seconds
-from .partition import half_squares, stable_order
+from .partition import half_squares
 from .reduction import fit_reduction
 
 __all__ = ["CellSearch"]
@@ -135,7 +136,7 @@ class CellSearch(NeighborSearch):
 
     def _search(self, queries, k, order, parts, candidates_of):
         """Search the lists of groups of nearby queries."""
-        found = NeighborLists.empty(len(queries), k)
+        found = NeighborLists.empty(len(queries), k, _distance_type(self.points))
         progress = Progress("neighbors")
 
         def search(part):
@@ -282,7 +283,7 @@ def _neighbors_of_sample(points, sample, k):
 
 def _distances(queries, points, rows, candidates):
     """Compute Euclidean distances between queries and candidates; infinite for fillers."""
-    distances = np.empty(candidates.shape)
+    distances = np.empty(candidates.shape, dtype=_distance_type(points))
     step = max(1, _BLOCK_BYTES // (points.itemsize * points.shape[1] * max(1, candidates.shape[1])))
     for start in range(0, len(rows), step):
         part = slice(start, start + step)
@@ -292,3 +293,8 @@ def _distances(queries, points, rows, candidates):
         np.sqrt(squares, out=distances[part])
     distances[candidates < 0] = np.inf
     return distances
+
+
+def _distance_type(points):
+    """Return the type of distances that has all digits of those between points."""
+    return np.promote_types(points.dtype, np.float32)

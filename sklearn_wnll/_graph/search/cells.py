@@ -9,7 +9,8 @@ from copy import copy
 import numpy as np
 
 from ..._parallel import equal_blocks, in_threads
-from .partition import Partition, groups, half_squares, stable_order
+from ..sorting import groups, stable_order
+from .partition import Partition, half_squares
 
 __all__ = ["Cells"]
 

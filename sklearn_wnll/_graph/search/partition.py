@@ -1,7 +1,6 @@
 """Partition of points into cells of nearly equal size, by k-means in one or two levels."""
 
 import warnings
-from itertools import pairwise
 
 import numpy as np
 from scipy import sparse
@@ -9,8 +8,9 @@ from sklearn.cluster import KMeans
 from sklearn.exceptions import ConvergenceWarning
 
 from ..._parallel import equal_blocks, in_threads
+from ..sorting import groups, stable_order
 
-__all__ = ["Partition", "groups", "half_squares", "stable_order"]
+__all__ = ["Partition", "half_squares"]
 
 _ONE_LEVEL = 2000  # cells that one k-means finds; more take two levels
 _SAMPLE = 30  # points per cell that k-means sees
@@ -179,29 +179,6 @@ def _without_empty(centers, cell):
 def half_squares(X):
     """Compute half the squared length ``|x|^2 / 2`` of each row (n_rows,)."""
     return np.einsum("ij,ij->i", X, X) / 2
-
-
-def groups(labels):
-    """Yield each distinct label of ``labels`` (n,), with its places.
-
-    >>> import numpy as np
-    >>> [(int(label), places.tolist()) for label, places in groups(np.array([3, 0, 3]))]
-    [(0, [1]), (3, [0, 2])]
-    """
-    order = stable_order(labels)
-    edges = np.flatnonzero(np.diff(labels[order], prepend=-1, append=-1))
-    for start, end in pairwise(edges):
-        yield labels[order[start]], order[start:end]
-
-
-def stable_order(labels):
-    """Return the order that sorts nonnegative labels (n,); equal ones keep their order.
-
-    numpy sorts 16-bit numbers several times as fast as others.
-    """
-    if len(labels) and labels.max() <= np.iinfo(np.uint16).max:
-        labels = labels.astype(np.uint16)
-    return np.argsort(labels, kind="stable")
 
 
 def _smallest_entries(D, count):

@@ -44,4 +44,5 @@ class Progress:
     def _print(self, part, message):
         bar = "=" * round(_WIDTH * part)
         elapsed = time.monotonic() - self._start
-        print(f"[wnll] {self._name} [{bar:{_WIDTH}}] {message}, {elapsed:.1f} s", flush=True)
+        left = f", about {elapsed * (1 / part - 1):.0f} s left" if 0 < part < 1 else ""
+        print(f"[wnll] {self._name} [{bar:{_WIDTH}}] {message}, {elapsed:.1f} s{left}", flush=True)

@@ -106,6 +106,20 @@ def test_progress_is_a_bar_that_fills(capsys, monkeypatch):
     assert bars[-1] == 20
 
 
+def test_progress_says_what_is_left_if_each_part_takes_as_long(capsys, monkeypatch):
+    # Read at the start, and twice for each bar.
+    clock = iter([0.0, 2.0, 2.0, 8.0, 8.0, 10.0])
+    monkeypatch.setattr("sklearn_wnll._progress.time.monotonic", lambda: next(clock))
+    with show_progress(True):
+        progress = Progress("step")
+        progress.update(0.0, "begun")
+        progress.update(0.8, "most")
+        progress.finish("done")
+    begun, most, done = capsys.readouterr().out.splitlines()
+    assert most.endswith("most, 8.0 s, about 2 s left")
+    assert "left" not in begun + done
+
+
 def test_progress_is_shown_where_it_is_asked_for_and_in_no_other_thread(capsys):
     def step():
         Progress("step").finish("done")

@@ -76,7 +76,9 @@ def test_starting_at_the_solution_takes_no_iteration():
 def test_max_iter_stops_and_reports_what_was_reached():
     A, B = laplacian_like(300, 0), np.random.default_rng(1).normal(size=(300, 2))
     seen = []
-    result = ConjugateGradient(A).solve(B.copy(), B.copy(), tol=1e-14, max_iter=3, callback=seen.append)
+    result = ConjugateGradient(A).solve(
+        B.copy(), B.copy(), tol=1e-14, max_iter=3, callback=seen.append
+    )
     assert not result.converged.any()
     assert (result.n_iter == 3).all()
     assert len(seen) == 3

@@ -104,10 +104,11 @@ class ConjugateGradient:
     def solve(self, B, x0, *, tol, reduction=0.0, max_iter=1000, callback=None):
         """Solve ``A X = B`` (n, c), starting at ``x0`` (n, c): a :class:`SolverResult`.
 
-        Both are used as working memory, and do not keep their values. A column has converged when its residual is at most ``tol``, a number or (c,), or
-        ``reduction`` times the first one. Rounding can stop a column earlier, or make it worse in
-        the end; the best iterate is kept, within a factor of ten. ``callback`` is called after
-        each iteration with the largest ratio of a residual to its aim.
+        Both are used as working memory, and do not keep their values. A column has converged when
+        its residual is at most ``tol``, a number or (c,), or ``reduction`` times the first one.
+        Rounding can stop a column earlier, or make it worse in the end; the best iterate is kept,
+        within a factor of ten. ``callback`` is called after each iteration with the largest ratio
+        of a residual to its aim.
         """
         x, B = (np.ascontiguousarray(part, dtype=np.float64) for part in (x0, B))
         n_columns = x.shape[1]

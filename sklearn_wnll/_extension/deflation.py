@@ -194,9 +194,7 @@ def _cluster_deflation(A, row_sums, cluster):
         return None
     indptr = np.append(0, np.cumsum(~held))
     shape = (len(cluster), len(numbers))
-    basis = with_narrow_indices(
-        sparse.csr_array((np.ones(len(group)), group, indptr), shape=shape)
-    )
+    basis = with_narrow_indices(sparse.csr_array((np.ones(len(group)), group, indptr), shape=shape))
     return Deflation(basis, row_sums, partial(_factorize, singular=not row_sums.any()))
 
 

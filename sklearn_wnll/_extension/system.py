@@ -7,6 +7,7 @@ from scipy import sparse
 
 from .._graph.matrices import components, diagonal_minus, narrowed, plus_diagonal, scaled
 from .._parallel import equal_blocks
+from .._progress import Progress
 from .deflation import GraphSolver
 
 __all__ = ["HarmonicExtension", "Unary", "harmonic_extension", "harmonic_system",
@@ -214,6 +215,7 @@ class _System(NamedTuple):
 
         ``steps`` (n_unknown,) are a first guess of the lengths of walks.
         """
+        progress = Progress("system")
         if fidelity is None:
             A, B = harmonic_system(W, given, unknown, mu)
         else:
@@ -224,7 +226,9 @@ class _System(NamedTuple):
             pull[given] = 0
             pull, p = pull[unknown], unary.p[unknown]
             A, row_sums = plus_diagonal(A, pull), row_sums + pull
-        return cls(GraphSolver(A, row_sums, steps), A.diagonal(), B, pull, p)
+        system = cls(GraphSolver(A, row_sums, steps), A.diagonal(), B, pull, p)
+        progress.finish(f"{len(unknown):,} equations")
+        return system
 
     def right_side(self, g, classes):
         """Sum the terms of labels ``g`` (n_labeled, some classes) and the unary term.

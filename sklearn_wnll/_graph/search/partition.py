@@ -8,6 +8,7 @@ from sklearn.cluster import KMeans
 from sklearn.exceptions import ConvergenceWarning
 
 from ..._parallel import equal_blocks, in_threads
+from ..._progress import Progress
 from ..sorting import groups, stable_order
 
 __all__ = ["Partition", "half_squares"]
@@ -29,7 +30,7 @@ class Partition:
     """
 
     def __init__(self, points, size, seed):
-        rng = np.random.default_rng(seed)
+        rng, progress = np.random.default_rng(seed), Progress("cells")
         n_cells = max(1, round(len(points) / size))
         with warnings.catch_warnings():
             # Points that are equal in single precision may make fewer cells.
@@ -41,10 +42,12 @@ class Partition:
             else:
                 regions = _k_means(points, round(n_cells**0.5), rng)
                 centers, cell = _divide_regions(points, regions, size, rng)
-                for _ in range(_REFINEMENTS):
+                for step in range(_REFINEMENTS):
+                    progress.update((1 + step) / (1 + _REFINEMENTS), f"{len(centers):,} cells")
                     surrounding = _surrounding_cells(centers)
                     cell = _nearest_surrounding(points, cell, centers, surrounding)
                     centers, cell = _cell_means(points, cell)
+                progress.finish(f"{len(centers):,} cells")
         self._number_cells(regions, *_without_empty(centers, cell))
         self._surrounding = None
         if len(self.centers) > _SURROUNDING:

@@ -15,6 +15,8 @@ from sklearn.datasets import make_blobs
 
 import sklearn_wnll
 from sklearn_wnll import WNLLClassifier
+from sklearn_wnll._extension.deflation import GraphSolver
+from sklearn_wnll._extension.system import harmonic_system
 
 from .clouds import assert_distributions
 from .threads import threads
@@ -57,6 +59,34 @@ def test_many_rows_of_few_labels_take_little_memory_and_show_progress(
     residuals = re.findall(r"solver \[=* *\] residual (\S+),", printed)
     assert len(residuals) > 5
     assert float(residuals[-1]) < float(residuals[0])
+
+
+def test_a_solution_takes_the_memory_of_a_few_right_hand_sides():
+    n, n_labeled, n_classes = 20_000, 100, 20
+    rng = np.random.default_rng(0)
+    row = np.repeat(np.arange(n), 6)
+    edges = row, (row + rng.integers(1, 30, len(row))) % n
+    W = sparse.csr_array((rng.random(len(row)), edges), shape=(n, n))
+    labeled = np.sort(rng.choice(n, n_labeled, replace=False))
+    unknown = np.setdiff1d(np.arange(n), labeled)
+    A, B = harmonic_system(W, labeled, unknown, 5.0)
+    solver = GraphSolver(A, B.sum(axis=1))
+    u = np.full((n, n_classes), 1 / n_classes)
+    right = B @ sparse.csr_array(np.eye(n_classes)[rng.integers(0, n_classes, n_labeled)])
+    with threads(1), traced_memory() as peak:
+        result = solver.solve(right, u, unknown)
+        assert peak() < 10 * u.nbytes  # five, two more to refine them, and blocks of rows
+    np.testing.assert_allclose(A @ result.x, right.toarray(), atol=1e-4)
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_lists_and_weights_have_narrow_indices_and_the_digits_of_the_rows(dtype):
+    X = np.random.default_rng(0).normal(size=(2000, 8)).astype(dtype)
+    model = WNLLClassifier(neighbors="approximate").fit(X, np.arange(2000) % 2)
+    lists, W = model._answer.templates.transductions[0].graph._lists, model.graph_
+    assert lists.indices.dtype == W.indices.dtype == W.indptr.dtype == np.int32
+    assert lists.distances.dtype == dtype
+    assert W.dtype == np.float64
 
 
 def lines_run(function):

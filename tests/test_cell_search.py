@@ -5,7 +5,7 @@ from hypothesis import strategies as st
 from threadpoolctl import threadpool_limits
 
 from sklearn_wnll._graph.lists import NeighborLists
-from sklearn_wnll._graph.search import ExactSearch, cell_search, partition
+from sklearn_wnll._graph.search import ExactSearch, cell_search, cells, partition
 from sklearn_wnll._graph.search.cell_search import CellSearch
 from sklearn_wnll._graph.search.cells import Cells
 from sklearn_wnll._graph.search.reduction import fit_reduction
@@ -179,3 +179,25 @@ def test_components_are_as_few_as_keep_the_neighbors():
     noise = rng.normal(size=(2000, 512))
     true = ExactSearch("euclidean").fit(noise).lists(10).indices[sample]
     assert fit_reduction(noise, sample, true, 15, 0.97, seed=0) == (None, None)
+
+
+@pytest.mark.parametrize("d", [5, 400])  # the latter are reduced to principal components
+def test_forgotten_coordinates_are_computed_again(d, monkeypatch):
+    points = clusters(3000, d, dtype=np.float32)
+    kept, queries = CellSearch(0).fit(points), clusters(40, d, seed=1, dtype=np.float32)
+    lists = kept.lists(10)
+    monkeypatch.setattr(cells, "_FORGOTTEN", 0)
+    forgetful = CellSearch(0).fit(points)
+    for a, b in zip(lists, forgetful.lists(10), strict=True):
+        np.testing.assert_array_equal(a, b)
+    index = forgetful._index.get(10)
+    assert bool(index.cells._rows._made) == (index._reduction is not None) == (d == 400)
+    for _ in range(2):
+        for a, b in zip(kept.query(queries, 10), forgetful.query(queries, 10), strict=True):
+            np.testing.assert_array_equal(a, b)
+        together = [one.add_queries(lists, queries, 10) for one in (kept, forgetful)]
+        for a, b in zip(*together, strict=True):
+            np.testing.assert_array_equal(a, b)
+        kept, forgetful = kept.grown(queries, 10), forgetful.grown(queries, 10)
+        lists, queries = kept.lists(10), queries + 0.5
+        np.testing.assert_array_equal(lists.indices, forgetful.lists(10).indices)

@@ -83,6 +83,7 @@ class CellSearch(NeighborSearch):
             self.points, k, index.cells.order, equal_blocks(n, _POINTS, 8),
             lambda part: index.candidates_of_points(part, k),
         )  # fmt: skip
+        index.cells.forget()
         found = self._repair(found, self.points, np.arange(n))
         return found.with_reverse(index.cells.order)
 
@@ -190,7 +191,8 @@ class _Index:
             )  # fmt: skip
             if found[0] is not None:
                 self.n_candidates, (self._reduction, reduced) = n_candidates, found
-        self.cells = Cells(reduced, max(_CELL_SIZE, 3 * k), int(rng.integers(2**31)))
+        keeps = reduced is first and n == len(points)
+        self.cells = Cells(reduced, max(_CELL_SIZE, 3 * k), int(rng.integers(2**31)), keeps=keeps)
         ranks = self.cells.ranks(reduced[sample], self.cells.cell[neighbors])
         n_probes = 1 + int(np.quantile(ranks, _CELL_RECALL, method="higher"))
         self.n_probes = min(n_probes, _MAX_PROBES)
@@ -211,6 +213,7 @@ class _Index:
 
     def assign(self, queries):
         """Assign queries to cells."""
+        self.cells.remember()
 
         def assign(part):
             reduced = queries[part]

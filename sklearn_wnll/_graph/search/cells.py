@@ -5,9 +5,11 @@ neighbor search", IEEE TPAMI 33 (2011), without the quantization.
 """
 
 from copy import copy
+from functools import partial
 
 import numpy as np
 
+from ..._lazy import Lazy
 from ..._parallel import equal_blocks, in_threads
 from ..sorting import groups, stable_order
 from .partition import Partition, half_squares
@@ -16,6 +18,7 @@ __all__ = ["Cells"]
 
 _BLOCK = 4096  # points whose rows are computed at a time
 _ENTRIES = 2**23  # distances that one thread compares at a time
+_FORGOTTEN = 2**26  # numbers; fewer are not worth computing again
 _CANDIDATE_ROWS = 1024  # queries whose candidates are compared at a time
 
 
@@ -24,50 +27,48 @@ class Cells:
 
     ``order`` (n_points,) are the points cell by cell, ``cell`` (n_points,) is the cell of each,
     and each holds about ``size`` points. Coordinates are float32, relative to the center of a
-    cell, so they lose few digits.
+    cell, so they lose few digits. If the caller ``keeps`` the points, the coordinates may be
+    forgotten between searches.
     """
 
-    def __init__(self, points, size, seed):
+    def __init__(self, points, size, seed, *, keeps=False):
         self._partition = partition = Partition(points, size, seed)
         self.cell, self.n_cells = partition.cell, len(partition.centers)
         self.assign, self.ranks = partition.assign, partition.ranks
         self._sort()
-        self._rows = self._compute_rows(points, self.cell, self.order)
+        compute = partial(_relative_rows, points, partition.centers, self.cell, self.order)
+        self._again, self._rows = compute if keeps else None, Lazy(None, compute())
+
+    def remember(self):
+        """Compute coordinates that were forgotten, in threads, before they share a search."""
+        self._rows.get()
+
+    def forget(self):
+        """Free the memory of many coordinates."""
+        if self._again and len(self.cell) * self._partition.centers.shape[1] > _FORGOTTEN:
+            self._rows = Lazy(self._again)
 
     def grown(self, points, cell):
         """Return the cells with more points (n_new, n_features), each in a ``cell`` (n_new,)."""
         grown, n = copy(self), len(self.cell)
         grown.cell = np.concatenate([self.cell, cell])
         grown._sort()
-        place = np.argsort(grown.order)
-        grown._rows = np.empty((len(place), self._rows.shape[1]), dtype=np.float32)
-        grown._rows[place[self.order]] = self._rows
-        grown._rows[place[n:]] = self._compute_rows(points, cell, np.arange(len(points)))
+        place, known = np.argsort(grown.order), self._rows.get()
+        rows = np.empty((len(place), known.shape[1]), dtype=np.float32)
+        rows[place[self.order]] = known
+        centers, new = self._partition.centers, np.arange(len(points))
+        rows[place[n:]] = _relative_rows(points, centers, cell, new)
+        grown._rows, grown._again = Lazy(None, rows), None
         return grown
 
     def _sort(self):
         self.order = stable_order(self.cell)
         self._edges = np.concatenate([[0], np.cumsum(np.bincount(self.cell))])
 
-    def _compute_rows(self, points, cell, order):
-        """Compute the rows ``[z, |z|^2 / 2, 1]`` of points, in an order, relative to centers."""
-        n, d = points.shape
-        rows = np.empty((n, d + 2), dtype=np.float32)
-
-        def compute(block):
-            members = order[block]
-            z = rows[block]
-            z[:, :d] = points[members] - self._partition.centers[cell[members]]
-            z[:, d] = half_squares(z[:, :d])
-            z[:, d + 1] = 1
-
-        in_threads(compute, equal_blocks(n, _BLOCK))
-        return rows
-
     def points(self, part):
         """Compute the float32 coordinates of the points at some places of ``order``, a slice."""
         centers = self._partition.centers[self.cell[self.order[part]]]
-        return self._rows[part, :-2] + centers
+        return self._rows.get()[part, :-2] + centers
 
     def nearest(self, queries, cell, n_probes, k, own_place=None):
         """Find the k nearest points to each query, in its own cell and ``n_probes - 1`` others.
@@ -119,12 +120,28 @@ class Cells:
         left[:, d] = 1
         left[:, d + 1] = half_squares(left[:, :d])
         with np.errstate(invalid="ignore"):  # BLAS may raise it for finite rows (numpy issue 24067)
-            D = left @ self._rows[first:end].T
+            D = left @ self._rows.get()[first:end].T
         if own_place is not None:
             column = own_place[rows] - first
             here = np.flatnonzero((column >= 0) & (column < end - first))
             D[here, column[here]] = np.inf
         return D
+
+
+def _relative_rows(points, centers, cell, order):
+    """Compute the rows ``[z, |z|^2 / 2, 1]`` of points, in an order, relative to their centers."""
+    n, d = points.shape
+    rows = np.empty((n, d + 2), dtype=np.float32)
+
+    def compute(block):
+        members = order[block]
+        z = rows[block]
+        z[:, :d] = points[members] - centers[cell[members]]
+        z[:, d] = half_squares(z[:, :d])
+        z[:, d + 1] = 1
+
+    in_threads(compute, equal_blocks(n, _BLOCK))
+    return rows
 
 
 def _pieces(rows, size):

@@ -24,6 +24,7 @@ from ._extension.prediction import Batching
 from ._extension.row_labels import RowLabels
 from ._extension.solution import Recipe
 from ._extension.templates import Templates, fit_templates
+from ._fit_memory import find_template_size
 from ._fit_setup import Kept, check_combination, graph_builder, plan_extension
 from ._fit_warnings import (
     warn_if_alone,
@@ -177,13 +178,16 @@ class WNLLClassifier(KeepsGraph, Serves, TakesSeveralLabels, BaseEstimator):
         two classes, with a warning. Any other value is the marker itself, where NaN stands for
         all missing values. If None, every row is labelled. Masked rows of a ``numpy.ma`` array are
         always unlabelled.
-    template_size : int, default=None
+    template_size : int or "auto", default=None
         Maximum number of distinct rows in one graph. If None, all rows are in one graph. If there
         are more, they are divided among several graphs, called templates (Algorithm 2 of the
         paper), which spread the work over processes or a cluster and bound the memory, but cost
         accuracy if labels are few. The labelled rows are in every template if they fill at most
         half of it; otherwise, they are divided too, stratified by class. Each unlabelled row is in
         one template. Every template predicts new rows, and the distributions are averaged.
+        ``"auto"`` takes one graph if a fit with the defaults is estimated to take at most 80 % of
+        the free memory, and otherwise as few templates as fit, with a warning. So its result may
+        depend on the memory: pass ``template_size_`` to repeat it.
     query_size : int, default=None
         Maximum number of new rows to predict together. If there are more, they are shuffled and
         cut into batches, each of which joins the fitted graph separately. If None, all rows are
@@ -252,6 +256,8 @@ class WNLLClassifier(KeepsGraph, Serves, TakesSeveralLabels, BaseEstimator):
         labels per row, the fraction of all given labels, 0 or 1, that are predicted right.
     templates_ : list of ndarray
         Indices of the fitted rows in each template.
+    template_size_ : int or None
+        ``template_size``, or the size that ``"auto"`` has taken; None if that is one graph.
     graph_ : csr_array of shape (n_points, n_points) or None
         Directed edge weights ``w(x, y)`` between the distinct points; None if there are
         several templates.
@@ -268,6 +274,8 @@ class WNLLClassifier(KeepsGraph, Serves, TakesSeveralLabels, BaseEstimator):
     -----
     AmbiguousLabelsWarning
         If a class in ``y`` may be a marker of unlabelled rows.
+    DividedRowsWarning
+        If ``template_size="auto"`` divides the rows.
     CollapsedClassesWarning
         If the predicted class sizes of the unlabelled rows are far from their distributions.
     FewLabelsWarning
@@ -375,6 +383,7 @@ class WNLLClassifier(KeepsGraph, Serves, TakesSeveralLabels, BaseEstimator):
     held_out_distributions_: Floats
     held_out_score_: float
     templates_: list[Indices]
+    template_size_: int | None
     graph_: sparse.csr_array | None
     point_index_: Indices | None
     n_iter_: int
@@ -412,7 +421,7 @@ class WNLLClassifier(KeepsGraph, Serves, TakesSeveralLabels, BaseEstimator):
         held_out: int | None = None,
         calibrate: bool = False,
         unlabeled: object = "auto",
-        template_size: int | None = None,
+        template_size: int | Literal["auto"] | None = None,
         query_size: int | None = None,
         warm_start: bool = False,
         tol: float = 1e-6,
@@ -507,14 +516,15 @@ class WNLLClassifier(KeepsGraph, Serves, TakesSeveralLabels, BaseEstimator):
         if isinstance(labels, LabelMatrix):
             self._fit_matrix(rows, labels)
             return
+        self.template_size_ = size = find_template_size(self, rows, labels)
         recipe, extender = plan_extension(self, kept, labels, known)
         with show_progress(self.verbose):
             templates = fit_templates(
-                graph_builder(self, rows),
+                graph_builder(self, rows, size),
                 rows,
                 labels,
                 extender,
-                template_size=self.template_size,
+                template_size=size,
                 n_jobs=self._jobs,
             )
         self._set_answer(labels, templates, recipe)

@@ -129,18 +129,18 @@ def _make_recipe(model: Any, kept: Kept, classes: NDArray[Any], companion: Known
     return Recipe(learner, model.volume_constraint, model._jobs)
 
 
-def graph_builder(model: Any, X: Any) -> Any:
-    """Make the builder of the graph of validated rows."""
+def graph_builder(model: Any, X: Any, template_size: int | None) -> Any:
+    """Make the builder of the graphs of validated rows."""
     if is_tensor(X):
         from ._tensors.graph import make_tensor_builder
 
-        return make_tensor_builder(model, X)
+        return make_tensor_builder(model, X, template_size)
     return make_graph_builder(
         X,
         metric=model.metric,
         neighbors=model.neighbors,
         n_neighbors=model.n_neighbors,
         scale_neighbor=model.scale_neighbor,
-        template_size=model.template_size,
+        template_size=template_size,
         random_state=model.random_state,
     )

@@ -36,7 +36,7 @@ GRAPH_PARAMETERS: dict[str, Any] = {
     "predict_mode": [StrOptions({"transductive", "inductive"})],
     "held_out": [None, Interval(Integral, 2, None, closed="left")],
     "unlabeled": "no_validation",
-    "template_size": [None, Interval(Integral, 2, None, closed="left")],
+    "template_size": [None, StrOptions({"auto"}), Interval(Integral, 2, None, closed="left")],
     "query_size": [None, Interval(Integral, 1, None, closed="left")],
     "warm_start": ["boolean"],
     "tol": [Interval(Real, 0, None, closed="neither")],

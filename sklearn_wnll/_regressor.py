@@ -15,6 +15,7 @@ from ._extension.number_beside import NumberCompanion
 from ._extension.row_values import RowValues
 from ._extension.transduction import Extender
 from ._extension.value_answer import ValueAnswer
+from ._fit_memory import find_template_size
 from ._fit_setup import Kept, check_has_features, graph_builder
 from ._fit_warnings import warn_if_not_converged, warn_if_unreached
 from ._graph_rows import GRAPH_PARAMETERS
@@ -102,9 +103,11 @@ class WNLLRegressor(KeepsGraph, PredictsNumbers, SuggestsRows, RegressorMixin, B
         Marker of the rows without a value in ``y``. ``"auto"`` is a missing value (None, NaN, NA);
         a number is the marker itself. If None, every row has a value. Masked entries of a
         ``numpy.ma`` array never have one.
-    template_size : int, default=None
+    template_size : int or "auto", default=None
         Maximum number of distinct rows in one graph. If there are more, they are divided among
         several graphs, whose predictions are averaged. If None, all rows are in one graph.
+        ``"auto"`` takes one graph if it fits in the free memory, otherwise as few as fit, as in
+        :class:`WNLLClassifier`.
     query_size : int, default=None
         Maximum number of new rows to predict together. If there are more, they are shuffled and
         cut into batches, each of which joins the fitted graph separately. If None, all rows are
@@ -152,6 +155,8 @@ class WNLLRegressor(KeepsGraph, PredictsNumbers, SuggestsRows, RegressorMixin, B
         an estimate of the score on rows without a value. Only available with ``held_out``.
     templates_ : list of ndarray
         Indices of the fitted rows in each template.
+    template_size_ : int or None
+        ``template_size``, or the size that ``"auto"`` has taken; None if that is one graph.
     graph_ : csr_array of shape (n_points, n_points) or None
         Directed edge weights ``w(x, y)`` between the distinct points; None if there are
         several templates.
@@ -168,6 +173,8 @@ class WNLLRegressor(KeepsGraph, PredictsNumbers, SuggestsRows, RegressorMixin, B
     -----
     AmbiguousLabelsWarning
         If most values are exactly -1 and none is missing, so -1 may be a marker.
+    DividedRowsWarning
+        If ``template_size="auto"`` divides the rows.
     ShortNeighborListsWarning
         If a precomputed graph or a transformer returns fewer than ``n_neighbors`` neighbours.
     SimilaritiesWarning
@@ -226,6 +233,7 @@ class WNLLRegressor(KeepsGraph, PredictsNumbers, SuggestsRows, RegressorMixin, B
     held_out_predictions_: Floats
     held_out_score_: float
     templates_: list[Indices]
+    template_size_: int | None
     graph_: Any
     point_index_: Indices | None
     n_iter_: int
@@ -253,7 +261,7 @@ class WNLLRegressor(KeepsGraph, PredictsNumbers, SuggestsRows, RegressorMixin, B
         predict_mode: PredictMode = "transductive",
         held_out: int | None = None,
         unlabeled: object = "auto",
-        template_size: int | None = None,
+        template_size: int | Literal["auto"] | None = None,
         query_size: int | None = None,
         warm_start: bool = False,
         tol: float = 1e-6,
@@ -330,14 +338,15 @@ class WNLLRegressor(KeepsGraph, PredictsNumbers, SuggestsRows, RegressorMixin, B
             self._extend_over(self._answer.templates, values)
             return
         self._kept = Kept.of(self, X, rows)
+        self.template_size_ = size = find_template_size(self, rows, values)
         with show_progress(self.verbose):
             layers = Layers.fit(
-                graph_builder(self, rows),
+                graph_builder(self, rows, size),
                 rows,
                 values,
                 self._extender,
                 shared=self._shares_systems(),
-                template_size=self.template_size,
+                template_size=size,
                 n_jobs=self._jobs,
             )
         self._set_answer(values, layers)

@@ -1,6 +1,6 @@
 """Methods of the estimator that change labels or add rows, and keep the graph."""
 
-from typing import Any, Self
+from typing import Any, Literal, Self
 
 import joblib
 import numpy as np
@@ -10,6 +10,7 @@ from sklearn.utils.validation import check_is_fitted
 
 from ._base import check_whole, checks_parameters
 from ._extension.templates import Templates
+from ._fit_memory import stays_one_graph
 from ._fit_setup import Kept, place_of
 from ._graph.matrices import as_scipy
 from ._graph_rows import GraphRowsMixin, as_given
@@ -34,7 +35,8 @@ class KeepsGraph(GraphRowsMixin):
     _answer: Any
     _kept: Kept
     estimator: Any
-    template_size: int | None
+    template_size: int | Literal["auto"] | None
+    template_size_: int | None
     verbose: int
 
     @checks_parameters
@@ -151,9 +153,9 @@ class KeepsGraph(GraphRowsMixin):
             )
         rows = self._validate_X(X, reset=False)
         n_rows = len(self._answer.templates.points.index) + rows.shape[0]
-        if self.template_size is not None and n_rows > self.template_size:
+        if not stays_one_graph(self, rows, self._answer.labels, n_rows):
             raise ValueError(
-                f"add_rows keeps one graph, but with template_size={self.template_size} a fit "
+                f"add_rows keeps one graph, but with template_size={self.template_size!r} a fit "
                 f"would divide {n_rows} rows among several. Call fit, or fit with "
                 "template_size=None."
             )

@@ -16,6 +16,7 @@ from ._extension.layers import Layers
 from ._extension.row_values import RowValues
 from ._extension.several_labels import SeveralAnswer, find_answers, find_answers_alone
 from ._extension.transduction import Extender
+from ._fit_memory import find_template_size
 from ._fit_setup import check_combination, graph_builder, plan_extension
 from ._fit_warnings import warn_if_not_converged, warn_if_unreached
 from ._label_advice import HeldOutLabels, SuggestsLabels, SuspectsLabels
@@ -44,7 +45,7 @@ class TakesSeveralLabels(SuggestsLabels, SuspectsLabels, PartlyLabeledClassifier
     label_weight: Any
     max_iter: int
     n_jobs: int | None
-    template_size: int | None
+    template_size_: int | None
     tol: float
     unlabeled: object
     volume_constraint: bool
@@ -103,13 +104,14 @@ class TakesSeveralLabels(SuggestsLabels, SuspectsLabels, PartlyLabeledClassifier
 
     def _fit_matrix(self, rows: Any, labels: LabelMatrix) -> None:
         """Extend labels over a new graph, and set the fitted attributes."""
+        self.template_size_ = size = find_template_size(self, rows, labels)
         with show_progress(self.verbose):
             layers = Layers.fit(
-                graph_builder(self, rows),
+                graph_builder(self, rows, size),
                 rows,
                 labels.values,
                 self._extender,
-                template_size=self.template_size,
+                template_size=size,
                 n_jobs=self._jobs,
             )
         self._set_matrix_answer(labels, layers)

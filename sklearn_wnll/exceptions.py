@@ -7,6 +7,7 @@ __all__ = [
     "AmbiguousLabelsWarning",
     "CollapsedClassesWarning",
     "CompilationFailedWarning",
+    "DividedRowsWarning",
     "FewLabelsWarning",
     "InputRangeWarning",
     "MemorizedLabelsWarning",
@@ -70,6 +71,19 @@ class CompilationFailedWarning(UserWarning):
     **Cure.** Install a C++ compiler, or Triton for a GPU; or pass ``compile=False``.
 
     Read more in the :doc:`user guide </guide/devices>`.
+    """
+
+
+class DividedRowsWarning(UserWarning):
+    """Warning that rows are divided among several graphs, because one may not fit in memory.
+
+    **Cause.** ``template_size="auto"``, and one graph of all rows may take more than 80 % of the
+    memory that is free, or that the limits on the process leave.
+
+    **Cure.** Free memory, or pass fewer rows or fewer features. Pass a number as ``template_size``
+    for the same division whatever is free, or None for one graph.
+
+    Read more in the :doc:`user guide </guide/scaling>`.
     """
 
 

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-__all__ = ["deal_templates", "interleaved"]
+__all__ = ["deal_templates", "division", "interleaved", "sizes_by_count"]
 
 
 def deal_templates(codes, template_size, rng):
@@ -29,10 +29,7 @@ def deal_templates(codes, template_size, rng):
             f"template_size={template_size} divides rows by their labels or values, but y has "
             "none. Pass template_size=None, or fill in some of y."
         )
-    part = min(m, max(template_size // 2, template_size * m // n))
-    count = -(-m // part)
-    if len(unlabeled):
-        count = max(count, -(-len(unlabeled) // (template_size - part)))
+    part, count = division(m, n - m, template_size)
     labeled = labeled[interleaved(codes[labeled], rng)]
     rest = np.array_split(rng.permutation(unlabeled), count)
     return [
@@ -41,6 +38,49 @@ def deal_templates(codes, template_size, rng):
         )
         for i, u in enumerate(rest)
     ]
+
+
+def division(n_labeled, n_unlabeled, template_size):
+    """Return the number of labelled points in a template, and the number of templates.
+
+    >>> division(2, 6, 4), division(6, 2, 4)
+    ((2, 3), (3, 2))
+    """
+    n = n_labeled + n_unlabeled
+    part = min(n_labeled, max(template_size // 2, template_size * n_labeled // n))
+    count = -(-n_labeled // part)
+    if n_unlabeled:
+        count = max(count, -(-n_unlabeled // (template_size - part)))
+    return part, count
+
+
+def sizes_by_count(n_labeled, n_unlabeled, smallest):
+    """Yield sizes that make 2, 3, ... templates, and the number of points in the largest of these.
+
+    A size is the smallest that deals as many labelled points to a template as any size with so
+    few templates. Sizes below ``smallest`` are left out.
+
+    >>> list(sizes_by_count(2, 6, 4))
+    [(5, 5, 2), (4, 4, 3)]
+    """
+    size, count = n_labeled + n_unlabeled, 1
+    while (size := _smallest_size(n_labeled, n_unlabeled, count, size) - 1) >= smallest:
+        part, count = division(n_labeled, n_unlabeled, size)
+        largest = part + -(-n_unlabeled // count)
+        same = division(n_labeled, n_unlabeled, largest) == (part, count)
+        yield largest if same else size, largest, count
+
+
+def _smallest_size(n_labeled, n_unlabeled, count, enough):
+    """Find the smallest size of at most ``count`` templates, for which ``enough`` is enough."""
+    low, high = 1, enough
+    while high - low > 1:
+        middle = (low + high) // 2
+        if division(n_labeled, n_unlabeled, middle)[1] > count:
+            low = middle
+        else:
+            high = middle
+    return high
 
 
 def interleaved(codes, rng):

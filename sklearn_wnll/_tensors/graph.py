@@ -38,9 +38,9 @@ def checked_tensor(X, check):
     return X
 
 
-def make_tensor_builder(model, X):
+def make_tensor_builder(model, X, template_size):
     """Make the builder for rows such as the tensor ``X``, by the estimator's parameters."""
-    part = X if model.template_size is None else X[: model.template_size]
+    part = X[:template_size]
     return TensorGraphBuilder(
         model.metric,
         make_tensor_search(model.neighbors, part, model.random_state),

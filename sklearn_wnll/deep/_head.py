@@ -62,10 +62,10 @@ class WNLLHead(BaseEstimator):
         Whether to calibrate the probabilities of the WNLL by one temperature, found on held-out
         labels. Since the network has been trained with these labels, distributions that are about
         right become overconfident.
-    template_size : int or None, default=5000
+    template_size : int, None or {"auto"}, default=5000
         Maximum number of fitted samples in one graph for predictions. If there are more, they are
         divided among several templates, whose distributions are averaged. If None, all are in one
-        graph.
+        graph. With ``"auto"``, all are in one graph if it fits in the free memory, and on a GPU.
     query_size : int or None, default=1000
         Maximum number of new samples that join a graph together. If None, all. How they are
         divided depends on the samples and on ``random_state``, but not on their order.
@@ -122,7 +122,7 @@ class WNLLHead(BaseEstimator):
         predict_mode: PredictMode = "transductive",
         held_out: int | None = None,
         calibrate: bool = False,
-        template_size: int | None = 5000,
+        template_size: int | Literal["auto"] | None = 5000,
         query_size: int | None = 1000,
         tol: float = 1e-6,
         max_iter: int = 1000,

@@ -192,6 +192,7 @@ def _state(estimator: Any) -> dict[str, Any]:
         _HELD_OUT: as_tensor(estimator._held_out_rows),
         "wnll": without_numpy(
             {name: getattr(wnll, name) for name in ("random_state", "tol", "max_iter")}
+            | {"template_size": wnll.template_size_}  # where it is "auto", of another machine
         ),
         "class_prior": None if wnll.class_prior is None else np.asarray(wnll.class_prior).tolist(),
         "history": without_numpy(estimator.history_),
@@ -218,6 +219,7 @@ def _fitted_attributes(estimator: Any, state: dict[str, Any]) -> dict[str, Any]:
     with silenced(*_SAID):
         device = find_device(estimator.device)
         predictor = Predictor.restore(features, wnll=wnll, known=known, device=device, **arrays)
+    predictor.wnll.set_params(template_size=estimator._given_wnll().template_size)
     if np.abs(predictor.label_distributions - u).mean() > _MOST_CHANGE:
         raise ValueError(
             "fitted again, the WNLL yields other distributions. Load it with the version that "

@@ -25,7 +25,7 @@ from sklearn.pipeline import make_pipeline
 from torch import nn
 
 import sklearn_wnll
-from sklearn_wnll import WNLLClassifier
+from sklearn_wnll import WNLLClassifier, _fit_memory
 from sklearn_wnll.deep import (
     DeepWNLLClassifier,
     LinearStep,
@@ -34,7 +34,7 @@ from sklearn_wnll.deep import (
     WNLLStep,
 )
 from sklearn_wnll.deep.backbones import mlp
-from sklearn_wnll.exceptions import UnportableModelWarning
+from sklearn_wnll.exceptions import DividedRowsWarning, UnportableModelWarning
 
 from ..clouds import examples
 
@@ -149,6 +149,21 @@ def test_loaded_weights_are_the_fitted_model_bit_for_bit(name, tmp_path):
         assert loaded.feature_names_in_.tolist() == list("abcdef")
         assert_same(loaded, model, X + 0.3)
     np.testing.assert_array_equal(loaded.set_params(head="wnll").predict(X), model.transduction_)
+
+
+def test_loaded_templates_are_the_saved_ones_whatever_memory_is_free(tmp_path, monkeypatch):
+    for name, value in {"_SMALLEST": 5, "_PEAK": (0.0, *_fit_memory._PEAK[1:])}.items():
+        monkeypatch.setattr(_fit_memory, name, value)
+    monkeypatch.setattr(_fit_memory, "_KEPT", (0.0, *_fit_memory._KEPT[1:]))
+    monkeypatch.setattr(_fit_memory, "free_memory", lambda: 10)
+    estimator = quick(wnll=WNLLHead(5, template_size="auto"))
+    with pytest.warns(DividedRowsWarning):
+        model = estimator.fit(ROWS, SOME)
+    assert len(model._predictor.wnll.templates_) > 1
+    monkeypatch.setattr(_fit_memory, "free_memory", lambda: None)
+    loaded = again(model, tmp_path / "model.weights")
+    assert_same(loaded, model, NEW_ROWS)
+    assert_same(again(loaded, tmp_path / "again.weights"), model, NEW_ROWS)
 
 
 @pytest.fixture(scope="module")

@@ -169,7 +169,7 @@ def test_a_cluster_that_loses_a_worker_gives_the_same_result(jittered, tmp_path)
     alone = model.fit(X[:1500], few[:1500]).predict_proba(X[1500:])
     assert not flag.exists()
     with (
-        distributed.LocalCluster(n_workers=2, threads_per_worker=1, dashboard_address=None) as hub,
+        distributed.LocalCluster(n_workers=2, threads_per_worker=1, dashboard_address=":0") as hub,
         distributed.Client(hub),
         parallel_config(backend="dask"),
     ):

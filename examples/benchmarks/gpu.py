@@ -150,6 +150,7 @@ def arguments():
     parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2])
     parser.add_argument("--epochs", type=int, default=60)
     parser.add_argument("--pseudo-epochs", type=int, default=100)
+    parser.add_argument("--label-epochs", type=int, default=1)
     parser.add_argument("--batch-size", type=few_labels.batch_size, default="auto")
     parser.add_argument("--lr", type=float, default=0.05)
     parser.add_argument("--pseudo-lr", type=float, default=0.03)

@@ -1,8 +1,8 @@
 """Common base of the classifiers: labels, some of them missing."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from copy import copy
-from typing import Any, Self, TypeVar
+from typing import Any, Self, TypeVar, overload
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -15,7 +15,8 @@ from ._certainty import certainty
 from ._label_types import read_labels
 from ._labels import are_right, encode_labels, is_unlabeled, required_labels
 from ._pickling import warn_if_unportable
-from ._typing import Floats, Indices, Labels, Mask, Rows
+from ._streams import AnswersBlocks, check_no_stream
+from ._typing import Blocks, Floats, Indices, Labels, Mask, Rows
 from ._warnings import warn_user
 from .exceptions import FewLabelsWarning
 
@@ -129,7 +130,7 @@ class ChangesWhole:
         return values if space is None else space.give(values)
 
 
-class PartlyLabeledClassifierMixin(ChangesWhole, ClassifierMixin):
+class PartlyLabeledClassifierMixin(ChangesWhole, AnswersBlocks, ClassifierMixin):
     """A classifier whose ``y`` marks rows as unlabelled.
 
     Its ``_fit(X, y)`` sets the fitted attributes, and ``_distributions(X)`` returns the
@@ -144,21 +145,25 @@ class PartlyLabeledClassifierMixin(ChangesWhole, ClassifierMixin):
             warn_if_unportable(self, state)
         return state
 
-    def predict(self, X: Rows) -> NDArray[Any]:
+    @overload
+    def predict(self, X: Blocks) -> Iterator[NDArray[Any]]: ...
+    @overload
+    def predict(self, X: Rows) -> NDArray[Any]: ...
+    def predict(self, X: Rows | Blocks) -> NDArray[Any] | Iterator[NDArray[Any]]:
         """Predict the most likely class of each row.
 
         Read more in the :doc:`user guide </guide/prediction>`.
 
         Parameters
         ----------
-        X : array-like of shape (n_queries, ...)
+        X : array-like of shape (n_queries, ...), or iterator of such
             Rows or images, as for :meth:`predict_proba`.
 
         Returns
         -------
-        ndarray of shape (n_queries,)
+        ndarray of shape (n_queries,), or iterator of such
             Predicted labels; of shape (n_queries, n_labels), with 1 and 0, if several labels were
-            fitted.
+            fitted. For an iterator of blocks, an iterator of the labels of each.
 
         Examples
         --------
@@ -170,26 +175,32 @@ class PartlyLabeledClassifierMixin(ChangesWhole, ClassifierMixin):
         ['a', 'b']
         """
         fitted = copy(self)  # another thread may fit meanwhile
-        fitted._check_space(X, "predict")
-        return fitted._given(fitted._decide(as_host(fitted.predict_proba(X))))
+        return fitted._respond(X, "predict", fitted._label)
 
-    def predict_proba(self, X: Rows) -> Floats:
+    @overload
+    def predict_proba(self, X: Blocks) -> Iterator[Floats]: ...
+    @overload
+    def predict_proba(self, X: Rows) -> Floats: ...
+    def predict_proba(self, X: Rows | Blocks) -> Floats | Iterator[Floats]:
         """Predict the distribution over the classes of each row.
 
         Read more in the :doc:`user guide </guide/prediction>`.
 
         Parameters
         ----------
-        X : array-like of shape (n_queries, ...)
+        X : array-like of shape (n_queries, ...), or iterator of such
             Rows or images to predict, of the kind and shape that ``fit`` takes. With
             ``metric="precomputed"``, distances to the fitted rows, of shape (n_queries, n_samples).
+            An iterator or generator yields :doc:`blocks of rows </guide/prediction>`, each of which
+            is predicted alone.
 
         Returns
         -------
-        ndarray of shape (n_queries, n_classes)
+        ndarray of shape (n_queries, n_classes), or iterator of such
             Probabilities, with the classes in the order of ``classes_``. Each row sums to 1. If
             several labels were fitted, the probability of each, of shape (n_queries, n_labels),
-            strictly between 0 and 1.
+            strictly between 0 and 1. For an iterator of blocks, an iterator that reads a block when
+            it is asked for the next array.
 
         Examples
         --------
@@ -200,26 +211,30 @@ class PartlyLabeledClassifierMixin(ChangesWhole, ClassifierMixin):
         [[1.0, 0.0], [0.5, 0.5]]
         """
         fitted = copy(self)
-        fitted._check_space(X, "predict_proba")
-        return fitted._given(fitted._as_proba(fitted._distributions(X)[0]))
+        return fitted._respond(X, "predict_proba", lambda u, _: fitted._as_proba(u))
 
-    def certainty(self, X: Rows) -> Floats:
+    @overload
+    def certainty(self, X: Blocks) -> Iterator[Floats]: ...
+    @overload
+    def certainty(self, X: Rows) -> Floats: ...
+    def certainty(self, X: Rows | Blocks) -> Floats | Iterator[Floats]:
         """Compute the certainty of the prediction of each row.
 
         Read more in the :doc:`user guide </guide/probabilities>`.
 
         Parameters
         ----------
-        X : array-like of shape (n_queries, ...)
+        X : array-like of shape (n_queries, ...), or iterator of such
             Rows or images, as for :meth:`predict_proba`.
 
         Returns
         -------
-        ndarray of shape (n_queries,)
+        ndarray of shape (n_queries,), or iterator of such
             One minus the entropy of the distribution, relative to that of the uniform one: 1 if
             one-hot, 0 if uniform, and 0 for rows that no label reaches. Use it to rank rows. It is
             not the probability that a prediction is right, for which see ``calibrate``. The mean
-            over the labels, if several were fitted.
+            over the labels, if several were fitted. For an iterator of blocks, an iterator of the
+            certainties of each.
 
         Examples
         --------
@@ -230,8 +245,7 @@ class PartlyLabeledClassifierMixin(ChangesWhole, ClassifierMixin):
         [1.0, 0.0]
         """
         fitted = copy(self)
-        fitted._check_space(X, "certainty")
-        return fitted._given(fitted._certainty(*fitted._distributions(X)))
+        return fitted._respond(X, "certainty", fitted._certainty)
 
     def score(self, X: Rows, y: Labels, sample_weight: ArrayLike | None = None) -> float:
         """Compute the accuracy on the labelled rows of ``y``.
@@ -269,8 +283,20 @@ class PartlyLabeledClassifierMixin(ChangesWhole, ClassifierMixin):
         0.66...
         """
         fitted = copy(self)  # another thread may fit meanwhile
+        check_no_stream(X)
         fitted._check_space(X, "score")
         return fitted._accuracy(as_host(fitted.predict(X)), as_host(y, "y"), as_host(sample_weight))
+
+    def _answers(self, X: Any, answer: Callable[..., Any]) -> Any:
+        return answer(*self._distributions(X))
+
+    def _no_predictions(self) -> tuple[Floats, Mask]:
+        n_columns = self.classes_.shape[0]
+        return np.empty((0, n_columns)), np.empty(0, dtype=bool)
+
+    def _label(self, u: Floats, reached: Mask) -> NDArray[Any]:
+        """Return the predicted labels of rows, by their distributions."""
+        return self._decide(self._as_proba(u))
 
     def _decide(self, u: Floats) -> NDArray[Any]:
         """Return the most likely class of distributions (n_rows, n_classes)."""

@@ -1,5 +1,6 @@
 """The estimator: checks its input, runs the graph and the extension, and keeps the answer."""
 
+from collections.abc import Callable
 from numbers import Integral
 from typing import Any, ClassVar, Literal, Self
 
@@ -9,7 +10,6 @@ from scipy import sparse
 from sklearn.base import BaseEstimator
 from sklearn.utils import Tags
 from sklearn.utils._param_validation import HasMethods, Interval, StrOptions
-from sklearn.utils.validation import check_is_fitted
 
 from ._arrays import as_host
 from ._base import check_whole, checks_parameters
@@ -20,7 +20,6 @@ from ._extension.folds import has_others
 from ._extension.held_out import HeldOut
 from ._extension.label_matrix import LabelMatrix
 from ._extension.layers import Layers
-from ._extension.prediction import Batching
 from ._extension.row_labels import RowLabels
 from ._extension.solution import Recipe
 from ._extension.templates import Templates, fit_templates
@@ -32,10 +31,11 @@ from ._fit_warnings import (
     warn_if_not_converged,
     warn_if_unreached,
 )
-from ._graph_rows import GRAPH_PARAMETERS, as_given
+from ._graph_rows import GRAPH_PARAMETERS
 from ._label_advice import HeldOutLabels
 from ._progress import show_progress
-from ._serving import CallCounter, Serves
+from ._row_parts import PredictsParts
+from ._serving import CallCounter
 from ._session import KeepsGraph
 from ._several_labels import TakesSeveralLabels
 from ._typing import (
@@ -56,7 +56,7 @@ from ._typing import (
 __all__ = ["WNLLClassifier"]
 
 
-class WNLLClassifier(KeepsGraph, Serves, TakesSeveralLabels, BaseEstimator):
+class WNLLClassifier(KeepsGraph, PredictsParts, TakesSeveralLabels, BaseEstimator):
     """Classification with few labels by the weighted nonlocal Laplacian (WNLL).
 
     The labels of some rows are extended to all rows along a nearest-neighbour graph: the
@@ -630,21 +630,20 @@ class WNLLClassifier(KeepsGraph, Serves, TakesSeveralLabels, BaseEstimator):
 
         After a fit beside known distributions, ``p`` (n_queries, n_classes) are those of the rows.
         """
-        check_is_fitted(self)
-        self._validate_params()
-        self._check_has_labels()
-        rows = self._validate_X(X, reset=False)
-        self._check_can_predict(rows.shape[0])
-        with show_progress(self.verbose):
-            u, result = self._answer.predict(
-                rows,
-                as_given(X, rows) if p is None else p,
-                inductive=self.predict_mode == "inductive",
-                batching=Batching(self.query_size, self._jobs),
-                tol=self.tol,
-                max_iter=self.max_iter,
-            )
-        warn_if_not_converged(result, self.tol, self.max_iter)
-        reached = result.reached
+
+        def both(u: Floats, reached: Mask) -> tuple[Floats, Mask]:
+            return u, reached
+
+        found: tuple[Floats, Mask] = self._answers(X, both, p)
+        return found
+
+    def _answers(self, X: Rows, answer: Callable[..., Any], p: Floats | None = None) -> Any:
+        def predict(rows: Any, given: Any, **options: Any) -> tuple[Any, Any]:
+            u, result = self._answer.predict(rows, given, **options)
+            return answer(u, result.reached), result
+
+        found, solved = self._predict_parts(X, predict, p)
+        warn_if_not_converged(solved, self.tol, self.max_iter)
+        reached = solved.reached
         warn_if_unreached(reached.all(axis=1) if self._several else reached, "queries")
-        return u, reached
+        return found

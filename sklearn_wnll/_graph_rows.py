@@ -5,7 +5,7 @@ from typing import Any
 
 import numpy as np
 from scipy import sparse
-from sklearn.utils import Tags
+from sklearn.utils import Tags, check_array
 from sklearn.utils._param_validation import HasMethods, Interval, StrOptions
 from sklearn.utils.validation import validate_data
 
@@ -82,16 +82,23 @@ class GraphRowsMixin(ChangesWhole):
         own_metric = not isinstance(self.neighbors, str)
         return own_metric or self.metric in (*SPARSE_METRICS, "precomputed")
 
-    def _validate_X(self, X: Any, *, reset: bool) -> Any:
-        """Check X, keeping float32 and float64; tensors stay where they are, if they can."""
+    def _validate_X(self, X: Any, *, reset: bool, is_part: bool = False) -> Any:
+        """Check X, keeping float32 and float64; tensors stay where they are, if they can.
+
+        For parts of an array, :meth:`_check_columns` has been called.
+        """
         if isinstance(X, OnDevice):
             return self._moved(X, reset)
         if reset:
             self._space = array_space(X)
             self._on_device = self._space is not None and self._may_stay(X)
         if self._on_device:
-            return self._validate_tensor(X if is_tensor(X) else as_host(X), reset=reset)
-        return self._validate_array(as_host(X), reset)
+            return self._validate_tensor(X if is_tensor(X) else as_host(X), reset, is_part)
+        return self._validate_array(as_host(X), reset, is_part)
+
+    def _check_columns(self, X: Any) -> None:
+        """Check the number of features, and their names, without reading the rows."""
+        validate_data(self, X, reset=False, skip_check_array=True)
 
     def _may_stay(self, X: Any) -> bool:
         """Return whether the graph of a tensor is built where it is."""
@@ -110,15 +117,15 @@ class GraphRowsMixin(ChangesWhole):
             return moved(X.rows, X.device)
         return moved(X.rows, self._graph_device())
 
-    def _validate_tensor(self, X: Any, *, reset: bool) -> Any:
+    def _validate_tensor(self, X: Any, reset: bool, is_part: bool) -> Any:
         """Check a tensor, or move other rows to the device of the fitted ones."""
         from ._tensors.devices import moved
         from ._tensors.graph import checked_tensor
 
         if is_tensor(X):
-            X = checked_tensor(X, lambda rows: self._validate_array(rows, reset))
+            X = checked_tensor(X, lambda rows: self._validate_array(rows, reset, is_part))
             return X if reset else X.to(self._graph_device())
-        X = self._validate_array(X, reset)
+        X = self._validate_array(X, reset, is_part)
         return moved(X.toarray() if sparse.issparse(X) else X, self._graph_device())
 
     def _graph_device(self) -> Any:
@@ -127,18 +134,18 @@ class GraphRowsMixin(ChangesWhole):
         first = templates.layers[0] if hasattr(templates, "layers") else templates
         return first.transductions[0].graph.device
 
-    def _validate_array(self, X: Rows, reset: bool) -> Any:
+    def _validate_array(self, X: Rows, reset: bool, is_part: bool) -> Any:
         check_not_masked(X)
         precomputed = self.metric == "precomputed"
         if precomputed:
             check_no_blocks(X)
-        X = validate_data(
-            self,
-            X,
-            reset=reset,
-            accept_sparse="csr",
-            dtype=np.float64 if precomputed else [np.float64, np.float32],
-        )
+        options: dict[str, Any] = {
+            "accept_sparse": "csr",
+            "dtype": np.float64 if precomputed else [np.float64, np.float32],
+        }
+        if is_part:
+            return check_array(X, estimator=self, input_name="X", **options)
+        X = validate_data(self, X, reset=reset, **options)
         if not sparse.issparse(X):
             return X
         if not self._takes_sparse():

@@ -1,9 +1,9 @@
 """Methods of the estimator of numbers that predict: values, their errors, a score."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from copy import copy
 from numbers import Real
-from typing import Any
+from typing import Any, overload
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -12,42 +12,36 @@ from sklearn.utils.validation import check_is_fitted
 
 from ._arrays import as_host
 from ._extension.layers import Layers, Prediction
-from ._extension.prediction import Batching
 from ._extension.spread import Spread
 from ._extension.value_answer import ValueAnswer
 from ._fit_warnings import warn_if_not_converged, warn_if_unreached
-from ._graph_rows import GraphRowsMixin, as_given
 from ._numbers import read_numbers
 from ._partial_scores import r2_of_given
 from ._progress import show_progress
-from ._serving import Serves
-from ._typing import Floats, Numbers, Rows
+from ._row_parts import PredictsParts
+from ._streams import AnswersBlocks, check_no_stream
+from ._typing import Blocks, Floats, Numbers, Rows
 
 __all__ = ["PredictsNumbers"]
 
 
-class PredictsNumbers(GraphRowsMixin, Serves):
+class PredictsNumbers(PredictsParts, AnswersBlocks):
     """An estimator of numbers over a graph, fitted with or without values."""
 
-    query_size: int | None
-    tol: float
-    max_iter: int
-    n_jobs: int | None
     unlabeled: object
-    verbose: int
     _answer: ValueAnswer
-    _validate_params: Callable[[], None]
 
-    def predict(self, X: Rows, return_std: bool = False) -> Any:
+    def predict(self, X: Rows | Blocks, return_std: bool = False) -> Any:
         """Predict the values of rows.
 
         Read more in the :doc:`user guide </guide/numbers>`.
 
         Parameters
         ----------
-        X : {array-like, sparse matrix} of shape (n_queries, n_features)
+        X : {array-like, sparse matrix} of shape (n_queries, n_features), or iterator of such
             Rows to predict. With ``metric="precomputed"``, distances to the fitted rows, of shape
-            (n_queries, n_samples).
+            (n_queries, n_samples). An iterator or generator yields :doc:`blocks of rows
+            </guide/prediction>`, each of which is predicted alone.
         return_std : bool, default=False
             If True, also return the standard deviation of each value. The first call takes two
             solutions for each fold of held-out values.
@@ -61,6 +55,9 @@ class PredictsNumbers(GraphRowsMixin, Serves):
             :meth:`predict_interval` estimates it. For fitted rows with a value it is 0, unless
             ``label_noise`` is set or equal rows have different values. Only returned if
             ``return_std`` is True.
+
+            For an iterator of blocks, an iterator of the values, or of pairs ``(values, std)``. It
+            reads a block when it is asked for the next array.
 
         Raises
         ------
@@ -79,20 +76,30 @@ class PredictsNumbers(GraphRowsMixin, Serves):
         (True, 0.0)
         """
         fitted = copy(self)  # another thread may fit meanwhile
-        fitted._check_space(X, "predict")
         if not return_std:
-            return fitted._shaped(fitted._predict(X))
-        found, lengths, spread = fitted._predict_with_lengths(X)
-        return fitted._shaped(found.u), fitted._shaped(spread.std(lengths.u, lengths.reached))
+            return fitted._respond(X, "predict", lambda found: fitted._shaped(found.u))
+        spread = fitted._find_spread()
 
-    def predict_interval(self, X: Rows, coverage: float = 0.9) -> Floats:
+        def with_std(found: Prediction, lengths: Prediction) -> tuple[Floats, Floats]:
+            std = spread.std(lengths.u, lengths.reached)
+            return fitted._shaped(found.u), fitted._shaped(std)
+
+        return fitted._respond(X, "predict", with_std, spread.walks)
+
+    @overload
+    def predict_interval(self, X: Blocks, coverage: float = 0.9) -> Iterator[Floats]: ...
+    @overload
+    def predict_interval(self, X: Rows, coverage: float = 0.9) -> Floats: ...
+    def predict_interval(
+        self, X: Rows | Blocks, coverage: float = 0.9
+    ) -> Floats | Iterator[Floats]:
         """Predict an interval for the value of each row.
 
         Read more in the :doc:`user guide </guide/numbers>`.
 
         Parameters
         ----------
-        X : {array-like, sparse matrix} of shape (n_queries, n_features)
+        X : {array-like, sparse matrix} of shape (n_queries, n_features), or iterator of such
             Rows, as for :meth:`predict`.
         coverage : float in (0, 1), default=0.9
             Fraction of measured values that the intervals should contain, noise included, on
@@ -100,9 +107,10 @@ class PredictsNumbers(GraphRowsMixin, Serves):
 
         Returns
         -------
-        ndarray of shape (n_queries, 2) or (n_queries, n_targets, 2)
+        ndarray of shape (n_queries, 2) or (n_queries, n_targets, 2), or iterator of such
             Lower and upper end. The predicted value is in the middle. For fitted rows with a value,
             both are that value, unless ``label_noise`` is set or equal rows have different values.
+            For an iterator of blocks, an iterator of the intervals of each.
 
         Raises
         ------
@@ -148,42 +156,40 @@ class PredictsNumbers(GraphRowsMixin, Serves):
         if np.isnan(coverage):
             raise ValueError("coverage is NaN. Pass a number between 0 and 1.")
         fitted = copy(self)  # another thread may fit meanwhile
-        fitted._check_space(X, "predict_interval")
-        found, lengths, spread = fitted._predict_with_lengths(X)
-        half = spread.half_width(lengths.u, lengths.reached, float(coverage))
-        return fitted._shaped(np.stack([found.u - half, found.u + half], axis=-1))
+        spread = fitted._find_spread()
+
+        def interval(found: Prediction, lengths: Prediction) -> Floats:
+            half = spread.half_width(lengths.u, lengths.reached, float(coverage))
+            return fitted._shaped(np.stack([found.u - half, found.u + half], axis=-1))
+
+        ends: Floats = fitted._respond(X, "predict_interval", interval, spread.walks)
+        return ends
 
     def _shaped(self, values: Floats) -> Floats:
-        """Return values (n, n_targets, ...) in the shape that users get, where their rows are."""
-        return self._given(self._answer.labels.shaped(values))
+        """Return values (n, n_targets, ...) in the shape that users get."""
+        shaped: Floats = self._answer.labels.shaped(values)
+        return shaped
 
-    def _predict(self, X: Rows, *others: Layers) -> Any:
-        """Predict the values of all targets (n_queries, n_targets).
+    def _answers(self, X: Rows, answer: Callable[..., Any], *others: Layers) -> Any:
+        """Return ``answer(*predictions)`` by the values and by ``others`` over the same graphs."""
 
-        With ``others`` over the same graphs, return a list of predictions.
-        """
-        check_is_fitted(self)
-        self._validate_params()
-        self._check_has_labels()
-        rows = self._validate_X(X, reset=False)
-        self._check_can_predict(rows.shape[0])
-        with show_progress(self.verbose):
-            several = self._answer.templates.predict(
-                rows,
-                as_given(X, rows),
-                *others,
-                inductive=self.predict_mode == "inductive",
-                batching=Batching(self.query_size, self._jobs),
-                tol=self.tol,
-                max_iter=self.max_iter,
-            )
-        found = several[0] if others else several
-        warn_if_not_converged(found, self.tol, self.max_iter, "values")
-        warn_if_unreached(found.reached.all(axis=1), "queries", numbers=True)
-        return several if others else found.u
+        def predict(rows: Any, given: Any, **options: Any) -> tuple[Any, Any]:
+            found = self._answer.templates.predict(rows, given, *others, **options)
+            several = found if others else [found]
+            return answer(*several), several[0]
 
-    def _predict_with_lengths(self, X: Rows) -> tuple[Prediction, Prediction, Spread]:
-        """Predict values, and the lengths of walks, which the spread turns into errors."""
+        found, solved = self._predict_parts(X, predict)
+        warn_if_not_converged(solved, self.tol, self.max_iter, "values")
+        warn_if_unreached(solved.reached.all(axis=1), "queries", numbers=True)
+        return found
+
+    def _no_predictions(self, *others: Layers) -> tuple[Prediction, ...]:
+        n_targets = self._answer.labels.n_classes
+        u, reached = np.empty((0, n_targets)), np.empty((0, n_targets), dtype=bool)
+        return (Prediction(u, reached, 0, 0.0, True),) * (1 + len(others))
+
+    def _find_spread(self) -> Spread:
+        """Find the errors of held-out values, by the lengths of walks to others."""
         check_is_fitted(self)
         self._check_has_labels()
         with show_progress(self.verbose):
@@ -193,8 +199,7 @@ class PredictsNumbers(GraphRowsMixin, Serves):
                 "Errors are estimated by values that are held out, but a target has only one. "
                 "Give other rows a value."
             )
-        found, lengths = self._predict(X, spread.walks)
-        return found, lengths, spread
+        return spread
 
     def score(self, X: Rows, y: Numbers, sample_weight: ArrayLike | None = None) -> float:
         """Compute the coefficient of determination R2 of the values in ``y``.
@@ -228,8 +233,10 @@ class PredictsNumbers(GraphRowsMixin, Serves):
         1.0
         """
         fitted = copy(self)  # another thread may fit meanwhile
+        check_no_stream(X)
         fitted._check_space(X, "score")
-        predicted, sample_weight = fitted._predict(X), as_host(sample_weight)
+        predicted = fitted._answers(X, lambda found: found.u)
+        sample_weight = as_host(sample_weight)
         numbers = read_numbers(as_host(y, "y"), self.unlabeled)
         check_consistent_length(predicted, numbers, sample_weight)
         truth = numbers.reshape(len(numbers), -1)

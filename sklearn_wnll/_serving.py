@@ -1,5 +1,6 @@
 """Methods of the estimator for services that predict row by row."""
 
+from collections.abc import Callable
 from copy import copy
 from threading import Lock
 from typing import Any, Self
@@ -57,6 +58,7 @@ class Serves:
     _answer: Any
     _calls: CallCounter
     _kept: Kept | None
+    _validate_params: Callable[[], None]
 
     def compact(self) -> Self:
         """Make a smaller copy that predicts new rows inductively.
@@ -105,15 +107,21 @@ class Serves:
     def _check_has_labels(self) -> None:
         raise NotImplementedError
 
-    def _check_can_predict(self, n_rows: int) -> None:
-        """Refuse predictions that need the whole model, and warn about slow ones."""
-        if self.predict_mode == "inductive":
-            return
-        if self._kept is None:
+    def _check_ready(self) -> None:
+        """Refuse predictions without labels, and those that a compact model cannot make."""
+        check_is_fitted(self)
+        self._validate_params()
+        self._check_has_labels()
+        if self.predict_mode != "inductive" and self._kept is None:
             raise ValueError(
                 "A compact model predicts with predict_mode='inductive' only. Set that, or predict "
                 "with the model it was made from."
             )
+
+    def _count_call(self, n_rows: int) -> None:
+        """Warn about slow predictions of a few rows each."""
+        if self.predict_mode == "inductive":
+            return
         n_points = self._answer.templates.points.n_points
         if n_points >= _MANY_POINTS and self._calls.count(n_rows):
             warn_user(

@@ -202,6 +202,10 @@ class TakesSeveralLabels(SuggestsLabels, SuspectsLabels, PartlyLabeledClassifier
         ]
         return np.mean(each, axis=0)
 
+    def _no_predictions(self) -> tuple[Floats, Mask]:
+        u, reached = super()._no_predictions()
+        return u, np.empty(u.shape, dtype=bool) if self._several else reached
+
     def _uncertainty(self, u: Floats, reached: Mask) -> Floats:
         if self._several:
             return 1 - self._certainty(u, reached)

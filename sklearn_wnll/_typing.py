@@ -1,6 +1,6 @@
 """Types shared by the annotations of several modules."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any, Literal, Protocol, TypeAlias
 
 import numpy as np
@@ -37,6 +37,7 @@ class Splitter(Protocol):
 
 
 Rows: TypeAlias = ArrayLike | sparse.sparray | sparse.spmatrix
+Blocks: TypeAlias = Iterator[Rows]
 # ArrayLike does not allow None among the labels.
 Labels: TypeAlias = ArrayLike | Sequence[object]
 Numbers: TypeAlias = ArrayLike | Sequence[float | None] | Sequence[Sequence[float | None]]

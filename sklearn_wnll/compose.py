@@ -16,8 +16,9 @@ from ._arrays import as_host
 from ._base import PartlyLabeledClassifierMixin
 from ._partial_scores import exact_match_of_given, r2_of_given
 from ._stacking import stack
+from ._streams import is_stream
 from ._targets import Target, TargetType, read_target
-from ._typing import Floats, Labels, Numbers, Rows
+from ._typing import Blocks, Labels, Numbers, Rows
 
 __all__ = ["WithUnlabeled"]
 
@@ -173,17 +174,18 @@ class WithUnlabeled(MetaEstimatorMixin, PartlyLabeledClassifierMixin, BaseEstima
         if target.classes is not None:
             self.classes_ = target.classes
 
-    def predict(self, X: Rows) -> NDArray[Any]:
+    def predict(self, X: Rows | Blocks) -> Any:
         """Predict the class, the labels or the numbers of each row.
 
         Parameters
         ----------
         X : array-like of shape (n_queries, ...)
-            Rows, images or texts, as for the estimator inside.
+            Rows, images or texts, as for the estimator inside; also an iterator of blocks of them,
+            if that takes one.
 
         Returns
         -------
-        ndarray of shape (n_queries,) or (n_queries, n_targets)
+        ndarray of shape (n_queries,) or (n_queries, n_targets), or iterator of such
             Predictions.
 
         Examples
@@ -196,7 +198,10 @@ class WithUnlabeled(MetaEstimatorMixin, PartlyLabeledClassifierMixin, BaseEstima
         """
         fitted = self._fitted()
         predicted = fitted.estimator_.predict(as_host(X))
-        return fitted.classes_[predicted] if fitted._encodes else predicted
+        if not fitted._encodes:
+            return predicted
+        decode = fitted.classes_.__getitem__
+        return map(decode, predicted) if is_stream(predicted) else decode(predicted)
 
     def score(self, X: Rows, y: Labels | Numbers, sample_weight: ArrayLike | None = None) -> float:
         """Compute the accuracy, or R2 of a regressor, on the labelled rows of ``y``.
@@ -241,7 +246,7 @@ class WithUnlabeled(MetaEstimatorMixin, PartlyLabeledClassifierMixin, BaseEstima
         return score(values, predicted, sample_weight)
 
     @_if_the_estimator_has_it
-    def predict_proba(self, X: Rows) -> Floats:
+    def predict_proba(self, X: Rows | Blocks) -> Any:
         """Predict the distribution over the classes of each row.
 
         Parameters
@@ -251,7 +256,7 @@ class WithUnlabeled(MetaEstimatorMixin, PartlyLabeledClassifierMixin, BaseEstima
 
         Returns
         -------
-        ndarray of shape (n_queries, n_classes)
+        ndarray of shape (n_queries, n_classes), or iterator of such
             Probabilities, with the classes in the order of ``classes_``.
 
         Examples
@@ -266,7 +271,7 @@ class WithUnlabeled(MetaEstimatorMixin, PartlyLabeledClassifierMixin, BaseEstima
         return self._fitted().estimator_.predict_proba(as_host(X))
 
     @_if_the_estimator_has_it
-    def certainty(self, X: Rows) -> Floats:
+    def certainty(self, X: Rows | Blocks) -> Any:
         """Compute the certainty of the prediction of each row, if the estimator inside can.
 
         Parameters
@@ -276,7 +281,7 @@ class WithUnlabeled(MetaEstimatorMixin, PartlyLabeledClassifierMixin, BaseEstima
 
         Returns
         -------
-        ndarray of shape (n_queries,)
+        ndarray of shape (n_queries,), or iterator of such
             From 0 to 1; see :meth:`sklearn_wnll.WNLLClassifier.certainty`.
 
         Examples

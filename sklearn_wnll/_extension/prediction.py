@@ -1,6 +1,7 @@
 """New rows: they join graphs, or take the mean of their fitted neighbours, in batches."""
 
 from functools import partial
+from itertools import pairwise
 from typing import NamedTuple
 
 import numpy as np
@@ -14,10 +15,23 @@ __all__ = ["Batching", "predict_layers"]
 
 
 class Batching(NamedTuple):
-    """Numbers by which queries are dealt to batches, and batches with templates to jobs."""
+    """Numbers by which queries are dealt to batches, and batches with templates to jobs.
+
+    Queries that have been dealt already come batch by batch, of the given ``sizes``.
+    """
 
     query_size: int | None = None
     n_jobs: int | None = None
+    sizes: tuple[int, ...] | None = None
+
+    def deal(self, n, seed):
+        """Deal ``n`` different new queries to batches: a list of arrays."""
+        if self.sizes is not None:
+            return [np.arange(*ends) for ends in pairwise(np.cumsum([0, *self.sizes]))]
+        if self.query_size is None or n <= self.query_size:
+            return [np.arange(n)]
+        order = np.random.RandomState(seed).permutation(n)
+        return [np.sort(order[part]) for part in equal_blocks(n, self.query_size)]
 
 
 def predict_layers(layers, X, find_unaries, *, inductive, batching, tol, max_iter):
@@ -58,11 +72,7 @@ def predict_layers(layers, X, find_unaries, *, inductive, batching, tol, max_ite
 
 def _tasks(layers, new, unaries, batching):
     """Return the jobs, a template with some batches each, and the batches of each job."""
-    n = new.shape[0]
-    batches = [np.arange(n)]
-    if batching.query_size is not None and n > batching.query_size:
-        order = np.random.RandomState(layers[0].extender.seed).permutation(n)
-        batches = [np.sort(order[part]) for part in equal_blocks(n, batching.query_size)]
+    batches = batching.deal(new.shape[0], layers[0].extender.seed)
     # A job takes several batches, because it has to fit its own search.
     n_jobs = effective_n_jobs(batching.n_jobs)
     size = 1 if n_jobs == 1 else -(-len(batches) // n_jobs)

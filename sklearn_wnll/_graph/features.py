@@ -53,7 +53,8 @@ class FeatureGraph(PointGraph):
     def query_weights(self, new):
         """Weights of the edges from new rows to fitted ones (n_new, n_points)."""
         k = min(self._n_neighbors, self.n_points)
-        return self._weights(self._search.query(self._space.transform(new), k), self.n_points)
+        lists = self._search.query_alone(self._space.transform(new), k)
+        return self._weights(lists, self.n_points)
 
     def _weights(self, lists, n_columns):
         return weight_matrix(lists, n_columns, self._scale_neighbor, self._space.distance)

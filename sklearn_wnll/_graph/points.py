@@ -97,6 +97,20 @@ class FeaturePoints(Points):
 
     def match(self, X, keys=None):
         """Find the queries among the points: a :class:`Match`. ``keys`` may be passed if known."""
+        X, keys, point = self._find(X, keys)
+        new = np.flatnonzero(point < 0)
+        first, inverse = self._first_of_equal(self._select(X, new), keys[new])
+        point[new] = self.n_points + inverse
+        return Match(point, self._select(X, new[first]))
+
+    def find_new(self, X):
+        """Find the queries that are not among the points, and their keys (n_new, 2)."""
+        _, keys, point = self._find(X)
+        new = np.flatnonzero(point < 0)
+        return new, keys[new]
+
+    def _find(self, X, keys=None):
+        """Return queries as they are compared, their keys, and their points, -1 for new ones."""
         given = self._as_compared(X)
         X = self._cast(given)
         keys = self._hashed(X) if keys is None else keys
@@ -104,10 +118,7 @@ class FeaturePoints(Points):
         if X is not given:  # a rounded row is a different row
             candidate = np.flatnonzero(point >= 0)
             point[candidate[self._differ(X, given, candidate)]] = -1
-        new = np.flatnonzero(point < 0)
-        first, inverse = self._first_of_equal(self._select(X, new), keys[new])
-        point[new] = self.n_points + inverse
-        return Match(point, self._select(X, new[first]))
+        return X, keys, point
 
     def _as_compared(self, X):
         """Return rows in the form of the fitted ones, as the metric sees them."""

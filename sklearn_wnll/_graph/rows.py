@@ -8,6 +8,7 @@ __all__ = [
     "canonical_rows",
     "cast_rows",
     "equal_rows",
+    "first_of_equal_keys",
     "first_of_equal_rows",
     "key_factors",
     "row_keys",
@@ -68,6 +69,22 @@ def first_of_equal_rows(X, keys):
         for row in np.flatnonzero(counts[group] > 1):
             representative[row] = seen.setdefault(_row_bytes(X, row), row)
     first = np.flatnonzero(representative == np.arange(n))
+    return first, np.searchsorted(first, representative)
+
+
+def first_of_equal_keys(keys):
+    """Find rows with equal keys (n_rows, 2), as :func:`first_of_equal_rows` finds equal rows.
+
+    >>> first, inverse = first_of_equal_keys(np.array([[5, 2], [1, 3], [5, 2]]))
+    >>> first.tolist(), inverse.tolist()
+    ([0, 1], [0, 1, 0])
+    """
+    order = np.lexsort(keys.T)
+    start = np.ones(len(keys), dtype=bool)
+    start[1:] = (keys[order[1:]] != keys[order[:-1]]).any(axis=1)
+    representative = np.empty(len(keys), dtype=np.intp)
+    representative[order] = order[start][np.cumsum(start) - 1]
+    first = np.flatnonzero(representative == np.arange(len(keys)))
     return first, np.searchsorted(first, representative)
 
 

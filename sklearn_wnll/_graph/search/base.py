@@ -47,6 +47,10 @@ class NeighborSearch(ABC):
         ``k`` is at most the number of points. A query that is among the points finds itself.
         """
 
+    def query_alone(self, queries, k):
+        """:meth:`query`, with lists that do not depend on the other queries in any bit."""
+        return self.query(queries, k)
+
     def fitted_like(self, points):
         """Fit a new search with the same parameters to other points (n_points, n_features)."""
         return copy(self).fit(points)

@@ -16,6 +16,7 @@ from .base import NeighborSearch
 __all__ = ["ExactSearch", "compared_features", "exact_seconds"]
 
 _BLOCK = 1024  # queries searched at a time
+_NUMBERS = 2**17  # differences computed at a time
 _TREE_METRICS = ("euclidean", "manhattan", "chebyshev")
 _PER_ENTRY = 4  # comparing an entry of a sparse row takes as long as this many features
 
@@ -94,6 +95,20 @@ class ExactSearch(NeighborSearch):
             found = _restore_digits(found, self.points, self._squares.get(), queries)
         return found.nearest(k)
 
+    def query_alone(self, queries, k):
+        """:meth:`query`, with lists that do not depend on the other queries in any bit."""
+        found = self.query(queries, k)
+        if self.metric != "euclidean" or sparse.issparse(self.points):
+            return found
+        if self._index.get().algorithm != "brute":
+            return found
+        # BLAS rounds a product of two rows differently at the edges of a block.
+        distances = _distances(queries, self.points, found.indices)
+        order = np.lexsort((found.indices, distances), axis=1)
+        return NeighborLists(
+            *(np.take_along_axis(part, order, axis=1) for part in (found.indices, distances))
+        )
+
     def add_queries(self, lists, queries, k):
         """Find the lists of points and queries together, by searching only what is new."""
         return self._add_only_new(lists, queries, k)
@@ -131,6 +146,18 @@ def _restore_digits(found, points, squares, queries):
         difference = queries[row] - points[indices[row, column]]
         distances[row, column] = np.sqrt(_squared_norms(difference))
     return NeighborLists(indices, distances)
+
+
+def _distances(queries, points, indices):
+    """Compute Euclidean distances of queries to some points each (n_queries, k), one by one."""
+    distances = np.empty(indices.shape)
+    step = max(1, _NUMBERS // (points.shape[1] * indices.shape[1]))
+    for start in range(0, len(queries), step):
+        part = slice(start, start + step)
+        difference = points[indices[part]].astype(np.float64, copy=False)
+        difference -= queries[part, None]
+        distances[part] = np.sqrt(np.einsum("ijk,ijk->ij", difference, difference))
+    return distances
 
 
 def _search_by_differences(points, queries, k):

@@ -16,6 +16,7 @@ __all__ = [
     "as_host",
     "available_device",
     "check_same_space",
+    "is_partitioned",
     "is_tensor",
 ]
 
@@ -85,6 +86,11 @@ def is_tensor(X: Any) -> bool:
     return torch is not None and isinstance(X, torch.Tensor)
 
 
+def is_partitioned(X: Any) -> bool:
+    """Return whether an object is a collection of dask, without an import of dask."""
+    return "dask" in sys.modules and hasattr(X, "__dask_graph__")
+
+
 def array_space(X: Any) -> ArraySpace | None:
     """Return the space of an array; None for numpy's, and for all without ``array_api_dispatch``.
 
@@ -107,11 +113,13 @@ def _is_foreign(X: Any) -> bool:
 def as_host(X: Any, name: str = "X") -> Any:
     """Copy a tensor, or an array of another library, to the host; other objects are unchanged.
 
-    Types that numpy lacks become float32. Raises ValueError, which calls a tensor ``name``, for one
+    Collections of dask are computed. Types that numpy lacks become float32. Raises ValueError, which calls a tensor ``name``, for one
     that has no rows of numbers.
     """
     if is_tensor(X):
         return _tensor_as_array(X, name)
+    if is_partitioned(X):
+        return X.compute()
     if not _is_foreign(X):
         return X
     if not get_config()["array_api_dispatch"]:

@@ -89,8 +89,14 @@ def check_has_y(model: Any, y: Any) -> None:
 
 
 def check_whole(model: Any, method: str) -> None:
-    """Refuse a method that needs the graph, which a compact model does not keep."""
-    if getattr(model, "_kept", model) is None:
+    """Refuse a method that needs the graph, which not every model keeps in one place."""
+    kept = getattr(model, "_kept", model)
+    if getattr(kept, "is_partitioned", False):
+        raise ValueError(
+            f"{method} needs one graph of all rows, but this model was fitted to a dask "
+            "collection, and is made of templates. Fit it to arrays, perhaps to some of the rows."
+        )
+    if kept is None:
         raise ValueError(
             f"{method} needs the graph of the fitted rows, which a compact model does not keep. "
             "Use the model it was made from."

@@ -11,9 +11,10 @@ from sklearn.base import BaseEstimator
 from sklearn.utils import Tags
 from sklearn.utils._param_validation import HasMethods, Interval, StrOptions
 
-from ._arrays import as_host
+from ._arrays import as_host, is_partitioned
 from ._base import check_whole, checks_parameters
 from ._cells import hold_cells
+from ._distributed.estimator import TakesPartitions
 from ._extension.answer import find_answer
 from ._extension.beside import Known
 from ._extension.folds import has_others
@@ -56,7 +57,9 @@ from ._typing import (
 __all__ = ["WNLLClassifier"]
 
 
-class WNLLClassifier(KeepsGraph, PredictsParts, TakesSeveralLabels, BaseEstimator):
+class WNLLClassifier(
+    TakesPartitions, KeepsGraph, PredictsParts, TakesSeveralLabels, BaseEstimator
+):
     """Classification with few labels by the weighted nonlocal Laplacian (WNLL).
 
     The labels of some rows are extended to all rows along a nearest-neighbour graph: the
@@ -507,6 +510,9 @@ class WNLLClassifier(KeepsGraph, PredictsParts, TakesSeveralLabels, BaseEstimato
 
     def _fit(self, X: Rows, y: Labels, known: Known | None = None) -> None:
         """Set the fitted attributes."""
+        if is_partitioned(X):
+            self._fit_partitions(X, y)
+            return
         rows = self._validate_X(X, reset=True)
         labels = self._read_labels(rows.shape[0], y)
         if self.warm_start and self._are_fitted_rows(X, rows):

@@ -22,6 +22,7 @@ __all__ = ["Kept", "check_combination", "check_has_features", "graph_builder", "
            "plan_extension"]  # fmt: skip
 
 _OF_GRAPH = "n_neighbors", "scale_neighbor", "metric", "neighbors", "template_size", "random_state"
+_PARTITIONS = "partitions"  # the place of rows
 
 
 def place_of(rows: Any) -> str:
@@ -52,6 +53,16 @@ class Kept(NamedTuple):
         parameters = {name: getattr(model, name) for name in _OF_GRAPH}
         parameters["neighbors"] = clone(model.neighbors, safe=False)  # it may be set later
         return cls(given, place_of(rows), rows.shape[1], seed, parameters)
+
+    @classmethod
+    def in_partitions(cls, n_features: int) -> "Kept":
+        """Keep nothing: the rows are partitions of a dask collection."""
+        return cls(None, _PARTITIONS, n_features, 0, {})
+
+    @property
+    def is_partitioned(self) -> bool:
+        """Return whether the rows are partitions of a dask collection."""
+        return bool(self.place == _PARTITIONS)
 
     def changed(self, model: Any) -> list[str]:
         """List the graph's parameters that have changed since the fit."""

@@ -41,6 +41,10 @@ class AnswersBlocks:
         ``answer`` returns an array, or several. The estimator must not change meanwhile.
         """
 
+        lazy = self._lazily(X, method)
+        if lazy is not None:
+            return lazy
+
         def respond(rows: Any) -> Any:
             self._check_space(rows, method)
             return self._give(self._answers(rows, answer, *others))
@@ -49,6 +53,10 @@ class AnswersBlocks:
             return respond(X)
         self._check_ready()
         return _each(X, respond, lambda: self._give(answer(*self._no_predictions(*others))))
+
+    def _lazily(self, X: Any, method: str) -> Any:
+        """Return the result of a method as a dask array if the estimator can; otherwise None."""
+        return None
 
     def _check_ready(self) -> None:
         """Refuse predictions that would fail for any rows."""

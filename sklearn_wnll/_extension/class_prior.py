@@ -7,7 +7,8 @@ import numpy as np
 from .._parallel import equal_blocks
 
 __all__ = ["apply_class_factors", "class_factors", "class_factors_of_sum", "class_prior_values",
-           "corrected", "labeled_frequencies", "sharp_class_factors"]  # fmt: skip
+           "corrected", "labeled_frequencies", "sharp_class_factors", "sharp_factors_of_sums",
+           "sharp_sum"]  # fmt: skip
 
 _SHARPNESS, _SHARP_STEPS, _BLOCK_ROWS = 4, 3, 4096
 _ROWS_PER_CLASS = 10  # rows without features that are added to the others
@@ -101,15 +102,29 @@ def sharp_class_factors(u, rows, prior, frequencies):
     >>> sharp_class_factors(u, np.ones(1000, bool), half, half).round(2)
     array([0.78, 1.74])
     """
-    n_rows, w = np.count_nonzero(rows), np.ones(len(prior))
+    n_rows = np.count_nonzero(rows)
+    return sharp_factors_of_sums(lambda w: sharp_sum(u, rows, w), n_rows, prior, frequencies)
+
+
+def sharp_factors_of_sums(find_sum, n_rows, prior, frequencies):
+    """Compute the :func:`sharp_class_factors` of ``n_rows``, of which ``find_sum(w)`` is the sum.
+
+    It is that of :func:`sharp_sum`.
+    """
+    w = np.ones(len(prior))
     for _ in range(_SHARP_STEPS):
-        total = np.zeros(len(prior))
-        for part in equal_blocks(len(u), _BLOCK_ROWS) if n_rows else ():
-            v = w * u[part][rows[part]] ** _SHARPNESS
-            total += (v / v.sum(axis=1, keepdims=True)).sum(axis=0)
-        w = w * class_factors_of_sum(total, n_rows, prior, frequencies)
+        w = w * class_factors_of_sum(find_sum(w), n_rows, prior, frequencies)
     share = n_rows / (n_rows + _ROWS_PER_CLASS * len(prior))
     return w ** (share / _SHARPNESS + (1 - share) / _SHARP_STEPS)
+
+
+def sharp_sum(u, rows, w):
+    """Sum the normalized ``w u^4`` (n_classes,) of some ``rows`` (a mask of n)."""
+    total = np.zeros(len(w))
+    for part in equal_blocks(len(u), _BLOCK_ROWS) if rows.any() else ():
+        v = w * u[part][rows[part]] ** _SHARPNESS
+        total += (v / v.sum(axis=1, keepdims=True)).sum(axis=0)
+    return total
 
 
 def apply_class_factors(u, factors):

@@ -113,8 +113,8 @@ def _is_foreign(X: Any) -> bool:
 def as_host(X: Any, name: str = "X") -> Any:
     """Copy a tensor, or an array of another library, to the host; other objects are unchanged.
 
-    Collections of dask are computed. Types that numpy lacks become float32. Raises ValueError, which calls a tensor ``name``, for one
-    that has no rows of numbers.
+    Collections of dask are computed. Types that numpy lacks become float32. Raises ValueError,
+    which calls a tensor ``name``, for one that has no rows of numbers.
     """
     if is_tensor(X):
         return _tensor_as_array(X, name)

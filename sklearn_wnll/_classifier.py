@@ -57,9 +57,7 @@ from ._typing import (
 __all__ = ["WNLLClassifier"]
 
 
-class WNLLClassifier(
-    TakesPartitions, KeepsGraph, PredictsParts, TakesSeveralLabels, BaseEstimator
-):
+class WNLLClassifier(TakesPartitions, KeepsGraph, PredictsParts, TakesSeveralLabels, BaseEstimator):
     """Classification with few labels by the weighted nonlocal Laplacian (WNLL).
 
     The labels of some rows are extended to all rows along a nearest-neighbour graph: the

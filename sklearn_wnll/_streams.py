@@ -40,7 +40,6 @@ class AnswersBlocks:
 
         ``answer`` returns an array, or several. The estimator must not change meanwhile.
         """
-
         lazy = self._lazily(X, method)
         if lazy is not None:
             return lazy

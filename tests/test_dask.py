@@ -163,7 +163,7 @@ def test_any_partitions_keep_the_rules_for_labelled_fitted_and_equal_rows(cloud,
     labeled = np.flatnonzero(y >= 0)
     y[labeled[5:]] = -1
     labeled = labeled[:5]
-    edges = np.minimum(np.cumsum([0, *sizes]), len(X)).tolist() + [len(X)]
+    edges = [*np.minimum(np.cumsum([0, *sizes]), len(X)).tolist(), len(X)]
     rows = partitioned(X, *(stop - start for start, stop in pairwise(edges)))
     model = WNLLClassifier(
         template_size=2 * len(labeled) + data.draw(st.integers(2, 20)),
@@ -317,7 +317,8 @@ def test_scores_are_those_of_arrays(jittered):
 @pytest.mark.parametrize(
     ("params", "message"),
     [
-        ({"template_size": None}, "template_size=None would bring all rows"),
+        ({"template_size": None}, "template_size=None is a choice for rows in one place"),
+        ({"template_size": "auto"}, "template_size='auto' is a choice for rows in one place"),
         ({"metric": "precomputed"}, "metric='precomputed' needs all rows in one place"),
         ({"estimator": LogisticRegression()}, "estimator=LogisticRegression.* needs all rows"),
         ({"held_out": 3}, "held_out=3 needs all rows"),
@@ -387,7 +388,9 @@ def small():
 )
 def test_methods_that_need_one_graph_say_so(small, method, args):
     model, X, y = small
-    with pytest.raises(ValueError, match=f"{method} needs one graph of all rows.* dask collection"):
+    with pytest.raises(
+        ValueError, match=rf"{method} needs one graph of all rows.* dask collection"
+    ):
         getattr(model, method)(*args(X, y))
 
 
@@ -445,7 +448,8 @@ def test_saved_models_answer_as_before(small, tmp_path):
     assert names == ["model.joblib", *(f"template-0000{i}.joblib" for i in range(3))]
     (tmp_path / "folder").rename(tmp_path / "moved")
     loaded = WNLLClassifier.load_templates(tmp_path / "moved")
-    for other in (joblib.load(tmp_path / "model.joblib"), loaded, pickle.loads(pickle.dumps(loaded))):
+    whole, copied = joblib.load(tmp_path / "model.joblib"), pickle.loads(pickle.dumps(loaded))
+    for other in (whole, loaded, copied):
         same(model, other)
         np.testing.assert_array_equal(model.predict_proba(queries), other.predict_proba(queries))
         lazy = other.predict(partitioned(queries, 40))
@@ -563,7 +567,7 @@ def test_a_cluster_that_loses_workers_gives_the_same_result(few_digits, tmp_path
         model = WNLLClassifier(**params).fit(rows, few)
         assert flag.exists()  # a worker has been killed
         same(alone, model)
-        with pytest.raises(ValueError, match="live on the workers .* save_templates"):
+        with pytest.raises(ValueError, match=r"live on the workers .* save_templates"):
             pickle.dumps(model)
         holders = [worker for workers in client.who_has().values() for worker in workers]
         pids = client.run(os.getpid)

@@ -1,1 +1,1 @@
-"""Rows in dask collections: templates are fitted, and predict, on the workers that hold the rows."""
+"""Rows in dask collections: templates are fitted, and predict, on workers."""

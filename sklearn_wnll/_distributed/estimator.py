@@ -4,15 +4,15 @@ from os import PathLike
 from typing import Any, Self
 
 import numpy as np
-from numpy.typing import NDArray
 from sklearn.utils.validation import check_is_fitted
 
-from .._arrays import is_partitioned
+from .._arrays import ArraySpace, is_partitioned
 from .._extension.prediction import Batching
 from .._extension.system import HarmonicExtension
 from .._fit_setup import Kept
 from .._fit_warnings import warn_if_collapsed, warn_if_not_converged, warn_if_unreached
 from .._serving import CallCounter
+from .._typing import Indices, PredictMode
 
 __all__ = ["TakesPartitions"]
 
@@ -28,13 +28,17 @@ class TakesPartitions:
     """A classifier whose rows may be partitions of a dask collection."""
 
     class_prior: Any
+    graph_: Any
+    point_index_: Indices | None
     max_iter: int
     n_features_in_: int
-    predict_mode: str
+    predict_mode: PredictMode
     query_size: int | None
+    template_size: Any
     tol: float
     _answer: Any
     _kept: Any
+    _space: ArraySpace | None
 
     def _fit_partitions(self, X: Any, y: Any) -> None:
         """Set the fitted attributes."""
@@ -42,7 +46,7 @@ class TakesPartitions:
 
         fit = fit_partitions(self, X, y)
         summaries, labels = fit.summaries, fit.labels
-        self._space, self._on_device = None, False
+        self._space, self._on_device, self.template_size_ = None, False, self.template_size
         self._kept, self._calls = Kept.in_partitions(self.n_features_in_), CallCounter()
         self.classes_, self._answer = labels.classes, fit.answer
         self.n_iter_ = max(1, *(summary.n_iter for summary in summaries))
@@ -66,15 +70,16 @@ class TakesPartitions:
 
     def _warn_of(self, summaries: Any) -> None:
         """Issue the warnings of a fit."""
-        converged = all(summary.converged for summary in summaries)
+        u = np.concatenate([summary.sample for summary in summaries])
         residual = max(summary.residual for summary in summaries)
-        result = HarmonicExtension(None, None, self.n_iter_, residual, converged)
-        warn_if_not_converged(result, self.tol, self.max_iter)
+        converged = all(summary.converged for summary in summaries)
+        reached = np.ones(len(u), dtype=bool)
+        sample = HarmonicExtension(u, reached, self.n_iter_, residual, converged)
+        warn_if_not_converged(sample, self.tol, self.max_iter)
         n_unreached = sum(summary.n_unreached for summary in summaries)
         warn_if_unreached(np.zeros(n_unreached, dtype=bool), "rows of X")
         if converged:
-            u = np.concatenate([summary.sample for summary in summaries])
-            u = self._answer.finish.corrected(HarmonicExtension(u, np.ones(len(u), bool), 0, 0.0, True))
+            u = self._answer.finish.corrected(sample)
             warn_if_collapsed(self._answer.finish.classes, u, np.arange(len(u)))
 
     def _check_can_predict(self, n_rows: int) -> None:

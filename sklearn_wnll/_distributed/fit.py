@@ -23,6 +23,7 @@ from .templates import LabeledRows, Summary, Template, checked_rows, cut, stacke
 
 __all__ = ["Fit", "fit_partitions"]
 
+
 class Fit(NamedTuple):
     """An answer, the labels of the labelled rows alone, and facts about each template."""
 
@@ -52,11 +53,11 @@ def _check_supported(model):
                 f"{name}={getattr(model, name)!r} needs all rows in one place, but X is a dask "
                 f"collection. {cure}"
             )
-    if model.template_size is None:
+    if model.template_size in (None, "auto"):
         raise ValueError(
-            "template_size=None would bring all rows of the dask collection X to one worker. Pass "
-            "the number of rows that one of its threads can take, or X.compute() if all rows fit "
-            "into memory here."
+            f"template_size={model.template_size!r} is a choice for rows in one place, but X is a "
+            "dask collection. Pass the number of rows that one thread of a worker can take, or "
+            "X.compute() if all rows fit into memory here."
         )
 
 

@@ -105,5 +105,6 @@ def _column(values, n_missing, n_masked):
     fill = np.zeros(n_missing, dtype=values.dtype)
     if values.dtype.kind == "f":
         fill[:] = np.nan
-    at_end = np.arange(len(values) + n_missing) - len(values)
-    return LabelColumn(np.concatenate([values, fill]), at_end >= 0, (at_end >= 0) & (at_end < n_masked))
+    place = np.arange(-len(values), n_missing)
+    missing = place >= 0
+    return LabelColumn(np.concatenate([values, fill]), missing, missing & (place < n_masked))

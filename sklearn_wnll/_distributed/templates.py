@@ -4,7 +4,7 @@ A task that is lost with its worker runs again, with the same result.
 """
 
 from copy import copy
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -134,8 +134,10 @@ class Template:
         labels = RowLabels.of(codes, classes, model.class_prior)
         _, extender = plan_extension(model, Kept.of(model, X, X), labels, None)
         with single_openmp_thread():
-            templates = fit_templates(graph_builder(model, X), X, labels, extender)
-        return cls(numbers, codes, templates)
+            templates = fit_templates(graph_builder(model, X, None), X, labels, extender)
+        (only,) = templates.transductions
+        only = replace(only, graph=only.graph.lean())  # half the memory, if there are many features
+        return cls(numbers, codes, replace(templates, transductions=[only]))
 
     def __sizeof__(self):
         """Return the bytes of the arrays, by which a scheduler decides what to move."""
@@ -212,13 +214,13 @@ class Template:
             extension = self._only.extension
             reached = extension.reached[point[known]]
             votes.values[known[reached]] = extension.u[point[known[reached]]]
-            votes.count[known], votes.fitted[known] = reached, True
+            votes.n_votes[known], votes.fitted[known] = reached, True
             if not len(new):
                 return votes
             batching = batching._replace(n_jobs=1)
             found = self.templates.predict(X[new], batching=batching, **options)
         votes.values[new[found.reached]] = found.u[found.reached]
-        votes.count[new] = found.reached
+        votes.n_votes[new] = found.reached
         return votes._replace(
             n_iter=found.n_iter, residual=found.residual, converged=found.converged
         )
@@ -227,12 +229,13 @@ class Template:
 class Votes(NamedTuple):
     """Predictions of queries by some templates, to be averaged.
 
-    ``values`` (n_queries, n_classes) are sums of distributions, over ``count`` (n_queries,)
-    templates that reach a row. ``fitted`` queries are rows of a template, and keep its value.
+    ``values`` (n_queries, n_classes) are sums of distributions, over ``n_votes`` (n_queries,)
+    templates in which a label reaches the query. ``fitted`` queries are rows of a template, and
+    keep its value.
     """
 
     values: np.ndarray
-    count: np.ndarray
+    n_votes: np.ndarray
     fitted: np.ndarray
     n_iter: int
     residual: float
@@ -241,24 +244,23 @@ class Votes(NamedTuple):
     @classmethod
     def none(cls, n_queries, n_classes):
         """Return votes without any prediction."""
-        count, fitted = np.zeros(n_queries, dtype=np.intp), np.zeros(n_queries, dtype=bool)
-        return cls(np.zeros((n_queries, n_classes)), count, fitted, 0, 0.0, True)
+        n_votes, fitted = np.zeros(n_queries, dtype=np.intp), np.zeros(n_queries, dtype=bool)
+        return cls(np.zeros((n_queries, n_classes)), n_votes, fitted, 0, 0.0, True)
 
     @classmethod
     def sum(cls, several):
         """Add votes; the first template with a fitted row decides."""
-        first = several[0]
-        values, count, fitted = first.values.copy(), first.count.copy(), first.fitted.copy()
+        values, n_votes, fitted = (each.copy() for each in several[0][:3])
         for votes in several[1:]:
-            decided = votes.fitted & ~fitted
-            values[decided], count[decided] = 0, 0
-            open_ = ~fitted
-            values[open_] += votes.values[open_]
-            count[open_] += votes.count[open_]
+            undecided = ~fitted
+            decided = votes.fitted & undecided
+            values[decided], n_votes[decided] = 0, 0
+            np.add(values, votes.values, out=values, where=undecided[:, None])
+            np.add(n_votes, votes.n_votes, out=n_votes, where=undecided)
             fitted |= votes.fitted
         return cls(
             values,
-            count,
+            n_votes,
             fitted,
             n_iter=max(votes.n_iter for votes in several),
             residual=max(votes.residual for votes in several),
@@ -267,8 +269,8 @@ class Votes(NamedTuple):
 
     def mean(self, fallback):
         """Return the means; the fallback where no label reaches a row."""
-        reached = self.count > 0
-        u = self.values / np.maximum(self.count, 1)[:, None]
+        reached = self.n_votes > 0
+        u = self.values / np.maximum(self.n_votes, 1)[:, None]
         u[~reached] = fallback
         return HarmonicExtension(u, reached, self.n_iter, self.residual, self.converged)
 

@@ -39,6 +39,12 @@ class FeatureGraph(PointGraph):
         grown._search = self._search.grown(queries, self._n_neighbors)
         return grown
 
+    def lean(self):
+        """Return the graph without the index of its search, which is made again when needed."""
+        lean = copy(self)
+        lean._search = copy(self._search)
+        return lean
+
     def compact(self):
         """Return the graph without its lists and edges."""
         compact = copy(self)

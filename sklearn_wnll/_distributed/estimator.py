@@ -82,9 +82,12 @@ class TakesPartitions:
             u = self._answer.finish.corrected(sample)
             warn_if_collapsed(self._answer.finish.classes, u, np.arange(len(u)))
 
-    def _check_can_predict(self, n_rows: int) -> None:
+    def _parts(self, X: Any) -> Any:
+        return None if self._is_partitioned else super()._parts(X)  # type: ignore[misc]
+
+    def _count_call(self, n_rows: int) -> None:
         if not self._is_partitioned:
-            super()._check_can_predict(n_rows)  # type: ignore[misc]
+            super()._count_call(n_rows)  # type: ignore[misc]
 
     def _lazily(self, X: Any, method: str) -> Any:
         if not is_partitioned(X):

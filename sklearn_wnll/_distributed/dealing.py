@@ -28,9 +28,9 @@ def deal_pieces(free, template_size, n_labeled):
     spaced; partitions are cut if there are too few of them.
 
     >>> deal_pieces([3, 3], 5, 2)
-    [[Piece(partition=0, start=0, stop=2), Piece(partition=1, start=0, stop=1)], \
-[Piece(partition=1, start=1, stop=2), Piece(partition=0, start=2, stop=3), \
-Piece(partition=1, start=2, stop=3)]]
+    [[Piece(partition=0, start=0, stop=1), Piece(partition=1, start=0, stop=1), \
+Piece(partition=0, start=1, stop=2)], \
+[Piece(partition=0, start=2, stop=3), Piece(partition=1, start=1, stop=3)]]
     """
     n_free = sum(free)
     filled = [number for number, size in enumerate(free) if size]

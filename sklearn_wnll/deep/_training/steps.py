@@ -165,8 +165,8 @@ class PseudoLabelStep(TrainingStep):
         about a third of the time of an epoch on a CPU.
     cutmix : bool or {"auto"}, default="auto"
         Whether to fill a square of each image by that of another image of the batch, whose label
-        then counts by its share of the area (CutMix). The network so learns its labels by heart
-        less easily. ``"auto"``: yes, if the step's augmentation is
+        then counts by its share of the area (CutMix). The network then memorizes fewer of its wrong
+        labels. ``"auto"``: yes, if the step's augmentation is
         :func:`~sklearn_wnll.deep.strong_augmentation`, which then cuts out no square.
     stage_lr_factor : float, default=0.2
         Factor on the learning rate each time the step is repeated.

@@ -327,6 +327,10 @@ class WNLLClassifier(TakesPartitions, KeepsGraph, PredictsParts, TakesSeveralLab
     system for each label, which is treated as two classes. ``suspect_labels`` and the displays of
     ``sklearn_wnll.plotting`` take one label per row.
 
+    After a fit to a dask collection, ``label_distributions_``, ``transduction_``, ``reached_`` and
+    the members of ``templates_`` are dask arrays, and so are predictions of collections. See the
+    :doc:`guide </guide/scaling>` for what is not supported.
+
     Equal rows with different labels share the mean of their labels, and so the same
     prediction. ``predict(X)`` on the fitted ``X`` always equals ``transduction_``. So without
     ``label_noise``, the score on fitted labelled rows is 1 by construction and says nothing: see
@@ -471,7 +475,9 @@ class WNLLClassifier(TakesPartitions, KeepsGraph, PredictsParts, TakesSeveralLab
             Rows of finite numbers, labelled and unlabelled; of shape (n_samples, n_samples)
             with ``metric="precomputed"``. float32 stays float32. For torch tensors and arrays of
             other libraries, ``sklearn.set_config(array_api_dispatch=True)`` makes the estimator
-            compute where they are, and answer there: see the :doc:`guide </guide/devices>`.
+            compute where they are, and answer there: see the :doc:`guide </guide/devices>`. Rows
+            in a ``dask.array`` or a ``dask.dataframe`` stay on the workers: see the
+            :doc:`guide </guide/scaling>`.
         y : array-like of shape (n_samples,) or (n_samples, n_labels)
             Labels, with the marker ``unlabeled`` where a row has none: numbers without a
             fractional part, strings, or other objects that can be hashed and sorted. If no row is

@@ -122,11 +122,11 @@ def test_the_bytes_of_a_row_are_those_of_the_fitted_search(metric, dtype):
 
 @pytest.mark.parametrize("metric", SPARSE_METRICS)
 def test_the_bytes_of_a_sparse_row_are_about_those_of_the_fitted_search(metric):
-    rows = sparse.random_array((60, 30), density=0.2, format="csr", rng=0)
+    rows = sparse.csr_array(sparse.random(60, 30, 0.2, random_state=0))
     model = WNLLClassifier(5, metric=metric).fit(rows, np.arange(60) % 2)
     points = model._answer.templates.transductions[0].graph._search.points
     size = (points.data.nbytes + points.indices.nbytes) / 60
-    assert FitSize.of(sparse.csr_array(rows), metric, 5, 2).row_bytes == pytest.approx(size, 0.05)
+    assert FitSize.of(rows, metric, 5, 2).row_bytes == pytest.approx(size, 0.05)
 
 
 @pytest.mark.parametrize("case", CASES)

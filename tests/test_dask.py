@@ -503,6 +503,7 @@ class TestFrames:
     def test_frames_are_as_arrays(self, dd, frame, jittered, tmp_path, parquet):
         rows = dd.from_pandas(frame, npartitions=4)
         if parquet:
+            pytest.importorskip("pyarrow", reason="reading parquet needs pyarrow")
             rows.to_parquet(tmp_path)
             rows = dd.read_parquet(tmp_path)
         features = rows.drop(columns="label")
@@ -563,7 +564,7 @@ def test_a_cluster_that_loses_workers_gives_the_same_result(few_digits, tmp_path
     expected = alone.predict_proba(queries)
     flag.unlink()
     with (
-        distributed.LocalCluster(n_workers=2, threads_per_worker=1, dashboard_address=None) as hub,
+        distributed.LocalCluster(n_workers=2, threads_per_worker=1, dashboard_address=":0") as hub,
         distributed.Client(hub) as client,
     ):
         model = WNLLClassifier(**params).fit(rows, few)

@@ -21,6 +21,7 @@ __all__ = ["PredictsParts", "Solved"]
 
 _NUMBERS = 2**22  # numbers of the rows that are read at a time, at most
 _ROWS = 2**14  # rows that are read at a time, at most: their neighbours take memory too
+_OF_JOB = 8  # times as many for each of several jobs, which prepares a search of its own each time
 _NONE = np.empty(0, dtype=np.intp)
 
 
@@ -100,7 +101,9 @@ class PredictsParts(Serves, GraphRowsMixin):
         """Divide a large array into parts that are predicted as in the whole; None if in one."""
         if type(X) not in (np.ndarray, np.memmap) or X.ndim != 2:
             return None
-        size = effective_n_jobs(self._jobs) * max(1, min(_ROWS, _NUMBERS // max(1, X.shape[1])))
+        n_jobs, own = effective_n_jobs(self._jobs), min(_ROWS, _NUMBERS // max(1, X.shape[1]))
+        own = max(1, own) * (_OF_JOB if n_jobs > 1 else 1)
+        size = n_jobs * own
         if len(X) <= size:
             return None
         points, batching = self._answer.templates.points, Batching(self.query_size, self._jobs)
@@ -109,6 +112,8 @@ class PredictsParts(Serves, GraphRowsMixin):
             if self.metric == "precomputed" and len(X) == len(points.index):
                 return None
             self._check_columns(X)
+            if self.query_size is not None:  # a batch for each job; they do not matter here
+                batching = Batching(min(self.query_size, own), self._jobs)
             return _Parts((rows, batching) for rows in equal_blocks(len(X), size))
         if self.query_size is None or not isinstance(points, FeaturePoints):
             return None

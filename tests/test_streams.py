@@ -302,7 +302,7 @@ def test_jobs_share_the_parts_of_a_large_array(make, params):
     model, new = make(**params)
     whole = [ask(new) for ask in answers_of(model)]
     model.set_params(n_jobs=2)
-    with parts_of(10), parallel_config(backend="threading"):
+    with parts_of(2), parallel_config(backend="threading"):
         for ask, expected in zip(answers_of(model), whole, strict=True):
             assert_same(ask(new), expected)
 

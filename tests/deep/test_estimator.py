@@ -156,6 +156,19 @@ def test_inductive_predictions_are_those_of_each_sample_alone(fitted, rows):
     assert np.abs(proba - joined).max() > 1e-3
 
 
+@pytest.mark.parametrize("head", ["wnll", "linear"])
+def test_blocks_of_samples_are_calls_of_their_own(fitted, rows, head):
+    model, new = fitted.set_params(head=head), rows[2]
+    blocks = [new[:30], new[30:70]]
+    for ask in (model.predict, model.predict_proba, model.certainty):
+        found = ask(iter([*blocks, new[:0], new[:, 1:]]))
+        for block in blocks:
+            np.testing.assert_array_equal(next(found), ask(block))
+        assert next(found).shape == (0, *ask(new[:1]).shape[1:])
+        with pytest.raises(ValueError, match=r"^Block 3 of X, counted from 0: .*63 features"):
+            next(found)
+
+
 def test_the_linear_head_is_the_softmax_of_the_network(fitted, rows):
     scaled = StandardScaler().fit_transform(rows[0])
     with torch.no_grad():

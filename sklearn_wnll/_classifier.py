@@ -154,7 +154,8 @@ class WNLLClassifier(TakesPartitions, KeepsGraph, PredictsParts, TakesSeveralLab
           cosine or correlation distance, it compares cells of nearby points; otherwise it is
           pynndescent, which compiles for 20 to 30 s before its first search in a process.
         - ``"auto"`` is the exact search if that is expected to take less than 3 s, or less than
-          30 s if the alternative is pynndescent.
+          30 s if the alternative is pynndescent. It also is if a sample of the rows says that cells
+          would take longer.
         - A transformer like :class:`~sklearn.neighbors.KNeighborsTransformer` with
           ``mode="distance"`` searches with its own metric.
     predict_mode : {"transductive", "inductive"}, default="transductive"

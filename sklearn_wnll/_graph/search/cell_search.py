@@ -29,6 +29,12 @@ _POINTS = 2**16  # points compared with cells at a time, at most
 _QUERIES = 8192  # the same for queries that are no points
 _BLOCK_BYTES = 2**20  # memory for differences at a time
 _GROWTH = 1.25  # once the points have grown by this factor, new cells are made
+# On two cores, as in exact_seconds: for a point, a point compared with it and each of the
+# components, a component of a compared cell, a candidate that is sorted, and a feature of one that
+# may be a neighbour; then, for a neighbour in a comparison of all pairs. Fitted to 8,000 to 40,000
+# Gaussian points, points on sheets, images and texts, with 15 and 50 neighbours.
+_SECONDS = 2.5e-6, 6.2e-10, 8.8e-12, 5.5e-10, 4.6e-8, 4.1e-10
+_SECONDS_OF_NEIGHBOR = 1.7e-7
 _PATIENCE = 0.5  # seconds; if an exact search among new points takes longer, cells are worth it
 
 
@@ -45,15 +51,20 @@ class CellSearch(NeighborSearch):
     their borders, all in the same places, and that costs accuracy: on MNIST with 10 to 20 labels
     per class, 0.3 points when 4 % of the neighbours were lost this way. Principal components
     lost 5 to 8 % at no cost.
+
+    In points without structure, many cells hold the neighbours. With ``may_compare_all``, the
+    first search of the points' lists compares all pairs instead if that is faster by an estimate,
+    which depends on no clock, and so do all later searches of these points and of more.
     """
 
     _of_points = "_exact", "_index"
 
-    def __init__(self, seed):
-        self.seed = seed
+    def __init__(self, seed, *, may_compare_all=False):
+        self.seed, self.may_compare_all = seed, may_compare_all
 
     def fit(self, points):
         """Store the points; the first search makes the cells."""
+        self._is_slow = None if self.may_compare_all else False
         return self._fit(points, len(points))
 
     def _fit(self, points, n_first, *index):
@@ -63,20 +74,26 @@ class CellSearch(NeighborSearch):
         return self
 
     def _prepare(self, *index):
-        self._exact = ExactSearch("euclidean", report=False).fit(self.points)
+        self._exact = ExactSearch("euclidean", report=bool(self._is_slow)).fit(self.points)
         self._index = Lazy(partial(_Index, self.points, self.seed, self._n_first), *index)
 
     def grown(self, queries, k):
         """Fit a search to points and queries; queries join the cells while these stay small."""
         points = self._together(queries)
-        if self._is_one_cell() or len(points) > _GROWTH * self._n_first:
+        if self._is_one_cell():
             return self.fitted_like(points)
+        if self._compares_all(k) or len(points) > _GROWTH * self._n_first:
+            return copy(self)._fit(points, len(points))
         index = self._index.get(k).grown(points)
         return copy(self)._fit(points, self._n_first, index)
 
     def lists(self, k):
         """Find about the k nearest other points of each point."""
-        if self._is_one_cell():
+        if self._is_slow is None and not self._is_one_cell():
+            self._is_slow = self._compares_all(k)
+            if self._is_slow:
+                self._prepare()  # without the cells
+        if self._compares_all(k):
             return self._exact.lists(k)
         index, n = self._index.get(k), len(self.points)
         found = self._search(
@@ -89,14 +106,18 @@ class CellSearch(NeighborSearch):
 
     def query(self, queries, k):
         """Find about the k points nearest to each query."""
-        if self._is_one_cell():
+        if self._compares_all(k):
             return self._exact.query(queries, k)
         index = self._index.get(k)
         return self._query_cells(index, index.assign(queries), queries, k)
 
+    def query_alone(self, queries, k):
+        """:meth:`query`, with lists that do not depend on the other queries."""
+        return (self._exact.query_alone if self._compares_all(k) else self.query)(queries, k)
+
     def add_queries(self, lists, queries, k):
         """Find the lists of points and queries together, by searching only what is new."""
-        if self._is_one_cell():
+        if self._compares_all(k):
             return self._exact.add_queries(lists, queries, k)
         n_points, n_queries = self.points.shape[0], queries.shape[0]
         index = self._index.get(k)
@@ -112,6 +133,12 @@ class CellSearch(NeighborSearch):
     def _is_one_cell(self):
         """Return whether there are too few points for cells to be worth it."""
         return len(self.points) <= _CELL_SIZE
+
+    def _compares_all(self, k):
+        """Return whether all pairs are compared; a search of lists keeps the choice."""
+        if self._is_one_cell():
+            return True
+        return self._index.get(k).is_slow() if self._is_slow is None else self._is_slow
 
     def _query_cells(self, index, assigned, queries, k):
         """:meth:`query` of queries that are assigned to cells."""
@@ -195,9 +222,29 @@ class _Index:
         self.cells = Cells(reduced, max(_CELL_SIZE, 3 * k), int(rng.integers(2**31)), keeps=keeps)
         ranks = self.cells.ranks(reduced[sample], self.cells.cell[neighbors])
         n_probes = 1 + int(np.quantile(ranks, _CELL_RECALL, method="higher"))
-        self.n_probes = min(n_probes, _MAX_PROBES)
+        self.n_probes, self._sample = min(n_probes, _MAX_PROBES), sample
         if n < len(points):
             self._grow()
+
+    def is_slow(self):
+        """Return whether comparing all pairs would take less time, by an estimate of both."""
+        (n, d), sample = self._points.shape, self.assign(self._points[self._sample])
+        place = np.argsort(self.cells.order)[self._sample]
+        count = partial(self.cells.count, sample.reduced, sample.cell, self.n_probes)
+        # In one thread, whose products do not depend on how many there are.
+        ((compared, candidates),) = in_threads(lambda k: count(k, place), [self.n_candidates])
+        n_components = sample.reduced.shape[1]
+        work = (
+            1,
+            compared,
+            compared * n_components,
+            self.n_probes * n_components,
+            candidates,
+            self.n_candidates * d,
+        )
+        brute, tree = exact_seconds(n, n, d, "euclidean")
+        exact = min(brute + n * self.n_candidates * _SECONDS_OF_NEIGHBOR, tree)
+        return n * np.dot(_SECONDS, work) > exact
 
     def grown(self, points):
         """Return an index of more points: its own, followed by others."""

@@ -19,7 +19,8 @@ __all__ = ["Cells"]
 _BLOCK = 4096  # points whose rows are computed at a time
 _ENTRIES = 2**23  # distances that one thread compares at a time
 _FORGOTTEN = 2**26  # numbers; fewer are not worth computing again
-_CANDIDATE_ROWS = 1024  # queries whose candidates are compared at a time
+_CANDIDATE_ROWS = 1024  # queries whose candidates are compared at a time, at most
+_CANDIDATE_ENTRIES = 2**18  # candidates that are compared at a time, unless one query has more
 
 
 class Cells:
@@ -76,14 +77,23 @@ class Cells:
         The points (n_queries, k) are in no order; -1 if the cells hold too few. A query that is
         itself at ``own_place`` (n_queries,) of ``order`` does not find itself.
         """
+        place = self._candidates(queries, cell, n_probes, k, own_place).nearest()
+        return np.where(place < 0, -1, self.order[place])
+
+    def count(self, queries, cell, n_probes, k, own_place=None):
+        """Count the points that :meth:`nearest` compares, and those that it sorts, per query."""
+        found = self._candidates(queries, cell, n_probes, k, own_place)
+        return found.n_compared / len(queries), sum(map(len, found.rows)) / len(queries)
+
+    def _candidates(self, queries, cell, n_probes, k, own_place):
+        """Compare queries with the points of cells: first their own, which bounds the others."""
         candidates = _Candidates(len(queries), k)
         for first, rows, D in self._blocks(queries, np.arange(len(queries)), cell, own_place):
             candidates.start(rows, first, D)
         pairs = self._partition.nearest_cells(queries, cell, n_probes - 1)
         for first, rows, D in self._blocks(queries, *pairs, own_place):
             candidates.add(rows, first, D)
-        place = candidates.nearest()
-        return np.where(place < 0, -1, self.order[place])
+        return candidates
 
     def within_radius(self, queries, cell, n_probes, radius):
         """Find pairs of queries and points that are closer than the point's ``radius``.
@@ -154,7 +164,7 @@ class _Candidates:
     """The points that may be among the k nearest of each query."""
 
     def __init__(self, n_queries, k):
-        self.n_queries, self.k = n_queries, k
+        self.n_queries, self.k, self.n_compared = n_queries, k, 0
         self.bound = np.full(n_queries, np.inf, dtype=np.float32)
         self.rows, self.places, self.values = [], [], []
 
@@ -167,6 +177,7 @@ class _Candidates:
 
     def add(self, rows, first, D):
         """Add the points of another cell that are nearer than the bound."""
+        self.n_compared += D.size
         hit = np.flatnonzero((self.bound[rows][:, None] > D).ravel())
         row, column = np.divmod(hit, D.shape[1])
         self.rows.append(rows[row])
@@ -180,10 +191,7 @@ class _Candidates:
         counts = np.bincount(rows, minlength=self.n_queries)
         begin = np.cumsum(counts) - counts
         nearest = np.full((self.n_queries, self.k), -1)
-        # Queries with similar numbers of candidates fill a rectangle with few gaps.
-        by_count = stable_order(counts)
-        for start in range(0, self.n_queries, _CANDIDATE_ROWS):
-            part = by_count[start : start + _CANDIDATE_ROWS]
+        for part in _of_similar_size(counts):
             width = max(counts[part].max(), self.k)
             missing = np.arange(width) >= counts[part][:, None]
             entries = begin[part][:, None] + np.arange(width)
@@ -196,3 +204,16 @@ class _Candidates:
             found[np.take_along_axis(missing, columns, axis=1)] = -1
             nearest[part] = found
         return nearest
+
+
+def _of_similar_size(counts):
+    """Group queries by their numbers of candidates, which then fill rectangles with few gaps.
+
+    A query whose own cell is small has many more candidates than most.
+    """
+    order, start = stable_order(counts), 0
+    while start < len(order):
+        widest = counts[order[min(start + _CANDIDATE_ROWS, len(order)) - 1]]
+        height = min(_CANDIDATE_ROWS, max(1, _CANDIDATE_ENTRIES // max(widest, 1)))
+        yield order[start : start + height]
+        start += height

@@ -15,7 +15,8 @@ def make_search(neighbors, shape, *, metric, is_sparse=False, random_state=None)
 
     ``"approximate"`` is :class:`CellSearch` for Euclidean distances of dense rows, otherwise
     :class:`DescentSearch`. ``"auto"`` is the exact search if that takes less than
-    3 s, or less than 30 s if only :class:`DescentSearch` could replace it. ``shape`` is
+    3 s, or less than 30 s if only :class:`DescentSearch` could replace it. Beyond, its
+    :class:`CellSearch` compares all pairs where its sample says that this is faster. ``shape`` is
     (n_points, n_features), with the features as :func:`compared_features` counts them.
 
     >>> type(make_search("auto", (1_000, 50), metric="euclidean")).__name__
@@ -29,7 +30,8 @@ def make_search(neighbors, shape, *, metric, is_sparse=False, random_state=None)
 
         return TransformerSearch(neighbors)
     in_cells = metric == "euclidean" and not is_sparse
-    if neighbors == "auto":
+    is_free = neighbors == "auto"
+    if is_free:
         seconds = min(exact_seconds(shape[0], *shape, metric, is_sparse=is_sparse))
         quick = seconds < (_PATIENCE if in_cells else _LONG_PATIENCE)
         neighbors = "exact" if quick else "approximate"
@@ -39,7 +41,7 @@ def make_search(neighbors, shape, *, metric, is_sparse=False, random_state=None)
     if in_cells:
         from .cell_search import CellSearch
 
-        return CellSearch(seed)
+        return CellSearch(seed, may_compare_all=is_free)
     from .descent import DescentSearch
 
     return DescentSearch(metric, seed, repeatable=random_state is not None)

@@ -5,6 +5,7 @@ import pickle
 import signal
 import subprocess
 import sys
+from importlib import import_module
 from itertools import pairwise
 
 import joblib
@@ -153,6 +154,17 @@ def test_templates_are_those_of_arrays_and_answers_their_mean(jittered):
     np.testing.assert_allclose(model.label_distributions_.compute(), expected, atol=1e-9)
     expected = np.mean([one.predict_proba(X[1500:]) for one in alone], axis=0)
     np.testing.assert_allclose(model.predict_proba(X[1500:]), expected, atol=1e-9)
+
+
+def test_fitted_rows_keep_their_value_even_if_labels_may_be_wrong(few_digits):
+    X, few = few_digits
+    few = few.copy()
+    few[np.flatnonzero(few >= 0)[::9]] = 0
+    model = WNLLClassifier(template_size=250, label_noise=0.2, random_state=0)
+    u = model.fit(partitioned(X, 200), few).label_distributions_.compute()
+    assert 0 < u[few >= 0].max(axis=1).min() < 1  # labels that others outvote
+    np.testing.assert_allclose(model.predict_proba(X), u, atol=1e-12)
+    np.testing.assert_allclose(model.predict_proba(partitioned(X, 90)).compute(), u, atol=1e-12)
 
 
 @examples(20)
@@ -485,11 +497,8 @@ class TestFrames:
 
     @pytest.fixture
     def dd(self):
-        try:
-            import dask.dataframe as dd
-        except ImportError:
-            pytest.skip("dask.dataframe needs pyarrow")
-        return dd
+        pytest.importorskip("pyarrow", reason="dask.dataframe needs pyarrow")
+        return import_module("dask.dataframe")
 
     @pytest.fixture
     def frame(self, jittered):

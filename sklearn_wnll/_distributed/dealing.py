@@ -27,10 +27,10 @@ def deal_pieces(free, template_size, n_labeled):
     The labelled rows are in every template. Templates take rows from 16 partitions or more, evenly
     spaced; partitions are cut if there are too few of them.
 
-    >>> deal_pieces([3, 3], 5, 2)
-    [[Piece(partition=0, start=0, stop=1), Piece(partition=1, start=0, stop=1), \
-Piece(partition=0, start=1, stop=2)], \
-[Piece(partition=0, start=2, stop=3), Piece(partition=1, start=1, stop=3)]]
+    >>> for pieces in deal_pieces([3, 3], 5, 2):
+    ...     print([tuple(piece) for piece in pieces])
+    [(0, 0, 1), (1, 0, 1), (0, 1, 2)]
+    [(0, 2, 3), (1, 1, 3)]
     """
     n_free = sum(free)
     filled = [number for number, size in enumerate(free) if size]

@@ -87,8 +87,9 @@ def is_tensor(X: Any) -> bool:
 
 
 def is_partitioned(X: Any) -> bool:
-    """Return whether an object is a collection of dask, without an import of dask."""
-    return "dask" in sys.modules and hasattr(X, "__dask_graph__")
+    """Return whether an object is a dask collection of partitions, without an import of dask."""
+    dask = "dask" in sys.modules and hasattr(X, "__dask_graph__")
+    return dask and hasattr(X, "to_delayed")  # which xarray has not
 
 
 def array_space(X: Any) -> ArraySpace | None:

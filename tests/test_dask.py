@@ -18,7 +18,11 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.neighbors import KNeighborsTransformer
 
 from sklearn_wnll import WNLLClassifier
-from sklearn_wnll.exceptions import AmbiguousLabelsWarning, UnreachedPointsWarning
+from sklearn_wnll.exceptions import (
+    AmbiguousLabelsWarning,
+    FewLabelsWarning,
+    UnreachedPointsWarning,
+)
 
 from .clouds import clouds, examples
 
@@ -302,6 +306,16 @@ def test_doubts_about_labels_in_all_partitions_are_told():
     with pytest.warns(AmbiguousLabelsWarning, match="exactly the values -1 and 1"):
         model = WNLLClassifier(template_size=8, n_neighbors=2).fit(partitioned(X, 4), y)
     np.testing.assert_array_equal(model.classes_, [-1, 1])
+
+
+@pytest.mark.filterwarnings("default::sklearn_wnll.exceptions.FewLabelsWarning")
+@pytest.mark.parametrize("lazy", [False, True])
+def test_few_labels_are_told_once(lazy):
+    X, y = np.arange(6.0)[:, None], np.array([0, -1, 1, -1, 2, -1])
+    y = partitioned(y, 3) if lazy else y
+    with pytest.warns(FewLabelsWarning, match="3 rows are labelled") as found:
+        WNLLClassifier(template_size=6, n_neighbors=2).fit(partitioned(X, 3), y)
+    assert len(found) == 1
 
 
 def test_unreached_rows_are_counted():

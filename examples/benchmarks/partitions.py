@@ -87,7 +87,7 @@ def make_rows(options):
     count = max(1, round(options.gb * 1e9 / (4 * d * n)))
     labels = {"n_rows": n, "total": options.labels, "count": count}
     draw = partial(draw_rows, n_rows=n, n_features=d)
-    new = lazy_array(draw, range(NEW, NEW + max(1, count // 20)), n, d, dtype=np.float32)
+    new = lazy_array(draw, range(NEW, NEW + max(1, count // 100)), n, d, dtype=np.float32)
     if options.parquet is None:
         X = lazy_array(draw, range(count), n, d, dtype=np.float32)
         y = lazy_array(partial(draw_labels, **labels), range(count), n)
@@ -236,7 +236,7 @@ def run(options, *, trouble):
         found["accuracy, %"] = 100 * float((model.transduction_ == truth).mean().compute())
     found["client, GB"], found["worker, GB"] = watch.client / 1e9, watch.worker / 1e9
     found["spilled, GB"] = watch.spilled / 1e9
-    return found
+    return found, events.events if trouble else []
 
 
 def timed(function):
@@ -248,10 +248,10 @@ def timed(function):
 
 def trial(options):
     """Run the trial in peace and in trouble, and compare."""
-    runs = {}
+    runs, events = {}, []
     for name, trouble in (("in peace", False), ("in trouble", True)):
         print(f"{name} ...", flush=True)
-        runs[name] = run(options, trouble=trouble)
+        runs[name], events = run(options, trouble=trouble)
     first, second = runs.values()
     same = all(first[key] == second[key] for key in first if key.startswith("hash"))
     rows = [[key, *(figure(found[key]) for found in runs.values())] for key in first]
@@ -261,7 +261,8 @@ def trial(options):
         f"{options.memory} each"
     )
     end = f"Same result, bit for bit: {'yes' if same else 'NO'}"
-    return "\n\n".join([title, table(["", *runs], rows), end])
+    told = "\n".join(f"- {event}" for event in events)
+    return "\n\n".join([title, table(["", *runs], rows), told, end])
 
 
 # %%
@@ -354,8 +355,8 @@ def read_options():
     trial.add_argument("--gb", type=float, default=5.0)
     trial.add_argument("--features", type=int, default=256)
     trial.add_argument("--labels", type=int, default=500)
-    trial.add_argument("--partition-rows", type=int, default=50_000)
-    trial.add_argument("--template-size", type=int, default=100_000)
+    trial.add_argument("--partition-rows", type=int, default=25_000)
+    trial.add_argument("--template-size", type=int, default=60_000)
     trial.add_argument("--workers", type=int, default=3)
     trial.add_argument("--memory", default="2GB", help="of each worker")
     trial.add_argument("--parquet", type=Path, help="folder to read, or to write if it is missing")

@@ -29,7 +29,7 @@ class Fit(NamedTuple):
 
     answer: PartitionedAnswer
     labels: RowLabels
-    summaries: tuple[Summary, ...]
+    summaries: list[Summary]
 
 
 def _check_supported(model):
@@ -69,18 +69,21 @@ def fit_partitions(model, X, y):
     rows.check_features(model, reset=True)
     bare = clone(model)
     if not isinstance(bare.random_state, Integral):  # a task that runs again must not draw again
-        bare.random_state = check_random_state(bare.random_state).randint(2**31 - 1)
+        bare.random_state = check_random_state(model.random_state).randint(2**31 - 1)
     checked = [on_workers(checked_rows, bare, part) for part in rows.parts]
     classes, of_parts = _find_labels(model, rows, y)
     labeled = dask.persist(*map(partial(on_workers, LabeledRows.of), checked, of_parts))
     heads = dask.compute(*(on_workers(LabeledRows.without_rows, part) for part in labeled))
     codes = np.concatenate([head.codes for head in heads])
-    model._warn_if_few(len(codes), len(classes))
+    if is_partitioned(y):  # otherwise, a warning is issued already
+        model._warn_if_few(len(codes), len(classes))
     labels = RowLabels.of(codes, classes, model.class_prior)
     dealt = deal_pieces([h.n_rows - len(h.codes) for h in heads], model.template_size, len(codes))
     templates = _fit_templates(bare, classes, checked, labeled, heads, dealt)
-    summaries = dask.compute(*(on_workers(Template.summary, template) for template in templates))
-    first = summaries[0]
+    known, *summaries = dask.compute(
+        on_workers(Template.labeled_values, templates[0]),
+        *(on_workers(Template.summary, template) for template in templates),
+    )
     homes = [[] for _ in heads]
     for number, pieces in enumerate(dealt):
         for partition in sorted({piece.partition for piece in pieces}):
@@ -92,7 +95,7 @@ def fit_partitions(model, X, y):
         [len(codes) + sum(piece.stop - piece.start for piece in pieces) for pieces in dealt],
         homes,
         list(heads),
-        (first.u, first.reached),
+        known,
         labels.fallback,
         Finish(classes, factors),
     )

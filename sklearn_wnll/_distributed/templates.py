@@ -97,14 +97,11 @@ def _ordered(parts):
 class Summary(NamedTuple):
     """Facts about a fitted template, small enough for the client.
 
-    ``u`` and ``reached`` are the values of labelled rows, ``label_masses`` as those of
-    :class:`Templates`, and ``total`` the sum of the distributions of ``n_free`` rows that equal no
-    labelled one. ``sample`` (n, n_classes) are the distributions of some of these. A label reaches
-    ``n_unlabeled`` rows without one, and does not reach ``n_unreached``.
+    ``label_masses`` are those of :class:`Templates`, and ``total`` is the sum of the distributions
+    of ``n_free`` rows that equal no labelled one. ``sample`` (n, n_classes) are the distributions
+    of some of these. A label reaches ``n_unlabeled`` rows without one, but not ``n_unreached``.
     """
 
-    u: np.ndarray
-    reached: np.ndarray
     label_masses: tuple[np.ndarray, np.ndarray, np.ndarray] | None
     total: np.ndarray
     n_free: int
@@ -161,6 +158,10 @@ class Template:
         inside = inside[self.codes[inside] < 0]
         return self.numbers[inside] - start, *self._values(inside)
 
+    def labeled_values(self):
+        """Return distributions of the labelled rows, and a mask of those that a label reaches."""
+        return self._values(np.flatnonzero(self.codes >= 0))
+
     def summary(self):
         """Return the facts that the client needs."""
         index, extension = self.templates.points.index, self._only.extension
@@ -168,10 +169,7 @@ class Template:
         is_free = extension.reached.copy()  # of points
         is_free[index[rows]] = False
         points, free = np.flatnonzero(is_free), is_free[index]
-        u, reached = self._values(rows)
         return Summary(
-            u,
-            reached,
             self._label_masses(index[rows]),
             extension.u[index].sum(axis=0, where=free[:, None]),
             np.count_nonzero(free),

@@ -12,6 +12,7 @@ from ._extension.label_matrix import LabelMatrix
 from ._extension.row_labels import RowLabels
 from ._graph.metrics import FeatureSpace
 from ._memory import free_memory
+from ._parallel import n_threads as count_threads
 from ._warnings import warn_user
 from .exceptions import DividedRowsWarning
 
@@ -19,11 +20,14 @@ __all__ = ["Division", "FitSize", "divide", "find_template_size", "stays_one_gra
 
 _BUDGET = 0.8  # of the free memory
 
-# Bytes per row, byte of a row, 4 bytes compared, neighbour and class, by the command
-# python examples/benchmarks/memory.py --rows 10000 100000 300000 1000000
-_PEAK = (3e7, 400.0, 1.0, 1.0, 75.0, 40.0, 10.0)
-_KEPT = (1e7, 200.0, 1.0, 1.0, 25.0, 10.0, 10.0)
+# Bytes: fixed; per row, byte of a row, 4 bytes compared, and neighbour; per row that threads search
+# at the same time; then per neighbour of such a row, or per class up to 64 and per class. Found by
+# python examples/benchmarks/memory.py --rows 100000 300000 1000000
+_GRAPH = (6.6e6, 0.0, 1.09, 1.46, 4.56, 1980.0, 303.0)
+_SOLVER = (2.75e7, 180.0, 1.19, 1.11, 78.0, 3280.0, 17.0, 28.6)
+_KEPT = (3.29e6, 172.0, 1.22, 1.17, 22.0, 1600.0, 3.61, 15.9)
 _TOGETHER = 64  # classes that are solved at the same time
+_BLOCKS, _BLOCK = 8, 2**16  # a thread searches an eighth of the rows at a time, at most so many
 _SMALLEST = 1000  # rows of a template; smaller ones save next to nothing
 _PROCESS = 2e8  # a process of joblib, with its imports
 _RESULTS = 24  # bytes per row and class, for the mean of the templates and its corrections
@@ -40,38 +44,52 @@ class FitSize(NamedTuple):
     n_compared: float
     n_neighbors: int
     n_columns: int
+    n_threads: int = 1
 
     @classmethod
     def of(cls, rows: Any, metric: str | None, n_neighbors: int, n_columns: int) -> "FitSize":
-        """Find the numbers of a fit to rows; the metric None is that of a transformer."""
-        point = FeatureSpace(metric).fit(rows[:1]).transform(rows[:1])
+        """Find the numbers of a fit to rows; the metric None is that of a transformer.
+
+        All features may be compared: whether principal components suffice is known later.
+        """
+        point, n_threads = FeatureSpace(metric).fit(rows[:1]).transform(rows[:1]), count_threads()
         if sparse.issparse(rows):
             entries = rows.nnz / rows.shape[0]
             pairs = entries * (point.dtype.itemsize + rows.indices.itemsize)
-            return cls(pairs, 2 * entries, n_neighbors, n_columns)
-        return cls(point.nbytes, point.shape[1], n_neighbors, n_columns)
+            return cls(pairs, 2 * entries, n_neighbors, n_columns, n_threads)
+        return cls(point.nbytes, point.shape[1], n_neighbors, n_columns, n_threads)
 
     def peak(self, n: int) -> float:
         """Estimate the bytes at the peak of a fit to ``n`` rows, beyond those of the rows."""
-        return self._sum(n, _PEAK)
+        searched = self._searched(n)
+        graph = self._sum(n, _GRAPH, searched, searched * self.n_neighbors)
+        return max(graph, self._sum(n, _SOLVER, *self._classes(n)))
 
     def kept(self, n: int) -> float:
         """Estimate the bytes that a model fitted to ``n`` rows keeps."""
-        return self._sum(n, _KEPT)
-
-    def _sum(self, n: int, coefficients: Sequence[float]) -> float:
-        c = self.n_columns
-        per_row = 1, self.row_bytes, 4 * self.n_compared, self.n_neighbors, min(c, _TOGETHER), c
-        fixed, *others = coefficients
-        return fixed + n * sum(a * b for a, b in zip(others, per_row, strict=True))
+        return self._sum(n, _KEPT, *self._classes(n))
 
     def of_templates(self, n: int, largest: int, count: int, n_jobs: int) -> float:
         """Estimate the bytes of a fit to ``n`` rows, in templates of at most ``largest``."""
         running = min(n_jobs, count)
-        peak = self.peak(largest) + largest * self.row_bytes  # a job's rows are a copy
-        processes = running * (_PROCESS + self.kept(largest)) if running > 1 else 0.0
-        results = _RESULTS * n * self.n_columns
-        return (count - running) * self.kept(largest) + running * peak + processes + results
+        one = self if running == 1 else self._replace(n_threads=1)  # as joblib's processes have
+        kept, results = one.kept(largest), _RESULTS * n * self.n_columns
+        peak = one.peak(largest) + largest * self.row_bytes  # a job's rows are a copy
+        processes = running * (_PROCESS + kept) if running > 1 else 0.0
+        return (count - running) * kept + running * peak + processes + results
+
+    def _sum(self, n: int, coefficients: Sequence[float], *others: float) -> float:
+        common = 1, n, n * self.row_bytes, 4 * n * self.n_compared, n * self.n_neighbors
+        return sum(a * b for a, b in zip(coefficients, (*common, *others), strict=True))
+
+    def _classes(self, n: int) -> tuple[float, float, float]:
+        """Return what the last coefficients of the solver and the model multiply."""
+        freed = self._searched(n) if self.n_threads > 1 else 0
+        return freed, n * min(self.n_columns, _TOGETHER), n * self.n_columns
+
+    def _searched(self, n: int) -> float:
+        """Count the rows that threads search at the same time."""
+        return min(n, self.n_threads * min(n / _BLOCKS, _BLOCK))
 
 
 class Division(NamedTuple):

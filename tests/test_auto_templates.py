@@ -36,7 +36,7 @@ CASES = {
 def free(monkeypatch):
     """A function that sets the free memory, None for unknown; few rows behave like many."""
     monkeypatch.setattr(_fit_memory, "_SMALLEST", 50)
-    for name in ("_PEAK", "_KEPT"):
+    for name in ("_GRAPH", "_SOLVER", "_KEPT"):
         monkeypatch.setattr(_fit_memory, name, (0.0, *getattr(_fit_memory, name)[1:]))
     return lambda found: monkeypatch.setattr(_fit_memory, "free_memory", lambda: found)
 
@@ -77,6 +77,7 @@ def test_sizes_make_ever_more_templates_with_as_many_labels_as_so_few_allow(m, u
 fits = st.builds(
     FitSize,
     st.floats(4, 1e4), st.floats(1, 2000), st.integers(1, 60), st.integers(1, 200),
+    st.integers(1, 128),
 )  # fmt: skip
 
 

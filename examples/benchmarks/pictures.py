@@ -36,6 +36,7 @@ SIZES = {
     "regression": (13, 6.2),
     "paper": (8, 8),
     "session": (8, 5),
+    "templates": (11, 4.2),
     "at_a_glance": (6.6, 4.4),
 }
 ALTS = {
@@ -48,11 +49,13 @@ ALTS = {
     "gpu": "Seconds on a GPU, in parts of the goal",
     "interpolation": "Seconds of wnll_interpolate and of the published graph learning layer",
     "label_rates": "Accuracy against labels per class, by label weight",
+    "memory": "Measured memory of fits and the formula for it, against rows",
     "multilabel": "F1 score of labels against the number of labelled rows, by method and data set",
     "neighbors": "Accuracy against the number of neighbours",
     "paper": "Error of the paper's algorithm and of an ordinary network, by head",
     "regression": "Mean absolute error against the number of values, by method and data set",
     "session": "Accuracy against the number of labels, by model and way of choosing",
+    "templates": "Accuracy against the number of graphs, by number of labels and data set",
     "trust": "Score minus accuracy, calibration error, and wrong labels among suspects",
 }
 
@@ -208,6 +211,29 @@ def label_rates(figure, tables):
     axes[0].legend(title="label_weight")
 
 
+def memory(figure, tables):
+    """Draw the formula for the memory against the measured one."""
+    (table,) = tables["Fits"]
+    left, right = figure.subplots(1, 2)
+    for ax, found, bound in (
+        (left, np.fmax(*(numbers(table, f"{phase}, GB") for phase in ("graph", "solver"))),
+         numbers(table, "formula, GB")),
+        (right, numbers(table, "kept, GB"), numbers(table, "formula for kept, GB")),
+    ):  # fmt: skip
+        ends = [min(found), max(bound)]
+        ax.loglog(ends, ends, color="C7", linewidth=1)
+        ax.loglog(found, bound, "o", color="C0", markersize=4)
+        ax.set(xlabel="measured, GB", ylabel="formula, GB")
+        ax.grid(alpha=0.3)
+    left.set_title("peak of a fit")
+    right.set_title("kept by the model")
+
+
+def numbers(table, name):
+    """Read the numbers of a column."""
+    return np.array([value(cell)[0] for cell in table.column(name)])
+
+
 def multilabel(figure, tables):
     """Draw the F1 score against the number of labelled rows."""
     tables = {name: table for name, (table, *_) in tables.items() if name != "Seconds"}
@@ -299,6 +325,25 @@ def session(figure, tables):
     ax.legend(fontsize="small")
 
 
+def templates(figure, tables):
+    """Draw accuracy against the number of templates, 1 for one graph."""
+    tables = {title: of for title, of in tables.items() if title.endswith("rows")}
+    axes = figure.subplots(1, len(tables), sharey=True, squeeze=False)[0]
+    for ax, (title, (table,)) in zip(axes, tables.items(), strict=True):
+        places = table.numbers(" templates")
+        for row in table.rows:
+            one = value(row[table.header.index("one graph, %")])[0]
+            losses = {count: value(row[place])[0] for count, place in places.items()}
+            points = [one, *(one + loss for loss in losses.values())]
+            ax.plot([1, *losses], points, "o-", label=f"{row[0]} labels")
+        ax.set_xscale("log", base=2)
+        ax.set_xticks([1, *places], ["one", *map(str, places)])
+        ax.set(title=title, xlabel="graphs")
+        ax.grid(alpha=0.3)
+    axes[0].set_ylabel("accuracy on hidden rows, %")
+    axes[-1].legend()
+
+
 def trust(figure, tables):
     """Draw scores minus accuracies, calibration, and the wrong labels among suspects."""
     left, middle, right = figure.subplots(1, 3)
@@ -370,7 +415,8 @@ DRAW = {
     draw.__name__: draw
     for draw in (
         accuracy, active_learning, at_a_glance, class_sizes, classifier, embeddings, few_labels,
-        gpu, interpolation, label_rates, multilabel, neighbors, paper, regression, session, trust,
+        gpu, interpolation, label_rates, memory, multilabel, neighbors, paper, regression, session,
+        templates, trust,
     )
 }  # fmt: skip
 

@@ -310,11 +310,11 @@ class WNLLClassifier(TakesPartitions, KeepsGraph, PredictsParts, TakesSeveralLab
     (or uses a tree in few dimensions); the approximate search takes time in ``O(n log n)``. The
     solver takes tens to hundreds of iterations of about ``2 n k c`` multiplications.
 
-    Memory is about ``130 n k`` bytes for the graph, one scaled copy of ``X``, and the memory of
-    the classes. 64 classes are solved at the same time; up to there, they take about
-    ``100 n c`` bytes. With many classes, they take about ``20 n c`` bytes at the peak of ``fit``,
-    and ``35 n c`` when new rows are predicted transductively: for 12,000 rows and 3,000 classes,
-    0.65 and 1.2 GiB.
+    The peak memory is about ``80 n k`` bytes for the graph, two copies of ``X`` (scaled, and as the
+    search compares it), and the memory of the classes. 64 classes are solved at the same time; up
+    to there, they take about ``50 n c`` bytes. More take about ``30 n c`` bytes at the peak of
+    ``fit``, and ``35 n c`` when new rows are predicted transductively. The :doc:`user guide
+    </guide/scaling>` has a formula.
 
     ``held_out`` adds about half of a fit's time for 5 folds. ``label_noise`` takes 6 more solutions
     on the graph, and with ``held_out`` as many for each fold.

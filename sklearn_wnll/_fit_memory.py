@@ -20,12 +20,14 @@ __all__ = ["Division", "FitSize", "divide", "find_template_size", "stays_one_gra
 
 _BUDGET = 0.8  # of the free memory
 
-# Bytes: fixed; per row, byte of a row, 4 bytes compared, and neighbour; per row that threads search
-# at the same time; then per neighbour of such a row, or per class up to 64 and per class. Found by
-# python examples/benchmarks/memory.py --rows 100000 300000 1000000
-_GRAPH = (6.6e6, 0.0, 1.09, 1.46, 4.56, 1980.0, 303.0)
-_SOLVER = (2.75e7, 180.0, 1.19, 1.11, 78.0, 3280.0, 17.0, 28.6)
-_KEPT = (3.29e6, 172.0, 1.22, 1.17, 22.0, 1600.0, 3.61, 15.9)
+# Bytes: fixed; per row, byte of a row, 4 bytes compared, and neighbour. Then of the graph per row
+# that threads search at the same time, and per neighbour of such a row; of the solver and the model
+# per thread, if there are several, and per class, up to 64 and in all. Found by
+# python examples/benchmarks/memory.py --rows 100000
+# python examples/benchmarks/memory.py --rows 300000 1000000 --plain
+_GRAPH = (7.93e6, 0.0, 1.15, 1.43, 24.1, 1810.0, 157.0)
+_SOLVER = (1.76e7, 280.0, 1.19, 1.12, 78.3, 4.39e7, 15.8, 29.5)
+_KEPT = (3.55e6, 172.0, 1.23, 1.18, 22.2, 1.88e7, 3.56, 16.1)
 _TOGETHER = 64  # classes that are solved at the same time
 _BLOCKS, _BLOCK = 8, 2**16  # a thread searches an eighth of the rows at a time, at most so many
 _SMALLEST = 1000  # rows of a template; smaller ones save next to nothing
@@ -61,13 +63,13 @@ class FitSize(NamedTuple):
 
     def peak(self, n: int) -> float:
         """Estimate the bytes at the peak of a fit to ``n`` rows, beyond those of the rows."""
-        searched = self._searched(n)
+        searched = min(n, self.n_threads * min(n / _BLOCKS, _BLOCK))
         graph = self._sum(n, _GRAPH, searched, searched * self.n_neighbors)
-        return max(graph, self._sum(n, _SOLVER, *self._classes(n)))
+        return max(graph, self._sum(n, _SOLVER, *self._answer(n)))
 
     def kept(self, n: int) -> float:
         """Estimate the bytes that a model fitted to ``n`` rows keeps."""
-        return self._sum(n, _KEPT, *self._classes(n))
+        return self._sum(n, _KEPT, *self._answer(n))
 
     def of_templates(self, n: int, largest: int, count: int, n_jobs: int) -> float:
         """Estimate the bytes of a fit to ``n`` rows, in templates of at most ``largest``."""
@@ -82,14 +84,11 @@ class FitSize(NamedTuple):
         common = 1, n, n * self.row_bytes, 4 * n * self.n_compared, n * self.n_neighbors
         return sum(a * b for a, b in zip(coefficients, (*common, *others), strict=True))
 
-    def _classes(self, n: int) -> tuple[float, float, float]:
+    def _answer(self, n: int) -> tuple[float, float, float]:
         """Return what the last coefficients of the solver and the model multiply."""
-        freed = self._searched(n) if self.n_threads > 1 else 0
-        return freed, n * min(self.n_columns, _TOGETHER), n * self.n_columns
-
-    def _searched(self, n: int) -> float:
-        """Count the rows that threads search at the same time."""
-        return min(n, self.n_threads * min(n / _BLOCKS, _BLOCK))
+        threads = min(self.n_threads, _BLOCKS * -(-n // (_BLOCKS * _BLOCK)))
+        classes = n * min(self.n_columns, _TOGETHER), n * self.n_columns
+        return threads * (threads > 1), *classes
 
 
 class Division(NamedTuple):

@@ -3,9 +3,11 @@
 import pickle
 import warnings
 from contextlib import contextmanager
+from pathlib import Path
 
 import numpy as np
 import pytest
+from drawing import read_tables
 from hypothesis import given
 from hypothesis import strategies as st
 from scipy import sparse
@@ -79,6 +81,28 @@ fits = st.builds(
     st.floats(4, 1e4), st.floats(1, 2000), st.integers(1, 60), st.integers(1, 200),
     st.integers(1, 128),
 )  # fmt: skip
+
+
+def test_the_formula_is_that_of_the_page_and_above_each_measured_peak():
+    tables = read_tables(Path(__file__).parents[1] / "docs" / "benchmarks" / "memory.md")
+    (measured,) = tables["Fits"]
+    assert len(measured.rows) > 10
+    for row in measured.rows:
+        cells = dict(zip(measured.header, (cell.replace("float", "") for cell in row), strict=True))
+        numbers = {name: float(cell.replace(",", "")) for name, cell in cells.items()}
+        n = int(numbers["rows"])
+        fit = FitSize(
+            numbers["features"] * numbers["type"] / 8,
+            numbers["compared"],
+            int(numbers["neighbours"]),
+            int(numbers["classes"]),
+            int(numbers["threads"]),
+        )
+        assert fit.peak(n) / 1e9 == pytest.approx(numbers["formula, GB"], abs=0.001)
+        assert fit.kept(n) / 1e9 == pytest.approx(numbers["formula for kept, GB"], abs=0.001)
+        if n >= 100_000:
+            peak = max(numbers["graph, GB"], numbers["solver, GB"])
+            assert peak <= fit.peak(n) / 1e9 + 0.001 <= 1.25 * peak
 
 
 @given(fits, st.integers(2, 10**7), st.integers(2, 10**7))

@@ -36,13 +36,12 @@ class Setting(NamedTuple):
 def terms(setting, found, phase):
     """Return the numbers that a phase's coefficients multiply."""
     n, k, c = setting.n, setting.n_neighbors, setting.n_classes
-    searched = min(n, setting.n_threads * min(n / BLOCKS, BLOCK))
     common = [1, n, n * setting.n_features * setting.itemsize, 4 * n * found["compared"], n * k]
     if phase == "graph":
+        searched = min(n, setting.n_threads * min(n / BLOCKS, BLOCK))
         return np.array([*common, searched, searched * k])
-    # What several threads have freed is not all returned to the system.
-    freed = searched if setting.n_threads > 1 else 0
-    return np.array([*common, freed, n * min(c, TOGETHER), n * c])
+    threads = min(setting.n_threads, BLOCKS * -(-n // (BLOCKS * BLOCK)))
+    return np.array([*common, threads * (threads > 1), n * min(c, TOGETHER), n * c])
 
 
 def fitted(fits, phase):
@@ -75,12 +74,14 @@ def rounded_up(coefficients):
 
 def coefficient_table(coefficients):
     """Make the table of coefficients."""
-    header = ["", *COMMON, "row in search", "neighbour of it", f"class, to {TOGETHER}", "class"]
-    rows = []
+    header = ["", *COMMON, "row in search", "neighbour of it", "thread", f"class, to {TOGETHER}",
+              "class"]  # fmt: skip
+    rows, n_common = [], len(COMMON)
     for phase, of_phase in coefficients.items():
         numbers = [f"{one:,.12g}" for one in of_phase]
-        numbers[6:6] = [""] if phase != "graph" else []
-        rows.append([phase, *numbers, *[""] * (len(header) - 1 - len(numbers))])
+        others = numbers[n_common:]
+        others = [*others, "", "", ""] if phase == "graph" else ["", "", *others]
+        rows.append([phase, *numbers[:n_common], *others])
     return table(header, rows)
 
 
@@ -123,8 +124,8 @@ COEFFICIENTS = f"""\
 Bytes. *Fixed* counts once, *row* for each row. The others count for each row, and each byte of it,
 4 bytes that the search compares, neighbour, class among the first {TOGETHER}, or class. *Row in
 search* counts for rows that threads search at the same time: an eighth of all for each thread, at
-most {BLOCK:,}. In the lines of the solver and the fitted model, it is memory that several threads
-have freed, and that is not returned to the system."""
+most {BLOCK:,}. *Thread* counts if there are several: it is memory that they have freed, and that is
+not returned to the system."""
 
 HEAD = """\
 # Memory of a fit

@@ -29,6 +29,7 @@ _GRAPH = (7.93e6, 0.0, 1.15, 1.43, 24.1, 1810.0, 157.0)
 _SOLVER = (1.76e7, 280.0, 1.19, 1.12, 78.3, 4.39e7, 15.8, 29.5)
 _KEPT = (3.55e6, 172.0, 1.23, 1.18, 22.2, 1.88e7, 3.56, 16.1)
 _TOGETHER = 64  # classes that are solved at the same time
+_REMEMBERED, _FEW_FEATURES = 2**26, 128  # numbers that a search of few features keeps, at most
 _BLOCKS, _BLOCK = 8, 2**16  # a thread searches an eighth of the rows at a time, at most so many
 _SMALLEST = 1000  # rows of a template; smaller ones save next to nothing
 _PROCESS = 2e8  # a process of joblib, with its imports
@@ -64,7 +65,8 @@ class FitSize(NamedTuple):
     def peak(self, n: int) -> float:
         """Estimate the bytes at the peak of a fit to ``n`` rows, beyond those of the rows."""
         searched = min(n, self.n_threads * min(n / _BLOCKS, _BLOCK))
-        graph = self._sum(n, _GRAPH, searched, searched * self.n_neighbors)
+        compared, of_search = n * self.n_compared, (searched, searched * self.n_neighbors)
+        graph = self._sum(n, _GRAPH, compared, *of_search)
         return max(graph, self._sum(n, _SOLVER, *self._answer(n)))
 
     def kept(self, n: int) -> float:
@@ -80,15 +82,17 @@ class FitSize(NamedTuple):
         processes = running * (_PROCESS + kept) if running > 1 else 0.0
         return (count - running) * kept + running * peak + processes + results
 
-    def _sum(self, n: int, coefficients: Sequence[float], *others: float) -> float:
-        common = 1, n, n * self.row_bytes, 4 * n * self.n_compared, n * self.n_neighbors
+    def _sum(self, n: int, coefficients: Sequence[float], numbers: float, *others: float) -> float:
+        common = 1, n, n * self.row_bytes, 4 * numbers, n * self.n_neighbors
         return sum(a * b for a, b in zip(coefficients, (*common, *others), strict=True))
 
-    def _answer(self, n: int) -> tuple[float, float, float]:
-        """Return what the last coefficients of the solver and the model multiply."""
+    def _answer(self, n: int) -> tuple[float, float, float, float]:
+        """Return what else the coefficients of the solver and the model multiply."""
+        numbers = n * self.n_compared
+        if self.n_compared <= _FEW_FEATURES:  # otherwise, principal components may be kept
+            numbers = min(numbers, _REMEMBERED)
         threads = min(self.n_threads, _BLOCKS * -(-n // (_BLOCKS * _BLOCK)))
-        classes = n * min(self.n_columns, _TOGETHER), n * self.n_columns
-        return threads * (threads > 1), *classes
+        return numbers, threads * (threads > 1), n * min(self.n_columns, _TOGETHER), n * self.n_columns
 
 
 class Division(NamedTuple):

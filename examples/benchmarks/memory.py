@@ -115,10 +115,10 @@ def compared_features(model, setting):
     return setting.n_features if reduction is None else reduction.axes.shape[1]
 
 
-def measured_fits(thousands, cells, *, only_plain):
-    """Measure the fits of some rows that are not known yet."""
-    plain = [Setting(thousands), Setting(thousands, n_threads=2)]
-    for setting in plain if only_plain else settings(thousands):
+def measured_fits(thousands, cells, threads):
+    """Measure the fits of some rows that are not known yet: all, or those with some threads."""
+    plain = [Setting(thousands, n_threads=n_threads) for n_threads in threads or ()]
+    for setting in plain or settings(thousands):
         options = setting._asdict()
 
         def run(options=options):
@@ -133,7 +133,7 @@ def main():
     """Run the job on the command line, or all fits."""
     parser = argparse.ArgumentParser(description=__doc__.split("\n\n")[1])
     parser.add_argument("--rows", type=int, nargs="*", default=[100_000, 300_000])
-    parser.add_argument("--plain", action="store_true", help="only two fits")
+    parser.add_argument("--plain", type=int, nargs="+", help="numbers of threads of plain fits")
     parser.add_argument("--results", default="memory_results", help="folder of finished fits")
     parser.add_argument("--job", help=argparse.SUPPRESS)
     parser.add_argument("--options", type=json.loads, help=argparse.SUPPRESS)
@@ -144,7 +144,7 @@ def main():
         return
     cells = Cells(args.results)
     for n in args.rows:
-        measured_fits(n // 1000, cells, only_plain=args.plain)
+        measured_fits(n // 1000, cells, args.plain)
     write({Setting(*setting): found for setting, found in cells.of("fits").items()})
 
 

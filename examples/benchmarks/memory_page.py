@@ -12,6 +12,7 @@ from scipy.optimize import nnls
 
 MANY = 100_000  # rows from which on the formula is a bound
 TOGETHER, BLOCKS, BLOCK = 64, 8, 2**16  # classes solved, and rows searched, at the same time
+REMEMBERED, FEW_FEATURES = 2**26, 128  # numbers that a search of few features keeps, at most
 PHASES = "graph", "solver", "kept"
 COMMON = "fixed", "row", "byte of a row", "4 bytes compared", "neighbour"
 
@@ -36,7 +37,10 @@ class Setting(NamedTuple):
 def terms(setting, found, phase):
     """Return the numbers that a phase's coefficients multiply."""
     n, k, c = setting.n, setting.n_neighbors, setting.n_classes
-    common = [1, n, n * setting.n_features * setting.itemsize, 4 * n * found["compared"], n * k]
+    numbers = n * found["compared"]
+    if phase != "graph" and found["compared"] <= FEW_FEATURES:
+        numbers = min(numbers, REMEMBERED)
+    common = [1, n, n * setting.n_features * setting.itemsize, 4 * numbers, n * k]
     if phase == "graph":
         searched = min(n, setting.n_threads * min(n / BLOCKS, BLOCK))
         return np.array([*common, searched, searched * k])
@@ -122,7 +126,8 @@ def write(fits):
 
 COEFFICIENTS = f"""\
 Bytes. *Fixed* counts once, *row* for each row. The others count for each row, and each byte of it,
-4 bytes that the search compares, neighbour, class among the first {TOGETHER}, or class. *Row in
+4 bytes that the search compares, neighbour, class among the first {TOGETHER}, or class. Of rows of
+at most {FEW_FEATURES} features, solver and model hold at most {REMEMBERED:,} numbers that the search compares. *Row in
 search* counts for rows that threads search at the same time: an eighth of all for each thread, at
 most {BLOCK:,}. *Thread* counts if there are several: it is memory that they have freed, and that is
 not returned to the system."""

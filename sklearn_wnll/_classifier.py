@@ -330,7 +330,7 @@ class WNLLClassifier(TakesPartitions, KeepsGraph, PredictsParts, TakesSeveralLab
 
     After a fit to a dask collection, ``label_distributions_``, ``transduction_``, ``reached_`` and
     the members of ``templates_`` are dask arrays, and so are predictions of collections. See the
-    :doc:`guide </guide/scaling>` for what is not supported.
+    :doc:`guide </guide/clusters>` for what is not supported.
 
     Equal rows with different labels share the mean of their labels, and so the same
     prediction. ``predict(X)`` on the fitted ``X`` always equals ``transduction_``. So without
@@ -478,7 +478,7 @@ class WNLLClassifier(TakesPartitions, KeepsGraph, PredictsParts, TakesSeveralLab
             other libraries, ``sklearn.set_config(array_api_dispatch=True)`` makes the estimator
             compute where they are, and answer there: see the :doc:`guide </guide/devices>`. Rows
             in a ``dask.array`` or a ``dask.dataframe`` stay on the workers: see the
-            :doc:`guide </guide/scaling>`.
+            :doc:`guide </guide/clusters>`.
         y : array-like of shape (n_samples,) or (n_samples, n_labels)
             Labels, with the marker ``unlabeled`` where a row has none: numbers without a
             fractional part, strings, or other objects that can be hashed and sorted. If no row is

@@ -92,7 +92,12 @@ class FitSize(NamedTuple):
         if self.n_compared <= _FEW_FEATURES:  # otherwise, principal components may be kept
             numbers = min(numbers, _REMEMBERED)
         threads = min(self.n_threads, _BLOCKS * -(-n // (_BLOCKS * _BLOCK)))
-        return numbers, threads * (threads > 1), n * min(self.n_columns, _TOGETHER), n * self.n_columns
+        return (
+            numbers,
+            threads * (threads > 1),
+            n * min(self.n_columns, _TOGETHER),
+            n * self.n_columns,
+        )
 
 
 class Division(NamedTuple):

@@ -83,7 +83,7 @@ class DividedRowsWarning(UserWarning):
     **Cure.** Free memory, or pass fewer rows or fewer features. Pass a number as ``template_size``
     for the same division whatever is free, or None for one graph.
 
-    Read more in the :doc:`user guide </guide/scaling>`.
+    Read more in the :doc:`user guide </guide/templates>`.
     """
 
 

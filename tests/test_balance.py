@@ -9,7 +9,7 @@ from sklearn.base import clone
 
 from sklearn_wnll import WNLLClassifier
 from sklearn_wnll._extension.balance import adaptive_weight, balancing_factors
-from sklearn_wnll._extension.class_prior import apply_class_factors
+from sklearn_wnll._extension.class_prior import apply_class_factors, class_factors_of_sum
 from sklearn_wnll._extension.folds import deal_folds
 from sklearn_wnll._extension.system import harmonic_extension
 from sklearn_wnll.datasets import hide_labels
@@ -100,6 +100,35 @@ def test_factors_are_finite_and_a_class_with_more_mass_gets_a_smaller_one(drawn)
     assert (factors > 0).all()
     by_mass = factors[np.argsort(total)]
     assert (np.diff(by_mass) <= 1e-12 * by_mass.max()).all()
+
+
+@moderate
+@given(st.integers(0, 2**32 - 1), st.integers(20, 60), st.floats(8, 40))
+def test_uneven_labels_stand_for_class_sizes_only_if_their_masses_allow_it(seed, few, times):
+    rng, counts = np.random.default_rng(seed), np.array([few, int(few * times)])
+    codes = np.repeat([0, 1], counts)
+    for_each = rng.gamma(4, 25, len(codes))  # rows that a label stands for, if drawn at random
+    drawn = balancing_factors(np.bincount(codes, for_each), for_each.sum(), for_each, codes, counts)
+    assert abs(np.log(drawn[0] / drawn[1])) < 0.5
+    eager = for_each / counts[codes]  # of equally large classes, whatever the numbers of labels
+    total = np.bincount(codes, eager)
+    kept = balancing_factors(total, eager.sum(), eager, codes, counts)
+    whole = class_factors_of_sum(total, eager.sum(), counts / counts.sum(), counts / counts.sum())
+    assert abs(np.log(kept[0] / kept[1])) < 0.25 * abs(np.log(whole[0] / whole[1]))
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_equally_large_classes_keep_their_sizes_if_one_was_labeled_more_eagerly(seed):
+    rng = np.random.default_rng(seed)
+    codes, place = rng.integers(2, size=1500), rng.normal(size=(1500, 6))
+    waves, shift = rng.normal(size=(2, 6, 15)) / 2, rng.uniform(0, 6, size=(2, 15))
+    X = np.sin(np.einsum("ij,ijk->ik", place, waves[codes]) + shift[codes])
+    few = np.full(len(X), -1)
+    for label, count in enumerate([200, 20]):
+        few[rng.choice(np.flatnonzero(codes == label), count, replace=False)] = label
+    model, plain = (WNLLClassifier(label_weight=each).fit(X, few) for each in ("auto", "wnll"))
+    right, known = ((one.transduction_ == codes)[few < 0].mean() for one in (model, plain))
+    assert right >= known - 0.02
 
 
 @pytest.mark.parametrize("n_rows", [0, 100])

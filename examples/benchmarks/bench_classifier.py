@@ -135,7 +135,9 @@ def section_rows(data_home):
     seconds = []
     for n in SIZES:
         per_class = min(n, MANY) // 1000
-        results = run("rows", 1 if n >= MANY else RUNS, n=n, d=32, latent=8, labels=[per_class] * 10)
+        results = run(
+            "rows", 1 if n >= MANY else RUNS, n=n, d=32, latent=8, labels=[per_class] * 10
+        )
         seconds.append(median(results, "seconds"))
         rows.append(row_of_sizes(n, 32, f"{per_class:,} in each of 10 classes", results))
     slope, many = (

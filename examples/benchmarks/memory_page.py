@@ -127,10 +127,10 @@ def write(fits):
 COEFFICIENTS = f"""\
 Bytes. *Fixed* counts once, *row* for each row. The others count for each row, and each byte of it,
 4 bytes that the search compares, neighbour, class among the first {TOGETHER}, or class. Of rows of
-at most {FEW_FEATURES} features, solver and model hold at most {REMEMBERED:,} numbers that the search compares. *Row in
-search* counts for rows that threads search at the same time: an eighth of all for each thread, at
-most {BLOCK:,}. *Thread* counts if there are several: it is memory that they have freed, and that is
-not returned to the system."""
+at most {FEW_FEATURES} features, solver and model hold at most {REMEMBERED:,} numbers that the
+search compares. *Row in search* counts for rows that threads search at the same time: an eighth of
+all for each thread, at most {BLOCK:,}. *Thread* counts if there are several: it is memory that they
+have freed, and that is not returned to the system."""
 
 HEAD = """\
 # Memory of a fit

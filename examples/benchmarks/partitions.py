@@ -14,6 +14,7 @@ import argparse
 import logging
 import os
 import signal
+import sys
 import tempfile
 import threading
 import time
@@ -27,6 +28,10 @@ import dask
 import dask.array as da
 import numpy as np
 import psutil
+
+sys.path.insert(0, str(Path(__file__).parent))
+from jobs import timed
+from measure import table
 
 from sklearn_wnll import WNLLClassifier
 from sklearn_wnll.datasets import hide_labels
@@ -239,13 +244,6 @@ def run(options, *, trouble):
     return found, events.events if trouble else []
 
 
-def timed(function):
-    """Return the seconds of a call, and its result."""
-    start = time.perf_counter()
-    result = function()
-    return time.perf_counter() - start, result
-
-
 def trial(options):
     """Run the trial in peace and in trouble, and compare."""
     runs, events = {}, []
@@ -338,12 +336,6 @@ def sorted_rows(options):
 def figure(value):
     """Format a number, or return a text."""
     return f"{value:,.1f}" if isinstance(value, float) else str(value)
-
-
-def table(head, rows):
-    """Format a table in Markdown."""
-    lines = [head, ["---"] * len(head), *rows]
-    return "\n".join("| " + " | ".join(map(str, line)) + " |" for line in lines)
 
 
 def read_options():

@@ -111,7 +111,7 @@ class TakesPartitions:
         Each worker writes its templates, so no process needs the memory for all of them. Workers
         and client must see the same folder.
 
-        Read more in the :doc:`user guide </guide/scaling>`.
+        Read more in the :doc:`user guide </guide/clusters>`.
 
         Parameters
         ----------
@@ -162,7 +162,7 @@ class TakesPartitions:
         A template is loaded by the worker that needs it, when it needs it. Loading runs code from
         the files, as with ``joblib.load``: load only folders that you trust.
 
-        Read more in the :doc:`user guide </guide/scaling>`.
+        Read more in the :doc:`user guide </guide/clusters>`.
 
         Parameters
         ----------

@@ -10,6 +10,7 @@ _TENTH = 10  # divides the paper's weight, by measurement on four data sets
 _MANY_ROWS = 10  # unlabelled rows per class, enough to even out masses
 _MANY_LABELS = 4  # per class; so many reach further than the paper's weight lets them
 _NOISE_RATIO = 2.0  # up to here, labels of one class differ as much as classes do
+_CHANCE_RATIO = 30.0  # up to here, labels may have been drawn at random: by measurement, it is 12
 
 
 def adaptive_weight(counts, n_points, n_free):
@@ -44,7 +45,9 @@ def balancing_factors(total, n_rows, masses, codes, counts):
     the ratio of variances between and within classes of ``log(1 + mass)``. With one label per
     class ``F`` is unknown, and the power is 1. The numbers of labels, which show the class sizes
     if labels were drawn at random, are the prior, shrunk towards equal numbers as far as chance
-    explains their differences (James and Stein).
+    explains their differences (James and Stein). If chance does not explain them, the power is 1,
+    too; but ``(30 / F)^2`` where ``F`` is larger, because then labels of some classes stand for
+    more rows than those of others, and were not drawn at random.
 
     ``total`` (n_classes,) is the sum of the distributions of ``n_rows`` unlabelled rows,
     ``masses`` (n_labeled,) the share in it of each labelled point, of class ``codes``
@@ -54,7 +57,10 @@ def balancing_factors(total, n_rows, masses, codes, counts):
     frequencies = counts / counts.sum()
     prior = even / len(counts) + (1 - even) * frequencies
     ratio = _variance_ratio(np.log1p(masses), codes, len(counts))
-    power = max(min(1.0, spread), min(1.0, _NOISE_RATIO / max(ratio, 1e-9)) ** 2)
+    random, noisy = (
+        min(1.0, limit / max(ratio, 1e-9)) ** 2 for limit in (_CHANCE_RATIO, _NOISE_RATIO)
+    )
+    power = max(min(1.0, spread) * random, noisy)
     return class_factors_of_sum(total, n_rows, prior, frequencies) ** power
 
 

@@ -16,6 +16,7 @@ __all__ = [
     "as_host",
     "available_device",
     "check_same_space",
+    "gathered",
     "is_partitioned",
     "is_tensor",
 ]
@@ -89,7 +90,14 @@ def is_tensor(X: Any) -> bool:
 def is_partitioned(X: Any) -> bool:
     """Return whether an object is a dask collection of partitions, without an import of dask."""
     dask = "dask" in sys.modules and hasattr(X, "__dask_graph__")
-    return dask and hasattr(X, "to_delayed")  # which xarray has not
+    return dask and hasattr(type(X), "to_delayed")  # which xarray has not, nor a Delayed
+
+
+def gathered(X: Any) -> Any:
+    """Compute a collection of dask, or a Delayed object; others are unchanged."""
+    delayed = sys.modules.get("dask.delayed")
+    is_delayed = delayed is not None and isinstance(X, delayed.Delayed)
+    return X.compute() if is_delayed or is_partitioned(X) else X
 
 
 def array_space(X: Any) -> ArraySpace | None:
@@ -119,8 +127,7 @@ def as_host(X: Any, name: str = "X") -> Any:
     """
     if is_tensor(X):
         return _tensor_as_array(X, name)
-    if is_partitioned(X):
-        return X.compute()
+    X = gathered(X)
     if not _is_foreign(X):
         return X
     if not get_config()["array_api_dispatch"]:

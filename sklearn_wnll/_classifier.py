@@ -11,7 +11,7 @@ from sklearn.base import BaseEstimator
 from sklearn.utils import Tags
 from sklearn.utils._param_validation import HasMethods, Interval, StrOptions
 
-from ._arrays import as_host, is_partitioned
+from ._arrays import as_host, gathered, is_partitioned
 from ._base import check_whole, checks_parameters
 from ._cells import hold_cells
 from ._distributed.estimator import TakesPartitions
@@ -518,6 +518,7 @@ class WNLLClassifier(TakesPartitions, KeepsGraph, PredictsParts, TakesSeveralLab
         if is_partitioned(X):
             self._fit_partitions(X, y)
             return
+        X = gathered(X)
         rows = self._validate_X(X, reset=True)
         labels = self._read_labels(rows.shape[0], y)
         if self.warm_start and self._are_fitted_rows(X, rows):

@@ -8,7 +8,7 @@ from sklearn.base import BaseEstimator, RegressorMixin
 from sklearn.utils import Tags
 from sklearn.utils._param_validation import HasMethods
 
-from ._arrays import as_host
+from ._arrays import as_host, gathered
 from ._base import check_has_y, checks_parameters
 from ._extension.layers import Layers
 from ._extension.number_beside import NumberCompanion
@@ -332,6 +332,7 @@ class WNLLRegressor(KeepsGraph, PredictsNumbers, SuggestsRows, RegressorMixin, B
 
     def _fit(self, X: Rows, y: Numbers) -> None:
         """Set the fitted attributes."""
+        X = gathered(X)
         rows = self._validate_X(X, reset=True)
         values = self._read_labels(rows.shape[0], y)
         if self.warm_start and self._are_fitted_rows(X, rows):

@@ -7,7 +7,7 @@ import numpy as np
 from joblib import effective_n_jobs
 from numpy.typing import NDArray
 
-from ._arrays import as_host
+from ._arrays import as_host, gathered
 from ._extension.prediction import Batching
 from ._graph.points import FeaturePoints
 from ._graph.rows import first_of_equal_keys
@@ -69,6 +69,7 @@ class PredictsParts(Serves, GraphRowsMixin):
         and the solution. ``given`` are the rows as a classifier takes them, if they differ.
         """
         self._check_ready()
+        X = gathered(X)
         parts = self._parts(X)
         if parts is None:
             rows = self._validate_X(X, reset=False)
@@ -77,14 +78,14 @@ class PredictsParts(Serves, GraphRowsMixin):
             found, result = self._ask(predict, rows, given, Batching(self.query_size, self._jobs))
             return found, Solved.of(result.reached, [_details(result)])
         self._count_call(len(X))
-        gathered, details = _Gathered(len(X)), []
+        answers, details = _Gathered(len(X)), []
         for part, batching in parts.parts:
             rows = self._validate_X(X[part], reset=False, is_part=True)
             own = as_host(rows) if given is None else given[part]
             found, result = self._ask(predict, rows, own, batching)
-            gathered.put(part, found, result.reached)
+            answers.put(part, found, result.reached)
             details.append(_details(result))
-        found, reached = gathered.filled(parts.repeats, parts.firsts)
+        found, reached = answers.filled(parts.repeats, parts.firsts)
         return found, Solved.of(reached, details)
 
     def _ask(

@@ -8,6 +8,7 @@ from scipy import sparse
 from sklearn.utils import Tags, get_tags
 from sklearn.utils.validation import check_is_fitted
 
+from ._arrays import gathered
 from ._base import check_whole, checks_parameters
 from ._extension.templates import Templates
 from ._fit_memory import stays_one_graph
@@ -151,6 +152,7 @@ class KeepsGraph(GraphRowsMixin):
                 "add_rows needs features, but with metric='precomputed' X holds distances. Call "
                 "fit with the distances of all rows."
             )
+        X = gathered(X)
         rows = self._validate_X(X, reset=False)
         n_rows = len(self._answer.templates.points.index) + rows.shape[0]
         if not stays_one_graph(self, rows, self._answer.labels, n_rows):
@@ -212,7 +214,9 @@ class KeepsGraph(GraphRowsMixin):
 
     def _are_fitted_rows(self, X: Rows, rows: Any) -> bool:
         """Return whether ``rows``, validated from ``X``, are those of a graph that can stay."""
-        if getattr(self, "_kept", None) is None or self._kept.changed(self):
+        if getattr(self, "_kept", None) is None or self._kept.is_partitioned:
+            return False
+        if self._kept.changed(self):
             return False
         templates, kept = self._answer.templates, self._kept
         if len(templates.parts) > 1 or rows.shape[1] != kept.n_features:

@@ -5,6 +5,8 @@ from typing import Any, TypeGuard
 
 from sklearn.utils.validation import check_is_fitted
 
+from ._arrays import gathered
+
 __all__ = ["AnswersBlocks", "check_no_stream", "is_stream"]
 
 
@@ -76,6 +78,7 @@ def _each(
     """
     for number, block in enumerate(blocks):
         try:
+            block = gathered(block)
             answer = respond(block) if _has_rows(block) else nothing()
         except (TypeError, ValueError) as error:
             kind = TypeError if isinstance(error, TypeError) else ValueError

@@ -5,6 +5,7 @@ import pickle
 import signal
 import subprocess
 import sys
+from copy import copy
 from importlib import import_module
 from itertools import pairwise
 
@@ -14,10 +15,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from scipy import sparse
-from sklearn.linear_model import LogisticRegression
+from sklearn.base import clone
+from sklearn.compose import ColumnTransformer
+from sklearn.linear_model import LogisticRegression, Ridge
 from sklearn.neighbors import KNeighborsTransformer
+from sklearn.pipeline import make_pipeline
 
-from sklearn_wnll import WNLLClassifier
+from sklearn_wnll import WNLLClassifier, WNLLRegressor
 from sklearn_wnll.exceptions import (
     AmbiguousLabelsWarning,
     FewLabelsWarning,
@@ -259,10 +263,14 @@ def test_unknown_sizes_are_found(jittered):
     np.testing.assert_array_equal(lazy.compute(), known.transduction_.compute())
 
 
-def test_sparse_partitions(jittered):
+@pytest.mark.parametrize("known", [True, False])
+def test_sparse_partitions(jittered, known):
     X, _, few = jittered
     X = X * (X > 5)
     rows = partitioned(X, 600).map_blocks(sparse.csr_array)
+    if not known:
+        rows = rows[da.from_array(few, chunks=600) > -2]
+    assert np.isnan(rows.shape[0]) != known
     params = {"template_size": 700, "random_state": 0, "neighbors": "exact"}
     model = WNLLClassifier(**params).fit(rows, few)
     dense = WNLLClassifier(**params).fit(partitioned(X, 600), few)
@@ -448,13 +456,27 @@ def test_results_are_lazy_and_partitioned_as_the_queries(small):
             lazy.compute()
 
 
-def test_other_rows_fit_anew(small, few_digits):
+@pytest.mark.parametrize("warm_start", [False, True])
+def test_other_rows_fit_anew(small, warm_start):
     model, X, y = small
     model = pickle.loads(pickle.dumps(model))
-    model.set_params(template_size=None).fit(X, y)
+    model.set_params(template_size=None, warm_start=warm_start).fit(X, y)
     assert isinstance(model.label_distributions_, np.ndarray)
     assert model.graph_ is not None
     model.relabel(y)
+
+
+def test_delayed_rows_and_labels_are_computed(small):
+    model, X, y = small
+    delayed = WNLLClassifier(n_neighbors=5).fit(dask.delayed(X), dask.delayed(y))
+    whole = WNLLClassifier(n_neighbors=5).fit(X, y)
+    np.testing.assert_array_equal(delayed.label_distributions_, whole.label_distributions_)
+    queries = X + 0.1
+    np.testing.assert_array_equal(
+        delayed.predict_proba(dask.delayed(queries)), whole.predict_proba(queries)
+    )
+    labels = dask.delayed(y)
+    same(model, clone(model).fit(partitioned(X, 25), labels))
 
 
 def test_a_failed_fit_changes_nothing(small):
@@ -546,6 +568,26 @@ class TestFrames:
         )
         with pytest.raises(ValueError, match="feature names should match"):
             model.predict(features.rename(columns={"x1": "x99"}))
+
+    @pytest.mark.parametrize("kind", [WNLLClassifier, WNLLRegressor])
+    def test_an_estimator_fitted_to_frames_gets_frames(self, dd, frame, jittered, kind):
+        few = jittered[2][:300]
+        features = frame.drop(columns="label")[:300]
+        some = ColumnTransformer([("some", "passthrough", list(features.columns[:40]))])
+        last = LogisticRegression(max_iter=500) if kind is WNLLClassifier else Ridge()
+        model = kind(estimator=make_pipeline(some, last), random_state=0)
+        y = few if kind is WNLLClassifier else np.where(few < 0, np.nan, few)
+        model.fit(features, y)
+        queries = features + 0.1
+        lazy = dd.from_pandas(queries, npartitions=3)
+        expected = model.predict(queries)
+        np.testing.assert_array_equal(model.predict(lazy), expected)
+        np.testing.assert_array_equal(np.concatenate([*model.predict(iter([lazy]))]), expected)
+        grown = [copy(model).add_rows(rows).transduction_ for rows in (queries, lazy)]
+        np.testing.assert_array_equal(*grown)
+        if kind is WNLLRegressor:  # which computes its rows
+            other = clone(model).fit(dd.from_pandas(features, 2), y)
+            np.testing.assert_array_equal(other.predict(lazy), expected)
 
     def test_empty_partitions(self, dd, frame):
         rows = dd.from_pandas(frame.assign(number=np.arange(len(frame))), npartitions=5)

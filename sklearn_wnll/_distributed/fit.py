@@ -114,9 +114,13 @@ def _find_labels(model, rows, y):
         raise ValueError(ONE_COLUMN)
     sizes = rows.sizes
     if sizes is None:
-        sizes = dask.compute(*(on_workers(len, part) for part in rows.parts))
+        sizes = dask.compute(*(on_workers(_count_rows, part) for part in rows.parts))
     classes, codes = model._encode(sum(sizes), y)
     return classes, [PartLabels.of(part) for part in np.split(codes, np.cumsum(sizes)[:-1])]
+
+
+def _count_rows(X):
+    return X.shape[0]
 
 
 def _fit_templates(bare, classes, checked, labeled, heads, dealt):

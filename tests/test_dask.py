@@ -398,6 +398,20 @@ def test_collections_that_do_not_fit_are_refused(few_digits, change, message):
         WNLLClassifier(template_size=300).fit(X, y)
 
 
+def test_partitions_that_are_not_as_announced_are_refused(small):
+    model, X, y = small
+    rows = partitioned(X, 30)
+    fewer = rows.map_blocks(lambda part: part[:, :1], dtype=float, meta=rows._meta)
+    message = "partition of X holds 1 features, but X itself says 3.* pass chunks="
+    with pytest.raises(ValueError, match=message):
+        clone(model).fit(fewer, y)
+    with pytest.raises(ValueError, match=message):
+        model.predict(fewer).compute()
+    first = da.concatenate([rows[:30].map_blocks(lambda part: part[:, :1], dtype=float), rows[30:]])
+    with pytest.raises(ValueError, match=message):
+        clone(model).fit(first, y)
+
+
 @pytest.fixture(scope="module")
 def small():
     """A model of three templates, and the rows and labels it was fitted to."""
@@ -588,6 +602,18 @@ class TestFrames:
         if kind is WNLLRegressor:  # which computes its rows
             other = clone(model).fit(dd.from_pandas(features, 2), y)
             np.testing.assert_array_equal(other.predict(lazy), expected)
+
+    def test_columns_of_partitions_in_another_order_are_refused(self, dd, frame):
+        features = frame.drop(columns="label")
+        parts = [features[:900], features[900:][features.columns[::-1]]]
+        meta = {"meta": features[:0], "enforce_metadata": False}
+        rows = dd.from_map(lambda i: parts[i], range(2), **meta)
+        model = WNLLClassifier(template_size=600, random_state=0)
+        with pytest.raises(ValueError, match="feature names should match"):
+            model.fit(rows, frame["label"])
+        model.fit(dd.from_pandas(features, npartitions=2), frame["label"])
+        with pytest.raises(ValueError, match="feature names should match"):
+            model.predict(rows).compute()
 
     def test_empty_partitions(self, dd, frame):
         rows = dd.from_pandas(frame.assign(number=np.arange(len(frame))), npartitions=5)

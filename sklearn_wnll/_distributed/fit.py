@@ -68,6 +68,7 @@ def fit_partitions(model, X, y):
     rows = Partitions.of(X)
     rows.check_features(model, reset=True)
     bare = clone(model)
+    rows.check_features(bare, reset=True)
     if not isinstance(bare.random_state, Integral):  # a task that runs again must not draw again
         bare.random_state = check_random_state(model.random_state).randint(2**31 - 1)
     checked = [on_workers(checked_rows, bare, part) for part in rows.parts]

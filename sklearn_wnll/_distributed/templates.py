@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 from scipy import sparse
+from sklearn.utils.validation import _check_feature_names
 
 from .._extension.class_prior import sharp_sum
 from .._extension.row_labels import RowLabels
@@ -24,7 +25,18 @@ _SAMPLE = 4096  # rows of which a fit looks at the distributions
 
 
 def checked_rows(model, X):
-    """Check a partition as the estimator does, and return its rows as an array."""
+    """Check a partition as the estimator does, and return its rows as an array.
+
+    ``model`` has the number of features, and their names, that its collection announces.
+    """
+    if hasattr(X, "columns") and hasattr(model, "feature_names_in_"):
+        _check_feature_names(model, X, reset=False)
+    if X.shape[1] != model.n_features_in_:
+        raise ValueError(
+            f"A partition of X holds {X.shape[1]} features, but X itself says "
+            f"{model.n_features_in_}. If X was made by map_blocks, pass chunks= there, with the "
+            "number of features that the function returns."
+        )
     if X.shape[0]:
         return copy(model)._validate_X(X, reset=True)
     return sparse.csr_array(X) if sparse.issparse(X) else np.empty(X.shape, dtype=np.float32)

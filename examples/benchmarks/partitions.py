@@ -38,6 +38,7 @@ from sklearn_wnll.datasets import hide_labels
 
 CLASSES, LATENT = 10, 8
 NEW = 1_000_000  # seed of the first partition of new rows
+NEW_ROWS = 1000  # in each of two partitions
 
 
 # %%
@@ -91,9 +92,10 @@ def make_rows(options):
     n, d = options.partition_rows, options.features
     count = max(1, round(options.gb * 1e9 / (4 * d * n)))
     labels = {"n_rows": n, "total": options.labels, "count": count}
-    draw = partial(draw_rows, n_rows=n, n_features=d)
-    new = lazy_array(draw, range(NEW, NEW + max(1, count // 100)), n, d, dtype=np.float32)
+    draw_new = partial(draw_rows, n_rows=NEW_ROWS, n_features=d)
+    new = lazy_array(draw_new, range(NEW, NEW + 2), NEW_ROWS, d, dtype=np.float32)
     if options.parquet is None:
+        draw = partial(draw_rows, n_rows=n, n_features=d)
         X = lazy_array(draw, range(count), n, d, dtype=np.float32)
         y = lazy_array(partial(draw_labels, **labels), range(count), n)
         return X, y, lazy_array(partial(draw_truth, n_rows=n), range(count), n), new

@@ -289,7 +289,7 @@ class PartlyLabeledClassifierMixin(ChangesWhole, AnswersBlocks, ClassifierMixin)
         0.66...
         """
         fitted = copy(self)  # another thread may fit meanwhile
-        check_no_stream(X)
+        check_no_stream(X, "score", ", or compare the predictions of the blocks with y")
         fitted._check_space(X, "score")
         return fitted._accuracy(as_host(fitted.predict(X)), as_host(y, "y"), as_host(sample_weight))
 

@@ -14,6 +14,7 @@ from ._base import ChangesWhole, check_not_masked
 from ._graph.metrics import METRICS, SPARSE_METRICS
 from ._graph.precomputed import check_no_blocks
 from ._graph.rows import canonical_rows
+from ._streams import check_no_stream
 from ._typing import Metric, NeighborsTransformer, Rows
 
 __all__ = ["GRAPH_PARAMETERS", "GraphRowsMixin", "as_given"]
@@ -90,6 +91,7 @@ class GraphRowsMixin(ChangesWhole):
         if isinstance(X, OnDevice):
             return self._moved(X, reset)
         if reset:
+            check_no_stream(X, "fit")
             self._space = array_space(X)
             self._on_device = self._space is not None and self._may_stay(X)
         if self._on_device:

@@ -233,7 +233,7 @@ class PredictsNumbers(PredictsParts, AnswersBlocks):
         1.0
         """
         fitted = copy(self)  # another thread may fit meanwhile
-        check_no_stream(X)
+        check_no_stream(X, "score", ", or compare the predictions of the blocks with y")
         fitted._check_space(X, "score")
         predicted = fitted._answers(X, lambda found: found.u)
         sample_weight = as_host(sample_weight)

@@ -16,6 +16,7 @@ from ._fit_setup import Kept, place_of
 from ._graph.matrices import as_scipy
 from ._graph_rows import GraphRowsMixin, as_given
 from ._progress import show_progress
+from ._streams import check_no_stream
 from ._typing import Indices, Labels, Rows
 
 __all__ = ["KeepsGraph"]
@@ -152,6 +153,7 @@ class KeepsGraph(GraphRowsMixin):
                 "add_rows needs features, but with metric='precomputed' X holds distances. Call "
                 "fit with the distances of all rows."
             )
+        check_no_stream(X, "add_rows")
         X = gathered(X)
         rows = self._validate_X(X, reset=False)
         n_rows = len(self._answer.templates.points.index) + rows.shape[0]

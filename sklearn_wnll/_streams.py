@@ -15,12 +15,11 @@ def is_stream(X: Any) -> TypeGuard[Iterator[Any]]:
     return isinstance(X, Iterator)
 
 
-def check_no_stream(X: Any) -> None:
-    """Refuse to score an iterator of blocks."""
+def check_no_stream(X: Any, method: str, cure: str = "") -> None:
+    """Refuse an iterator of blocks where all rows are needed."""
     if is_stream(X):
         raise ValueError(
-            "score needs all rows at once, but X is an iterator of blocks. Pass an array, or "
-            "compare the predictions of the blocks with y."
+            f"{method} needs all rows at once, but X is an iterator of blocks. Pass an array{cure}."
         )
 
 
@@ -89,6 +88,6 @@ def _each(
 def _has_rows(block: Any) -> bool:
     """Return False for a block without rows, such as one of which a filter has kept none."""
     shape = getattr(block, "shape", None)
-    if isinstance(shape, tuple) and shape:
-        return bool(shape[0])
+    if isinstance(shape, tuple):
+        return not shape or bool(shape[0])
     return not hasattr(block, "__len__") or len(block) > 0

@@ -255,11 +255,18 @@ def test_lists_of_rows_are_rows():
     assert_same(model.predict(tuple(new.tolist())), model.predict(new))
 
 
-def test_a_score_needs_all_rows():
+def test_a_score_a_fit_and_more_fitted_rows_need_all_rows():
     model, new = classifier()
     for each, y in ((model, np.zeros(len(new))), (regressor()[0], new[:, 0])):
-        with pytest.raises(ValueError, match="score needs all rows at once"):
-            each.score(iter([new]), y)
+        for method, args in (("score", (y,)), ("fit", (y,)), ("add_rows", ())):
+            with pytest.raises(ValueError, match=f"{method} needs all rows at once"):
+                getattr(each, method)(iter([new]), *args)
+
+
+def test_a_block_without_a_dimension_is_refused_with_its_number():
+    model, new = classifier()
+    with pytest.raises(ValueError, match=r"^Block 1 of X.*Expected 2D array, got scalar"):
+        list(model.predict(iter([new, np.array(1.0)])))
 
 
 def test_unlabeled_rows_inside_a_meta_estimator_predict_streams_too():

@@ -77,8 +77,7 @@ def draw_frame(seed, n_rows, n_features, total, count):
 
     X = draw_rows(seed, n_rows, n_features)
     frame = pd.DataFrame(X, columns=[f"x{i}" for i in range(n_features)])
-    frame["label"] = draw_labels(seed, n_rows, total, count)
-    return frame.assign(truth=draw_truth(seed, n_rows))
+    return frame.assign(label=draw_labels(seed, n_rows, total, count))
 
 
 def lazy_array(draw, seeds, *shape, dtype=np.int64):
@@ -94,11 +93,11 @@ def make_rows(options):
     labels = {"n_rows": n, "total": options.labels, "count": count}
     draw_new = partial(draw_rows, n_rows=NEW_ROWS, n_features=d)
     new = lazy_array(draw_new, range(NEW, NEW + 2), NEW_ROWS, d, dtype=np.float32)
+    truth = lazy_array(partial(draw_truth, n_rows=n), range(count), n)
     if options.parquet is None:
         draw = partial(draw_rows, n_rows=n, n_features=d)
         X = lazy_array(draw, range(count), n, d, dtype=np.float32)
-        y = lazy_array(partial(draw_labels, **labels), range(count), n)
-        return X, y, lazy_array(partial(draw_truth, n_rows=n), range(count), n), new
+        return X, lazy_array(partial(draw_labels, **labels), range(count), n), truth, new
     import dask.dataframe as dd
 
     if not options.parquet.exists():
@@ -106,8 +105,7 @@ def make_rows(options):
         dd.from_delayed([draw(seed) for seed in range(count)]).to_parquet(options.parquet)
     frame = dd.read_parquet(options.parquet)
     new = dd.from_dask_array(new, columns=[f"x{i}" for i in range(d)])
-    truth = frame["truth"].to_dask_array(lengths=(n,) * count)
-    return frame.drop(columns=["label", "truth"]), frame["label"], truth, new
+    return frame.drop(columns="label"), frame["label"], truth, new
 
 
 # %%

@@ -107,3 +107,12 @@ def data_home():
 def mnist(data_home):
     """All 70,000 images as rows and their labels, the 10,000 test images last."""
     return load_mnist(data_home=data_home, return_X_y=True)
+
+
+@pytest.fixture
+def one_thread():
+    """Let dask compute in this thread."""
+    with pytest.importorskip("dask", reason="needs the extra [distributed]").config.set(
+        scheduler="synchronous"
+    ):
+        yield

@@ -211,7 +211,19 @@ everything else is arithmetic."""
 LIMITS = """\
 ## Where it breaks
 
-LIMITS"""
+- **New rows.** Every template votes on every new row. One more partition takes as many tasks as
+  there are templates, and their votes are larger than the rows. Let rows take part in the fit, or
+  make fewer, larger templates.
+- **The scheduler.** It handles the tasks one after the other, while the fits share all cores.
+  Larger partitions and templates make fewer tasks; the memory of a core limits both.
+- **Labelled rows.** All are in every template, and may fill at most half of it. With more labels,
+  templates must grow, or labels be left out.
+- **Few labels.** A template extends them over its own rows only. The accuracy is that of a graph of
+  one template, not of all rows ([templates](../benchmarks/templates.md)).
+- **Disks.** `fit` reads the rows twice unless they are persisted, which takes their memory once
+  more.
+- **A lost machine.** Its templates are fitted again, by others, from rows that are read again. With
+  one machine of a hundred, that is a hundredth of the work."""
 
 
 if __name__ == "__main__":

@@ -38,7 +38,7 @@ from sklearn_wnll.datasets import hide_labels
 
 CLASSES, LATENT = 10, 8
 NEW = 1_000_000  # seed of the first partition of new rows
-NEW_ROWS = 1000  # in each of two partitions
+NEW_ROWS = 1000  # in one partition
 
 
 # %%
@@ -92,7 +92,7 @@ def make_rows(options):
     count = max(1, round(options.gb * 1e9 / (4 * d * n)))
     labels = {"n_rows": n, "total": options.labels, "count": count}
     draw_new = partial(draw_rows, n_rows=NEW_ROWS, n_features=d)
-    new = lazy_array(draw_new, range(NEW, NEW + 2), NEW_ROWS, d, dtype=np.float32)
+    new = lazy_array(draw_new, range(NEW, NEW + 1), NEW_ROWS, d, dtype=np.float32)
     truth = lazy_array(partial(draw_truth, n_rows=n), range(count), n)
     if options.parquet is None:
         draw = partial(draw_rows, n_rows=n, n_features=d)

@@ -3,6 +3,7 @@
 import sys
 import warnings
 from dataclasses import dataclass
+from operator import getitem
 from typing import Any, NamedTuple
 from uuid import uuid4
 
@@ -57,15 +58,16 @@ class Finish(NamedTuple):
 class PartitionedAnswer:
     """Labels extended over ``templates``, each a Delayed :class:`Template`.
 
-    ``homes`` are the templates that hold rows of each partition. ``labeled`` are the
-    :class:`LabeledRows` of each, without features; ``labeled_values`` are the distributions of all
-    of them, and a mask of those that a label reaches. Rows that no label reaches get ``fallback``.
+    ``partitions`` are the numbers of those that each template has rows of. ``labeled`` are the
+    :class:`LabeledRows` of each partition, without features. ``labeled_values`` are the
+    distributions of all of them, and a mask of those that a label reaches. Rows that no label
+    reaches get ``fallback``.
     """
 
     model: Any
     templates: list[Any]
     template_sizes: list[int]
-    homes: list[list[int]]
+    partitions: list[list[int]]
     labeled: list[Any]
     labeled_values: tuple[np.ndarray, np.ndarray]
     fallback: np.ndarray
@@ -85,17 +87,17 @@ class PartitionedAnswer:
         """Return the Delayed extension to the rows of each partition."""
         starts = np.cumsum([0, *self.sizes]).tolist()
         ends = np.cumsum([0, *(len(part.codes) for part in self.labeled)]).tolist()
-        found = []
+        rows = [[] for _ in self.labeled]
+        for template, own in zip(self.templates, self.partitions, strict=True):
+            # One task for all: a template may have to be read from a disk.
+            values = on_workers(Template.values_in, template, [starts[n : n + 2] for n in own])
+            for place, number in enumerate(own):
+                rows[number].append(on_workers(getitem, values, place))
         for number, part in enumerate(self.labeled):
-            start, stop = starts[number : number + 2]
-            rows = [
-                on_workers(Template.values_between, self.templates[home], start, stop)
-                for home in self.homes[number]
-            ]
             known = (values[ends[number] : ends[number + 1]] for values in self.labeled_values)
-            rows.append((part.rows.numbers, *known))
-            found.append(on_workers(_scattered, rows, part.n_rows))
-        return found
+            rows[number].append((part.rows.numbers, *known))
+        sizes = zip(rows, self.labeled, strict=True)
+        return [on_workers(_scattered, each, part.n_rows) for each, part in sizes]
 
     def rows_of_templates(self):
         """Return a dask.array of the numbers of rows in each template."""

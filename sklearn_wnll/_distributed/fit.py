@@ -85,16 +85,12 @@ def fit_partitions(model, X, y):
         on_workers(Template.labeled_values, templates[0]),
         *(on_workers(Template.summary, template) for template in templates),
     )
-    homes = [[] for _ in heads]
-    for number, pieces in enumerate(dealt):
-        for partition in sorted({piece.partition for piece in pieces}):
-            homes[partition].append(number)
     factors = _find_factors(model, labels, templates, summaries)
     answer = PartitionedAnswer(
         bare,
         list(templates),
         [len(codes) + sum(piece.stop - piece.start for piece in pieces) for pieces in dealt],
-        homes,
+        [sorted({piece.partition for piece in pieces}) for pieces in dealt],
         list(heads),
         known,
         labels.fallback,

@@ -164,11 +164,14 @@ class Template:
         u[~reached] = self.templates.extender.fallback
         return u, reached
 
-    def values_between(self, start, stop):
-        """Return unlabelled rows of a range of all rows, from its start, and their values."""
-        inside = np.arange(*np.searchsorted(self.numbers, [start, stop]))
-        inside = inside[self.codes[inside] < 0]
-        return self.numbers[inside] - start, *self._values(inside)
+    def values_in(self, ranges):
+        """Return unlabelled rows of each range of all rows, from its start, and their values."""
+        found = []
+        for start, stop in ranges:
+            inside = np.arange(*np.searchsorted(self.numbers, [start, stop]))
+            inside = inside[self.codes[inside] < 0]
+            found.append((self.numbers[inside] - start, *self._values(inside)))
+        return found
 
     def labeled_values(self):
         """Return distributions of the labelled rows, and a mask of those that a label reaches."""

@@ -243,11 +243,11 @@ def main():
         result = JOBS[args.job](**args.options)
         print(json.dumps({**result, "peak": peak_memory()}))
         return
-    head = HEAD.format(machine=machine("graphlearning", "faiss-cpu"))
     for name in args.only:
-        section = f"{SECTIONS[name](args.data_home)}\n{measured()}"
+        where = machine("graphlearning", "faiss-cpu")
+        section = f"{SECTIONS[name](args.data_home)}\n{measured()} {where}"
         there = "notes" if name in NOTED else "sections"  # saves each measurement at once
-        write_page("classifier.md", head, **{"sections": [], there: [section]})
+        write_page("classifier.md", HEAD, **{"sections": [], there: [section]})
 
 
 HEAD = """\
@@ -257,10 +257,10 @@ HEAD = """\
 
 ## How it was measured
 
-Every run is a process of its own.
+Every run is a process of its own. Sections were measured on different machines: each is named below
+its table.
 
 Command: `python examples/benchmarks/bench_classifier.py`.
-{machine}
 """
 
 

@@ -23,8 +23,8 @@ _BUDGET = 0.8  # of the free memory
 # Bytes: fixed; per row, byte of a row, 4 bytes compared, and neighbour. Then of the graph per row
 # that threads search at the same time, and per neighbour of such a row; of the solver and the model
 # per thread, if there are several, and per class, up to 64 and in all. Found by
-# python examples/benchmarks/memory.py --rows 100000
-# python examples/benchmarks/memory.py --rows 300000 1000000 --plain
+# python examples/benchmarks/memory.py --rows 10000 100000
+# python examples/benchmarks/memory.py --rows 300000 1000000 --plain 1 2
 _GRAPH = (7.93e6, 0.0, 1.15, 1.43, 24.1, 1810.0, 157.0)
 _SOLVER = (1.76e7, 280.0, 1.19, 1.12, 78.3, 4.39e7, 15.8, 29.5)
 _KEPT = (3.55e6, 172.0, 1.23, 1.18, 22.2, 1.88e7, 3.56, 16.1)

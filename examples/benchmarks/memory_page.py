@@ -147,7 +147,9 @@ labels, then with them, on the same graph. The coefficients solve nonnegative le
 relative errors. Those of the solver and the fitted model are then raised until the formula is
 nowhere below a measurement from 100,000 rows on. They stand in `sklearn_wnll/_fit_memory.py`.
 
-Command: `python examples/benchmarks/memory.py`. With `--rows 10000000 --plain`, it also measures
-10,000,000 rows.
+A fit of 10,000,000 rows takes less than the formula says: [its peak](classifier.md#many-rows).
+
+Command: `python examples/benchmarks/memory.py --rows 10000 100000`, then `--rows 300000 1000000
+--plain 1 2`.
 {machine}
 """

@@ -56,8 +56,7 @@ def fitted(fits, phase):
     rows = np.array([terms(setting, found, phase) for setting, found in fits.items()])
     parts = rows / np.array([found[phase] for found in fits.values()])[:, None]
     coefficients, _ = nnls(parts, np.ones(len(parts)))
-    many = np.array([setting.n >= MANY for setting in fits])
-    return coefficients if phase == "graph" else coefficients / (parts @ coefficients)[many].min()
+    return coefficients if phase == "graph" else coefficients / (parts @ coefficients).min()
 
 
 def bounds(fits, coefficients):
@@ -91,7 +90,9 @@ def coefficient_table(coefficients):
 
 def write(fits):
     """Print the coefficients, and write the page."""
-    coefficients = {phase: rounded_up(fitted(fits, phase)) for phase in PHASES}
+    fits = dict(sorted(fits.items(), key=lambda item: item[0].thousands))
+    many = {setting: found for setting, found in fits.items() if setting.n >= MANY}
+    coefficients = {phase: rounded_up(fitted(many, phase)) for phase in PHASES}
     for phase, of_phase in coefficients.items():
         print(f"{phase}: ({', '.join(f'{one:.12g}' for one in of_phase)})")
     lines, worst, lowest = [], {}, np.inf
@@ -144,8 +145,9 @@ or principal components if there are more than 128 features and few components s
 
 Each fit is a process of its own, on synthetic rows, with 5 labels per class: first without the
 labels, then with them, on the same graph. The coefficients solve nonnegative least squares of the
-relative errors. Those of the solver and the fitted model are then raised until the formula is
-nowhere below a measurement from 100,000 rows on. They stand in `sklearn_wnll/_fit_memory.py`.
+relative errors, from 100,000 rows on. Those of the solver and the fitted model are then raised
+until the formula is nowhere below such a measurement. They stand in `sklearn_wnll/_fit_memory.py`.
+With 10,000 rows, the memory of a process is hard to tell from that of its other parts.
 
 A fit of 10,000,000 rows takes less than the formula says: [its peak](classifier.md#many-rows).
 

@@ -33,20 +33,21 @@ class Cell(NamedTuple):
     seed: int
 
 
-def differences(cells, method, name, n_rows, n_labels, count):
-    """Return accuracies minus those of one graph, in the draws that have both."""
+def differences(cells, method, name, n_rows, n_labels, count, rivals=()):
+    """Return accuracies minus those of one graph, in the draws that have both, and the rivals."""
     found = []
     for key, (accuracy, _) in cells[method].items():
         cell = Cell(*key)
-        if cell[:-1] == (name, n_rows, n_labels, count):
+        known = all(key in cells[rival] for rival in rivals)
+        if known and cell[:-1] == (name, n_rows, n_labels, count):
             one = cells["one"].get(tuple(cell._replace(count=1)))
             found += [] if one is None else [accuracy - one[0]]
     return found
 
 
-def row_of(cells, method, name, n_rows, n_labels, first):
+def row_of(cells, method, name, n_rows, n_labels, first, rivals=()):
     """Make a row of differences, one for each number of templates; None if there are none."""
-    each = [differences(cells, method, name, n_rows, n_labels, count) for count in COUNTS]
+    each = [differences(cells, method, name, n_rows, n_labels, count, rivals) for count in COUNTS]
     if not any(each):
         return None
     return [
@@ -80,12 +81,11 @@ def section(cells, name, n_rows):
 
 def trial(cells, name, n_rows):
     """Make the section of other ways to deal; None if they were not tried."""
-    rows = []
+    rows, dealt = [], [method for method in METHODS if method != "one"]
     for n_labels in LABELS:
         several = [
-            row_of(cells, method, name, n_rows, n_labels, [f"{n_labels:,}", title])
-            for method, title in METHODS.items()
-            if method != "one"
+            row_of(cells, method, name, n_rows, n_labels, [f"{n_labels:,}", METHODS[method]], dealt)
+            for method in dealt
         ]
         if sum(row is not None for row in several) > 1:
             rows += [row for row in several if row]

@@ -15,7 +15,9 @@ __all__ = ["ClusteredIteration", "GraphSolver"]
 
 _WEAK = 1e-3  # an edge is weak below this part of all edges of each of its ends
 _CLUSTER_SIZE = 256
-_MAX_SEEDS = 512  # bounds the cost of the system summed over clusters
+# A seed for so many points: 512 of them bound the cost of the system summed over clusters, unless
+# there are so many points that an iteration costs much more.
+_MAX_SEEDS, _LARGE_CLUSTER_SIZE = 512, 4096
 _FEW_POINTS = 4096  # up to here, clusters cost more than the iterations they save
 _ERROR = 1000  # the largest error, in units of the tolerance of residuals
 _ROUGH = 0.5  # the residual at which the number of a walk's steps is known well enough
@@ -234,7 +236,10 @@ def _grow_clusters(A):
     Points not reached from these form their own clusters, connected by strong edges.
     """
     n_points = A.shape[0]
-    n_seeds = min(n_points // _CLUSTER_SIZE, _MAX_SEEDS) if n_points > _FEW_POINTS else 0
+    n_seeds = 0
+    if n_points > _FEW_POINTS:
+        most = max(_MAX_SEEDS, n_points // _LARGE_CLUSTER_SIZE)
+        n_seeds = min(n_points // _CLUSTER_SIZE, most)
     front = np.random.default_rng(0).choice(n_points, n_seeds, replace=False)
     cluster, claim = np.full(n_points, -1), np.empty(n_points, dtype=np.intp)
     cluster[front] = np.arange(n_seeds)

@@ -17,9 +17,9 @@ import numpy as np
 # %%
 # The figures
 # -----------
-# Measured on two cores, from float32 rows to ``transduction_``: synthetic rows of 32 features in ten
-# classes (2026-11-29, Intel Xeon), and the 70,000 images of MNIST with 10 labels per class, in a new
-# process (2026-11-25, AMD EPYC).
+# Measured on two cores, from float32 rows to ``transduction_``: synthetic rows of 32 features in
+# ten classes (2026-11-29, Intel Xeon), and the 70,000 images of MNIST with 10 labels per class, in
+# a new process (2026-11-25, AMD EPYC).
 
 rows = np.array([100_000, 200_000, 500_000, 1_000_000, 2_000_000, 5_000_000, 10_000_000])
 seconds = np.array([3.8, 9.1, 27.1, 52.9, 113.1, 358.0, 875.1])

@@ -61,4 +61,7 @@ def test_a_cluster_that_loses_workers_gives_the_same_result(few_digits, tmp_path
         loaded = WNLLClassifier.load_templates(tmp_path / "folder")
         np.testing.assert_array_equal(loaded.predict_proba(queries), expected)
         pickle.dumps(loaded)
+    for call in (lambda: model.predict(queries), lambda: model.save_templates(tmp_path / "late")):
+        with pytest.raises(RuntimeError, match=r"client has been closed.* save_templates"):
+            call()
     np.testing.assert_array_equal(loaded.predict_proba(queries), expected)

@@ -64,6 +64,8 @@ def frame_of_arrays(X, y):
         (lambda X, y: (X, da.stack([y == 1, y == 2], axis=1)), "y must be one column"),
         (lambda X, y: (X, np.eye(2)[(y.compute() == 1).astype(int)]), "y must be one column"),
         (lambda X, y: (X, None), "requires y to be passed"),
+        (lambda X, y: (X[X[:, 0] > 99], y[X[:, 0] > 99]), "a dask collection without rows"),
+        (lambda X, y: (X[:0], y[:0].compute()), "a dask collection without rows"),
         (lambda X, y: (X, da.full_like(y, -1)), "Every row of y is unlabelled"),
         (lambda X, y: (X, y + 0.5), "Unknown label type: continuous"),
         (lambda X, y: (da.where(X == 3, np.nan, X), y), "Input X contains NaN"),

@@ -127,8 +127,20 @@ class PartitionedAnswer:
             found.append(on_workers(Votes.mean, votes, self.fallback))
         return self.finish.arrays(found, rows.sizes, name)
 
+    def check_reachable(self):
+        """Check that the client of the cluster where the templates are is open."""
+        for template in self.templates:
+            for future in _futures(template):
+                if future.client.status == "closed":
+                    raise RuntimeError(
+                        "The templates of this model were on the workers of a cluster, and its "
+                        "client has been closed. Fit again; before closing a client, keep them "
+                        "with save_templates(folder), and load_templates(folder) later."
+                    )
+
     def _votes(self, X, options):
         """Return the Delayed sum of the templates' :class:`Votes`."""
+        self.check_reachable()
         votes = [on_workers(Template.vote, template, X, **options) for template in self.templates]
         while len(votes) > 1:
             several = range(0, len(votes), _TOGETHER)
@@ -136,7 +148,7 @@ class PartitionedAnswer:
         return votes[0]
 
     def __getstate__(self):
-        if any(map(_is_remote, self.templates)):
+        if any(map(_futures, self.templates)):
             raise ValueError(
                 "The templates of this model live on the workers of a cluster, and a pickle would "
                 "bring them all to one place. Save them one by one with save_templates(folder)."
@@ -155,9 +167,10 @@ def _scattered(parts, n_rows):
     return HarmonicExtension(u[order], reached[order], 0, 0.0, True)
 
 
-def _is_remote(template):
-    """Return whether a template is a result on a cluster."""
+def _futures(template):
+    """Return the results on a cluster that a Delayed template consists of."""
     distributed = sys.modules.get("distributed")
-    return distributed is not None and any(
-        isinstance(result, distributed.Future) for result in dict(template.dask).values()
-    )
+    if distributed is None:
+        return []
+    values = dict(template.dask).values()
+    return [value for value in values if isinstance(value, distributed.Future)]

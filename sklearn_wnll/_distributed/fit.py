@@ -104,6 +104,7 @@ def _find_labels(model, rows, y):
     if is_partitioned(y):
         parts = label_parts(y, rows)
         found = dask.compute(*(on_workers(DistinctLabels.summary_of, part) for part in parts))
+        _check_some_rows(sum(labels.counts.sum() + labels.n_missing for labels in found))
         classes, tables = find_classes(found, model.unlabeled)
         return classes, list(map(partial(on_workers, PartLabels.read), parts, tables))
     y = as_host(y, "y")
@@ -112,8 +113,17 @@ def _find_labels(model, rows, y):
     sizes = rows.sizes
     if sizes is None:
         sizes = dask.compute(*(on_workers(_count_rows, part) for part in rows.parts))
+    _check_some_rows(sum(sizes))
     classes, codes = model._encode(sum(sizes), y)
     return classes, [PartLabels.of(part) for part in np.split(codes, np.cumsum(sizes)[:-1])]
+
+
+def _check_some_rows(count):
+    if not count:
+        raise ValueError(
+            "X is a dask collection without rows, but at least one row, with its label, is needed. "
+            "Check the paths, or the filter, that it was made with."
+        )
 
 
 def _count_rows(X):

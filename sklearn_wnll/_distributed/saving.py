@@ -18,6 +18,7 @@ def save_folder(model, folder, without):
 
     ``without`` are the names of attributes that are made anew.
     """
+    model._answer.check_reachable()
     folder = Path(folder).resolve()
     folder.mkdir(parents=True, exist_ok=True)
     if any(folder.iterdir()):

@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from scipy import sparse
 from scipy.sparse.csgraph import connected_components
 
+from sklearn_wnll._extension import deflation
 from sklearn_wnll._extension.deflation import GraphSolver
 from sklearn_wnll._extension.label_weights import poisson_weights
 from sklearn_wnll._extension.system import harmonic_extension
@@ -33,7 +34,7 @@ SEEDS = st.integers(0, 2**32 - 1)
 def clusters(many):
     """Let the solver grow clusters, as it does with thousands of points, or not."""
     sizes = {"_FEW_POINTS": 5, "_CLUSTER_SIZE": 5}
-    return mock.patch.multiple(solver, **sizes) if many else nullcontext()
+    return mock.patch.multiple(deflation, **sizes) if many else nullcontext()
 
 
 def weights(seed, n, weak=1.0):

@@ -35,6 +35,12 @@ class Deflation(NamedTuple):
     row_sums: np.ndarray
     factorize: Callable
 
+    def find_groups(self):
+        """Find the group of each row (n,), -1 without one."""
+        group = np.full(self.basis.shape[0], -1, dtype=self.basis.indices.dtype)
+        group[np.diff(self.basis.indptr) > 0] = self.basis.indices
+        return group
+
 
 class SolverResult(NamedTuple):
     """Solutions ``x`` (n, c); for each column its ``n_iter``, ``residual`` and ``converged`` (c,).
@@ -82,13 +88,14 @@ class ConjugateGradient:
     def __init__(self, A, deflation=None):
         self.root = np.sqrt(A.diagonal())
         self.deflated = deflation is not None
-        basis = _scaled(deflation.basis, self.root) if self.deflated else None
+        if self.deflated:
+            basis, group = _scaled(deflation.basis, self.root), deflation.find_groups()
         inverse_root = 1 / self.root
 
         def cut(rows):
             block = _Block(rows, self.root, _scaled(A[rows], inverse_root[rows], inverse_root))
             if self.deflated:
-                block.deflate(deflation, basis, self.root)
+                block.deflate(deflation, basis, group, self.root)
             return block
 
         parts = [slice(i, i + _BLOCK_ROWS) for i in range(0, len(self.root), _BLOCK_ROWS)]
@@ -154,14 +161,14 @@ class _Block:
         self.inverse_diagonal = 1 / self.root**2
         self.basis = self.image = None
 
-    def deflate(self, deflation, basis, root):
+    def deflate(self, deflation, basis, group, root):
         """Set a basis of groups, and compute its image without cancellation.
+
+        ``group`` (n,) is that of each row.
 
         Both are stored for the groups ``touched``, whose vectors or their images reach these rows.
         """
         own_basis, others = basis[self.rows], self.A @ basis
-        group = np.full(len(root), -1, dtype=basis.indices.dtype)
-        group[np.diff(basis.indptr) > 0] = basis.indices
         own = group[self.rows]
         others.data[others.indices == np.repeat(own, np.diff(others.indptr))] = 0
         others.eliminate_zeros()

@@ -11,9 +11,9 @@ from .._graph.rows import with_narrow_indices
 from .._parallel import equal_blocks
 from .conjugate_gradient import ConjugateGradient, Deflation, SolverResult
 
-__all__ = ["ClusteredIteration", "GraphSolver"]
+__all__ = ["WEAK", "ClusteredIteration", "GraphSolver", "count_seeds"]
 
-_WEAK = 1e-3  # an edge is weak below this part of all edges of each of its ends
+WEAK = 1e-3  # an edge is weak below this part of all edges of each of its ends
 _CLUSTER_SIZE = 256
 # A seed for so many points: 512 of them bound the cost of the system summed over clusters, unless
 # there are so many points that an iteration costs much more.
@@ -177,9 +177,7 @@ class ClusteredIteration:
         solver, self.diagonal = ConjugateGradient(A, deflation), A.diagonal()
         self.solve, self.groups = solver.solve, None
         if deflation is not None:
-            basis, self.coarse = deflation.basis, solver.coarse
-            self.groups = np.full(len(row_sums), -1)
-            self.groups[np.diff(basis.indptr) > 0] = basis.indices
+            self.groups, self.coarse = deflation.find_groups(), solver.coarse
 
 
 def _cluster_deflation(A, row_sums, cluster):
@@ -190,9 +188,9 @@ def _cluster_deflation(A, row_sums, cluster):
     the residual that the solver could stop before it has seen them. A single point held by labels
     has neither problem.
     """
-    held = (np.bincount(cluster) == 1)[cluster] & (row_sums > _WEAK * A.diagonal())
+    held = (np.bincount(cluster) == 1)[cluster] & (row_sums > WEAK * A.diagonal())
     numbers, group = np.unique(cluster[~held], return_inverse=True)
-    if not len(numbers) or (len(numbers) == 1 and row_sums.sum() > _WEAK * A.diagonal().sum()):
+    if not len(numbers) or (len(numbers) == 1 and row_sums.sum() > WEAK * A.diagonal().sum()):
         return None
     indptr = np.append(0, np.cumsum(~held))
     shape = (len(cluster), len(numbers))
@@ -230,17 +228,26 @@ def _factorize(summed, singular):
     return solve
 
 
+def count_seeds(n_points):
+    """Return from how many random points clusters grow.
+
+    >>> [count_seeds(n) for n in (4096, 100_000, 1_000_000, 10_000_000)]
+    [0, 390, 512, 2441]
+    """
+    if n_points <= _FEW_POINTS:
+        return 0
+    return min(n_points // _CLUSTER_SIZE, max(_MAX_SEEDS, n_points // _LARGE_CLUSTER_SIZE))
+
+
 def _grow_clusters(A):
     """Grow clusters over strong edges, from random points if there are many points.
 
     Points not reached from these form their own clusters, connected by strong edges.
     """
     n_points = A.shape[0]
-    n_seeds = 0
-    if n_points > _FEW_POINTS:
-        most = max(_MAX_SEEDS, n_points // _LARGE_CLUSTER_SIZE)
-        n_seeds = min(n_points // _CLUSTER_SIZE, most)
-    front = np.random.default_rng(0).choice(n_points, n_seeds, replace=False)
+    n_seeds = count_seeds(n_points)
+    # Ascending: where nearby points are next to each other, so are clusters.
+    front = np.sort(np.random.default_rng(0).choice(n_points, n_seeds, replace=False))
     cluster, claim = np.full(n_points, -1), np.empty(n_points, dtype=np.intp)
     cluster[front] = np.arange(n_seeds)
     degree = A.diagonal()
@@ -268,7 +275,7 @@ def _strong_edges(A, degree, points, allowed):
     rows = A[points]
     edges = np.flatnonzero(allowed[rows.indices])
     source, target = np.repeat(points, np.diff(rows.indptr))[edges], rows.indices[edges]
-    strong = rows.data[edges] < -_WEAK * np.minimum(degree[source], degree[target])
+    strong = rows.data[edges] < -WEAK * np.minimum(degree[source], degree[target])
     return source[strong], target[strong]
 
 

@@ -5,7 +5,14 @@ from typing import NamedTuple
 import numpy as np
 from scipy import sparse
 
-from .._graph.matrices import components, diagonal_minus, narrowed, plus_diagonal, scaled
+from .._graph.matrices import (
+    components,
+    narrowed,
+    plus_diagonal,
+    scaled,
+    submatrix,
+    symmetric_laplacian,
+)
 from .._parallel import equal_blocks
 from .._progress import Progress
 from .deflation import GraphSolver
@@ -47,9 +54,9 @@ def harmonic_system(W, labeled, unknown, mu):
     data", J. Sci. Comput. 73 (2017); Wang et al., arXiv 1802.00168 (2018). Here in matrix form.
     """
     # Only edges that leave a labelled point carry the extra weight.
-    B = (W[:, labeled][unknown] + mu * W[labeled][:, unknown].T).tocsr()
-    within = _with_transpose(W[unknown][:, unknown])
-    return diagonal_minus(within.sum(axis=1) + B.sum(axis=1), within), B
+    outward = submatrix(W, labeled, unknown).T
+    B = (submatrix(W, unknown, labeled) + mu * outward).tocsr()
+    return symmetric_laplacian(submatrix(W, unknown, unknown), B.sum(axis=1)), B
 
 
 def softly_clamped_system(W, labeled, unknown, mu, fidelity):
@@ -67,17 +74,12 @@ def softly_clamped_system(W, labeled, unknown, mu, fidelity):
     degree = _degrees(W)[labeled]
     factors = np.ones(W.shape[0])
     factors[labeled] = mu
-    within = _with_transpose(scaled(W, factors)[unknown][:, unknown])
-    place, shape = np.searchsorted(unknown, labeled), (len(unknown), len(labeled))
-    B = sparse.csr_array((fidelity * degree, (place, np.arange(len(labeled)))), shape=shape)
-    A = diagonal_minus(within.sum(axis=1) + B.sum(axis=1), within)
-    return A, B
-
-
-def _with_transpose(W):
-    """Compute ``W + W^T``. Transposing twice sorts the rows, and sorted rows are added faster."""
-    W = W.T.tocsr()
-    return (W.T.tocsr() + W).tocsr()
+    place, shape = np.empty(W.shape[0], dtype=np.intp), (len(unknown), len(labeled))
+    place[unknown] = np.arange(len(unknown))
+    entries = place[labeled], np.arange(len(labeled))
+    B = sparse.csr_array((fidelity * degree, entries), shape=shape)
+    within = submatrix(scaled(W, factors), unknown, unknown)
+    return symmetric_laplacian(within, B.sum(axis=1)), B
 
 
 class Unary(NamedTuple):
@@ -128,15 +130,16 @@ class HarmonicExtension(NamedTuple):
 
 def harmonic_extension(
     W, labeled, g, fallback, *, mu, fidelity=None, unary=None, component=None, start=None,
-    walks=None, masses=False, sources=None, tol=1e-6, max_iter=1000, callback=None
+    walks=None, order=None, masses=False, sources=None, tol=1e-6, max_iter=1000, callback=None
 ):  # fmt: skip
     """Extend values from labelled points to all points of a graph: a :class:`HarmonicExtension`.
 
     ``W`` (n_points, n_points) holds directed weights, ``g`` (n_labeled, n_classes) distributions
     of the labelled points, dense or sparse. Points that no label reaches get the distribution
-    ``fallback`` (n_classes,). Pass the :func:`components` if known. The solver starts at ``start``
-    (n_points, n_classes), which becomes the result, or at ``fallback``, and at the ``walks``
-    (n_points, 2) of another extension.
+    ``fallback`` (n_classes,). The solver starts at ``start`` (n_points, n_classes), which becomes
+    the result, or at ``fallback``, and at the ``walks`` (n_points, 2) of another extension. Pass
+    the :func:`components` if known, and an ``order`` that puts nearby points next to each other;
+    points that it leaves out follow.
 
     With ``fidelity`` (n_labeled,), labelled points are clamped softly, and may get another value.
     A :class:`Unary` term reaches the points it pulls at, as a label does. With ``masses``, those
@@ -161,7 +164,7 @@ def harmonic_extension(
     reached = reached_points(components(W) if component is None else component, pulling)
     u[~reached] = fallback
     clamped = fidelity is None
-    given, unknown = np.flatnonzero(labeled), np.flatnonzero(reached & ~(labeled & clamped))
+    given, unknown = np.flatnonzero(labeled), _in_order(reached & ~(labeled & clamped), order)
     results, system = [], None
     walks = np.zeros((len(u), 2)) if walks is None else walks.copy()
     if sources is None and g.shape[1] == 1:
@@ -198,6 +201,14 @@ def harmonic_extension(
         residual=max((float(result.residual.max()) for result in results), default=0.0),
         converged=all(result.converged.all() for result in results),
     )
+
+
+def _in_order(chosen, order):
+    """Return the chosen points, by a mask (n_points,), in the order of the first of them."""
+    if order is None:
+        return np.flatnonzero(chosen)
+    n_ordered = len(order)
+    return np.append(order[chosen[order]], n_ordered + np.flatnonzero(chosen[n_ordered:]))
 
 
 class _System(NamedTuple):

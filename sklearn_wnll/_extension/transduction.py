@@ -46,13 +46,13 @@ class Extender(NamedTuple):
         """The solver's tolerance for held-out labels."""
         return held_out_tolerance(self.tol, numbers=self.units is not None)
 
-    def extend(self, W, labels, start=None, component=None, *, walks=None, n_new=0):
+    def extend(self, W, labels, start=None, component=None, *, walks=None, order=None, n_new=0):
         """Extend labels over a graph: a :class:`HarmonicExtension`, and the points' weights.
 
-        Pass the graph's :func:`components` if known; the solver starts at ``start`` and ``walks``
-        as in :func:`harmonic_extension`. The last ``n_new`` points have joined a graph that was
-        fitted without them. If there are none, and weights adapt to the labels, the masses of the
-        labels are found too.
+        Pass the graph's :func:`components` and ``order`` if known; the solver starts at ``start``
+        and ``walks`` as in :func:`harmonic_extension`. The last ``n_new`` points have joined a
+        graph that was fitted without them. If there are none, and weights adapt to the labels, the
+        masses of the labels are found too.
         """
         labeled, g, trust, unary = labels
         adapts, weight, fidelity = self.label_weight == "auto", self.label_weight, None
@@ -80,6 +80,7 @@ class Extender(NamedTuple):
                 unary=unary,
                 start=start,
                 walks=walks,
+                order=order,
                 component=component,
                 masses=adapts and not numbers and n_new == 0 and unary is None,
                 **options,
@@ -126,7 +127,8 @@ class Transduction:
     def _of(cls, graph, component, labels, extender, start=None, walks=None):
         """Extend labels over a graph; without labels, all points get the fallback."""
         if labels.labeled.any():
-            found = extender.extend(graph.weights, labels, start, component, walks=walks)
+            known = {"walks": walks, "order": graph.order}
+            found = extender.extend(graph.weights, labels, start, component, **known)
             return cls(graph, component, labels, *found)
         n = graph.n_points
         u = np.tile(extender.fallback, (n, 1))
@@ -245,7 +247,8 @@ class Transduction:
             labeled=np.append(self.labels.labeled, np.zeros(n_new, dtype=bool)),
             unary=Unary.joined(self.labels.unary, n, unary, n_new),
         )
-        result, _ = extender.extend(W, labels, np.vstack([self.extension.u, mean]), n_new=n_new)
+        start = np.vstack([self.extension.u, mean])
+        result, _ = extender.extend(W, labels, start, order=self.graph.order, n_new=n_new)
         return result._replace(u=result.u[n:], reached=result.reached[n:])
 
     def _mean_of_neighbors(self, W, extender, unary):

@@ -10,10 +10,12 @@ __all__ = ["GraphBuilder", "PointGraph"]
 class PointGraph(ABC):
     """The weighted nearest-neighbour graph of points. A point is not its own neighbour.
 
-    ``weights`` (n_points, n_points) is the csr_array of the directed edge weights ``W``.
+    ``weights`` (n_points, n_points) is the csr_array of the directed edge weights ``W``. An
+    ``order`` of the first points puts nearby ones next to each other; None if none is known.
     """
 
     weights: sparse.csr_array
+    order = None
 
     @property
     def n_points(self):

@@ -25,6 +25,7 @@ class FeatureGraph(PointGraph):
         n = rows.shape[0]
         k = min(self._n_neighbors, n - 1)
         self._lists = self._search.lists(k) if k else NeighborLists.empty(n, 0)
+        self.order = self._search.order(k)
         self.weights = self._weights(self._lists, n)
 
     def add_queries(self, new):
@@ -48,7 +49,8 @@ class FeatureGraph(PointGraph):
     def compact(self):
         """Return the graph without its lists and edges."""
         compact = copy(self)
-        compact._lists, compact.weights = None, sparse.csr_array((self.n_points, self.n_points))
+        compact._lists = compact.order = None
+        compact.weights = sparse.csr_array((self.n_points, self.n_points))
         return compact
 
     def _joined(self, queries):

@@ -4,17 +4,21 @@ import numpy as np
 from scipy import sparse
 from scipy.sparse.csgraph import connected_components
 
+from .._parallel import equal_blocks, in_threads
 from .rows import with_narrow_indices
 
 __all__ = [
     "as_scipy",
     "components",
-    "diagonal_minus",
     "narrowed",
     "plus_diagonal",
     "scaled",
+    "submatrix",
+    "symmetric_laplacian",
     "weight_between",
 ]
+
+_ROWS = 2**17  # of a matrix, treated at a time
 
 
 def components(W):
@@ -46,11 +50,70 @@ def plus_diagonal(W, diagonal):
     return (W + sparse.diags_array(diagonal)).tocsr()
 
 
-def diagonal_minus(diagonal, W):
-    """Subtract a matrix from a diagonal (n,)."""
+def submatrix(W, rows, columns):
+    """Return ``W[rows][:, columns]``, given by numbers or a mask; a csr_array has sorted rows."""
     if not sparse.issparse(W):
-        return (-1.0 * W).plus_diagonal(diagonal)
-    return (sparse.diags_array(diagonal) - W).tocsr()
+        return W[:, columns][rows]
+    rows, columns = (np.arange(n)[one] for n, one in zip(W.shape, (rows, columns), strict=True))
+    place = np.full(W.shape[1], -1, dtype=W.indices.dtype)
+    place[columns] = np.arange(len(columns))
+
+    def cut(block):
+        part = W[rows[block]]
+        found = place[part.indices]
+        keep = found >= 0
+        indptr = np.append(0, np.cumsum(keep))[part.indptr]
+        arrays = part.data[keep], found[keep], indptr.astype(found.dtype)
+        part = sparse.csr_array(arrays, shape=(part.shape[0], len(columns)))
+        part.sort_indices()
+        return part
+
+    return _stacked(in_threads(cut, equal_blocks(len(rows), _ROWS)), len(columns))
+
+
+def symmetric_laplacian(W, excess):
+    """Compute ``diag(T 1 + excess) - T`` for ``T = W + W^T``, and ``excess`` (n,)."""
+    T = [W.T.tocsr(), W]
+    if not sparse.issparse(W):
+        T = T[0] + W
+        return (-1.0 * T).plus_diagonal(T.sum(axis=1) + excess)
+
+    def subtract(rows):
+        other, own = (part[rows] for part in T)
+        own.sort_indices()  # sorted rows are added faster
+        part = other + own
+        total = part.sum(axis=1) + excess[rows]
+        diagonal = sparse.diags_array(total, offsets=rows.start, shape=part.shape)
+        return diagonal.tocsr() - part
+
+    parts = in_threads(subtract, equal_blocks(W.shape[0], _ROWS))
+    T.clear()
+    return _stacked(parts, W.shape[1])
+
+
+def _stacked(parts, n_columns):
+    """Stack blocks of rows, freeing one array of them after the other."""
+    counts = np.concatenate([[0], *(np.diff(part.indptr) for part in parts)])
+    arrays = [[part.data for part in parts], [part.indices for part in parts]]
+    parts.clear()
+    indptr = np.cumsum(counts, dtype=np.int64)
+    narrow = max(indptr[-1], *indptr.shape, n_columns) <= np.iinfo(np.int32).max
+    index_type = np.int32 if narrow else np.int64
+    data, indices = _joined(arrays.pop(0), float), _joined(arrays.pop(0), index_type)
+    shape = len(indptr) - 1, n_columns
+    return sparse.csr_array((data, indices, indptr.astype(index_type)), shape=shape)
+
+
+def _joined(arrays, dtype):
+    """Concatenate arrays in threads: most of the time goes into the first touch of memory."""
+    edges = np.cumsum([0, *map(len, arrays)])
+    joined = np.empty(edges[-1], dtype=dtype)
+
+    def copy(number):
+        joined[edges[number] : edges[number + 1]] = arrays[number]
+
+    in_threads(copy, range(len(arrays)))
+    return joined
 
 
 def weight_between(W, codes):

@@ -4,7 +4,7 @@ import numpy as np
 from scipy import sparse
 
 from .._parallel import equal_blocks, in_threads
-from .matrices import diagonal_minus
+from .matrices import symmetric_laplacian
 
 __all__ = [
     "SMALLEST_WEIGHT",
@@ -100,6 +100,5 @@ def graph_laplacian(W):
            [-3.,  3.,  0.],
            [ 0.,  0.,  1.]])
     """
-    T = (W + W.T).tocsr()
-    degree = np.asarray(T.sum(axis=1))
-    return diagonal_minus(np.where(degree > 0, degree, 1.0), T)
+    degree = W.sum(axis=0) + W.sum(axis=1)
+    return symmetric_laplacian(W, np.where(degree > 0, 0.0, 1.0))

@@ -5,6 +5,7 @@ import torch
 from scipy import sparse
 
 from .._extension.conjugate_gradient import SolverResult
+from .._extension.deflation import WEAK, count_seeds
 from .components import connected_components
 from .conjugate_gradient import conjugate_gradient
 from .deflation import MAX_GROUPS, Deflation
@@ -12,9 +13,7 @@ from .sparse import SparseRows
 
 __all__ = ["TensorIteration", "TooManyGroupsError"]
 
-_WEAK = 1e-3  # an edge is weak below this part of all edges of each of its ends
-_CLUSTER_SIZE, _MAX_SEEDS = 256, 512
-_FEW_POINTS = 4096  # up to here, clusters cost more than the iterations they save
+_MAX_SEEDS = 512  # the system summed over clusters is inverted as a dense matrix
 
 
 class TooManyGroupsError(Exception):
@@ -50,7 +49,7 @@ class TensorIteration:
         """Number the clusters that are deflated: (n,), the count elsewhere, and the count."""
         n = len(cluster)
         size = torch.bincount(cluster, minlength=n)
-        held = (size[cluster] == 1) & (excess > _WEAK * self._diagonal)
+        held = (size[cluster] == 1) & (excess > WEAK * self._diagonal)
         usable = torch.zeros_like(held)
         usable[cluster[~held]] = True
         singular = not bool(excess.any())
@@ -60,7 +59,7 @@ class TensorIteration:
             usable[first[first < n]] = False
         chosen = usable.nonzero().squeeze(1)
         whole = not singular and len(chosen) == 1
-        if whole and bool(excess.sum() > _WEAK * self._diagonal.sum()):
+        if whole and bool(excess.sum() > WEAK * self._diagonal.sum()):
             chosen = chosen[:0]
         if len(chosen) > MAX_GROUPS:
             raise TooManyGroupsError
@@ -102,9 +101,9 @@ def _grow_clusters(among, degree):
     """
     n = len(degree)
     row, column, value = among.row, among.column, among.value
-    strong = torch.nonzero(value > _WEAK * torch.minimum(degree[row], degree[column])).squeeze(1)
+    strong = torch.nonzero(value > WEAK * torch.minimum(degree[row], degree[column])).squeeze(1)
     row, column = row[strong], column[strong]
-    n_seeds = min(n // _CLUSTER_SIZE, _MAX_SEEDS) if n > _FEW_POINTS else 0
+    n_seeds = min(count_seeds(n), _MAX_SEEDS)
     seeds = torch.from_numpy(np.random.default_rng(0).choice(n, n_seeds, replace=False))
     cluster = torch.full((n,), n, device=row.device)
     seeds = seeds.to(row.device)

@@ -47,6 +47,13 @@ class NeighborSearch(ABC):
         ``k`` is at most the number of points. A query that is among the points finds itself.
         """
 
+    def order(self, k):
+        """Return an order of the points that puts nearby ones next to each other, if known.
+
+        It is asked for after a search of k neighbours, and costs no time.
+        """
+        return None
+
     def query_alone(self, queries, k):
         """:meth:`query`, with lists that do not depend on the other queries in any bit."""
         return self.query(queries, k)

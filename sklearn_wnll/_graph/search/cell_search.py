@@ -104,6 +104,10 @@ class CellSearch(NeighborSearch):
         found = self._repair(found, self.points, np.arange(n))
         return found.with_reverse(index.cells.order)
 
+    def order(self, k):
+        """Return the points cell by cell, or None without cells."""
+        return None if self._compares_all(k) else self._index.get(k).cells.order
+
     def query(self, queries, k):
         """Find about the k points nearest to each query."""
         if self._compares_all(k):

@@ -16,6 +16,7 @@ from sklearn_wnll._extension.system import (
     reached_points,
     weighted_mean,
 )
+from sklearn_wnll._graph import matrices
 
 from .clouds import examples
 from .reference import dense_extension, dense_weights
@@ -49,6 +50,41 @@ def test_large_problems_have_one_solution_whatever_the_threads(n, seed, mu):
     for result in results[1:]:
         np.testing.assert_array_equal(result.u, results[0].u)
         assert result.n_iter == results[0].n_iter
+
+
+@examples(50)
+@given(st.integers(20, 60), st.integers(0, 2**32 - 1), st.booleans(), st.data())
+def test_an_order_of_points_changes_nothing_but_rounding(n, seed, soft, data):
+    W, labeled, g = problem(n, seed)
+    order = data.draw(st.permutations(range(data.draw(st.integers(0, n)))), "order")
+    options = {"fidelity": np.full(len(g), 3.0) if soft else None, "masses": True, "tol": 1e-12}
+    with mock.patch.multiple(deflation, _FEW_POINTS=10, _CLUSTER_SIZE=5):
+        known, found = (
+            harmonic_extension(
+                sparse.csr_array(W), labeled, g, g.mean(axis=0), mu=7.0, order=order, **options
+            )
+            for order in (None, np.array(order, dtype=int))
+        )
+    np.testing.assert_allclose(found.u, known.u, rtol=0, atol=1e-9)
+    np.testing.assert_allclose(found.masses, known.masses, rtol=1e-7)
+
+
+@examples(50)
+@given(st.integers(0, 40), st.integers(0, 2**32 - 1), st.sampled_from([1, 2]))
+def test_matrices_made_in_blocks_are_those_of_dense_arithmetic(n, seed, n_threads):
+    rng = np.random.default_rng(seed)
+    W = rng.random((n, n)) * (rng.random((n, n)) < 0.3)
+    rows, columns = (rng.permutation(n)[: n - n // 3] for _ in range(2))
+    excess, T = rng.random(n), W + W.T
+    with mock.patch.object(matrices, "_ROWS", 7), threads(n_threads):
+        part = matrices.submatrix(sparse.csr_array(W), rows, columns)
+        masked = matrices.submatrix(sparse.csr_array(W), W.sum(axis=1) > 2, columns)
+        A = matrices.symmetric_laplacian(sparse.csr_array(W)[:, ::-1][:, ::-1], excess)
+    np.testing.assert_array_equal(part.toarray(), W[np.ix_(rows, columns)])
+    np.testing.assert_array_equal(masked.toarray(), W[W.sum(axis=1) > 2][:, columns])
+    assert part.has_canonical_format
+    assert A.has_canonical_format
+    np.testing.assert_allclose(A.toarray(), np.diag(T.sum(axis=1) + excess) - T, atol=1e-13)
 
 
 @examples(50)

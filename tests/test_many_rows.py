@@ -83,7 +83,9 @@ def test_a_solution_takes_the_memory_of_a_few_right_hand_sides():
 def test_lists_and_weights_have_narrow_indices_and_the_digits_of_the_rows(dtype):
     X = np.random.default_rng(0).normal(size=(2000, 8)).astype(dtype)
     model = WNLLClassifier(neighbors="approximate").fit(X, np.arange(2000) % 2)
-    lists, W = model._answer.templates.transductions[0].graph._lists, model.graph_
+    graph = model._answer.templates.transductions[0].graph
+    lists, W = graph._lists, model.graph_
+    np.testing.assert_array_equal(np.sort(graph.order), np.arange(2000))
     assert lists.indices.dtype == W.indices.dtype == W.indptr.dtype == np.int32
     assert lists.distances.dtype == dtype
     assert W.dtype == np.float64

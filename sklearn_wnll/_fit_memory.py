@@ -136,6 +136,14 @@ def find_template_size(model: Any, rows: Any, labels: Any) -> int | None:
     n, n_labeled = rows.shape[0], _n_labeled(labels)
     found, budget = _divide(model, rows, labels, n_labeled, n - n_labeled)
     if found.size is None:
+        if found.needed > budget:
+            warn_user(
+                f"One graph of {n:,} rows may take {found.needed / 1e9:.2g} GB, more than "
+                f"{budget / 1e9:.2g} GB, {_BUDGET:.0%} of the free memory, and templates "
+                f"would not take less ({n_labeled:,} rows are labelled). Free memory, or pass "
+                "fewer rows or features.",
+                UserWarning,
+            )
         return None
     doubt = ""
     if found.needed > budget:

@@ -188,6 +188,13 @@ def test_rows_that_do_not_fit_however_they_are_divided_are_fitted_all_the_same(f
     assert len(model.templates_) > 1
 
 
+def test_one_graph_that_may_not_fit_is_warned_of(free, monkeypatch):
+    free(memory_for(3, 1) / 2)
+    monkeypatch.setattr(_fit_memory, "_SMALLEST", 1000)
+    with pytest.warns(UserWarning, match="graph of 600 rows may take .*600 rows are labelled"):
+        assert WNLLClassifier(template_size="auto").fit(X, CODES).template_size_ is None
+
+
 def test_rows_without_labels_and_given_distances_stay_together(free):
     free(10)
     assert len(WNLLClassifier(template_size="auto").fit(X, np.full(600, -1)).templates_) == 1

@@ -56,7 +56,7 @@ def frame_of_arrays(X, y):
     ("change", "message"),
     [
         (lambda X, y: (X.rechunk((200, 30)), y), r"chunks of columns .* X.rechunk\(\{1: -1\}\)"),
-        (lambda X, y: (X[:, 0], y), "without rows of features"),
+        (lambda X, y: (X[:, 0], y), "of shape .* Pass a dask.array of shape"),
         (lambda X, y: (X, y[:-1]), "X has 600 rows and y 599"),
         (lambda X, y: (X, y[:-1].compute()), "X has 600 rows and y 599"),
         (lambda X, y: (X[X[:, 0] >= 0], y[:-1]), "200 rows of X and 199 entries of y"),
@@ -66,6 +66,8 @@ def frame_of_arrays(X, y):
         (lambda X, y: (X, None), "requires y to be passed"),
         (lambda X, y: (X[X[:, 0] > 99], y[X[:, 0] > 99]), "a dask collection without rows"),
         (lambda X, y: (X[:0], y[:0].compute()), "a dask collection without rows"),
+        (lambda X, y: (X[X[:, 0] >= 0], y[y > 99]), "X has 600 rows and y 0 entries"),
+        (lambda X, y: (X[X[:, 0] > 99], y.compute()), "X has 0 rows and y 600"),
         (lambda X, y: (X, da.full_like(y, -1)), "Every row of y is unlabelled"),
         (lambda X, y: (X, y + 0.5), "Unknown label type: continuous"),
         (lambda X, y: (da.where(X == 3, np.nan, X), y), "Input X contains NaN"),
@@ -200,6 +202,10 @@ def test_saved_models_answer_as_before(small, tmp_path):
         loaded.save_templates(tmp_path / "moved")
     loaded.save_templates(tmp_path / "again")
     same(model, WNLLClassifier.load_templates(tmp_path / "again"))
+    with pytest.raises(FileNotFoundError, match="folder holds no model"):
+        WNLLClassifier.load_templates(tmp_path / "folder")
+    with pytest.raises(RuntimeError, match=r"WNLLClassifier.load_templates\(folder\)"):
+        joblib.load(tmp_path / "moved" / "model.joblib").predict(queries)
     with pytest.raises(ValueError, match="fitted to arrays"):
         WNLLClassifier().fit([[0.0], [1.0]], [0, 1]).save_templates(tmp_path / "none")
 

@@ -15,8 +15,9 @@ from sklearn.datasets import make_blobs
 
 import sklearn_wnll
 from sklearn_wnll import WNLLClassifier
+from sklearn_wnll._extension import transduction
 from sklearn_wnll._extension.deflation import GraphSolver
-from sklearn_wnll._extension.system import harmonic_system
+from sklearn_wnll._extension.system import harmonic_extension, harmonic_system
 
 from .clouds import assert_distributions
 from .threads import threads
@@ -89,6 +90,25 @@ def test_lists_and_weights_have_narrow_indices_and_the_digits_of_the_rows(dtype)
     assert lists.indices.dtype == W.indices.dtype == W.indptr.dtype == np.int32
     assert lists.distances.dtype == dtype
     assert W.dtype == np.float64
+
+
+def test_systems_are_solved_in_the_order_of_the_cells(monkeypatch):
+    X = np.random.default_rng(0).normal(size=(2000, 8))
+    few, orders = np.where(np.arange(2000) % 50, -1, np.arange(2000) % 3), []
+
+    def extend(*args, order=None, **options):
+        orders.append(order)
+        return harmonic_extension(*args, order=order, **options)
+
+    monkeypatch.setattr(transduction, "harmonic_extension", extend)
+    model = WNLLClassifier(neighbors="approximate", random_state=0).fit(X, few)
+    known = model._answer.templates.transductions[0].graph.order
+    model.relabel(few)
+    model.predict(X[:5] + 0.1)
+    model.add_rows(X[:5] + 0.2).relabel([0, 1, 2, *[-1] * 2002])
+    assert len(orders) == 5
+    for order in orders:
+        np.testing.assert_array_equal(order, known)
 
 
 def lines_run(function):

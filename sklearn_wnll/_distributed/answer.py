@@ -129,6 +129,11 @@ class PartitionedAnswer:
 
     def check_reachable(self):
         """Check that the client of the cluster where the templates are is open."""
+        if not self.templates:
+            raise RuntimeError(
+                "This model was read without its templates. Load its folder by "
+                "WNLLClassifier.load_templates(folder)."
+            )
         for template in self.templates:
             for future in _futures(template):
                 if future.client.status == "closed":
@@ -149,6 +154,7 @@ class PartitionedAnswer:
 
     def __getstate__(self):
         if any(map(_futures, self.templates)):
+            self.check_reachable()
             raise ValueError(
                 "The templates of this model live on the workers of a cluster, and a pickle would "
                 "bring them all to one place. Save them one by one with save_templates(folder)."

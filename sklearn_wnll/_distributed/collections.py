@@ -34,9 +34,9 @@ class Partitions(NamedTuple):
             return cls(_parts(X), len(X.columns), None, X._meta)
         if len(getattr(X, "shape", ())) != 2 or not hasattr(X, "chunks"):
             raise ValueError(
-                f"X is a {type(X).__name__} without rows of features. Pass a dask.array of shape "
-                "(n_samples, n_features), such as X[:, None] for a single feature, or a "
-                "dask.dataframe."
+                f"X is a dask collection ({type(X).__name__}) of shape {getattr(X, 'shape', '?')}. "
+                "Pass a dask.array of shape (n_samples, n_features), such as X[:, None] for a "
+                "single feature and X[None] for a single row, or a dask.dataframe."
             )
         if np.isnan(X.shape[1]):
             raise ValueError(

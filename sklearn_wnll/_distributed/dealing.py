@@ -41,7 +41,7 @@ def deal_pieces(free, template_size, n_labeled):
             f"{n_labeled} of {n_free + n_labeled} rows are labelled, which is more than half of "
             f"template_size={template_size}. Rows of dask collections are divided into templates "
             f"that all hold every labelled row. Pass template_size={2 * n_labeled} or more, or "
-            "leave some labels out."
+            "leave some labels out; if these rows have no labels, name their marker: unlabeled=..."
         )
     blocks = equal_blocks(n_free, template_size - n_labeled)
     order = _order(filled, free, len(blocks))

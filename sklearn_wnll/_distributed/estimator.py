@@ -122,6 +122,8 @@ class TakesPartitions:
         ------
         ValueError
             If the model was fitted to arrays, or if the folder is not empty.
+        RuntimeError
+            If the client of the cluster that holds the templates is closed.
 
         See Also
         --------

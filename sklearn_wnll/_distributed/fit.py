@@ -104,26 +104,38 @@ def _find_labels(model, rows, y):
     if is_partitioned(y):
         parts = label_parts(y, rows)
         found = dask.compute(*(on_workers(DistinctLabels.summary_of, part) for part in parts))
-        _check_some_rows(sum(labels.counts.sum() + labels.n_missing for labels in found))
+        if not sum(labels.counts.sum() + labels.n_missing for labels in found):
+            _refuse_without_labels(sum(_sizes(rows)))
         classes, tables = find_classes(found, model.unlabeled)
         return classes, list(map(partial(on_workers, PartLabels.read), parts, tables))
     y = as_host(y, "y")
     if hold_cells(y):
         raise ValueError(ONE_COLUMN)
-    sizes = rows.sizes
-    if sizes is None:
-        sizes = dask.compute(*(on_workers(_count_rows, part) for part in rows.parts))
-    _check_some_rows(sum(sizes))
+    sizes = _sizes(rows)
+    if not len(y):
+        _refuse_without_labels(sum(sizes))
     classes, codes = model._encode(sum(sizes), y)
     return classes, [PartLabels.of(part) for part in np.split(codes, np.cumsum(sizes)[:-1])]
 
 
-def _check_some_rows(count):
-    if not count:
+def _refuse_without_labels(n_rows):
+    """Refuse an empty ``y``."""
+    if n_rows:
         raise ValueError(
-            "X is a dask collection without rows, but at least one row, with its label, is needed. "
-            "Check the paths, or the filter, that it was made with."
+            f"Inconsistent numbers of samples: X has {n_rows} rows and y 0 entries. y needs an "
+            "entry for every row of X."
         )
+    raise ValueError(
+        "X is a dask collection without rows, but at least one row, with its label, is needed. "
+        "Check the paths, or the filter, that it was made with."
+    )
+
+
+def _sizes(rows):
+    """Return the number of rows of each partition, counted if it is unknown."""
+    if rows.sizes is not None:
+        return rows.sizes
+    return dask.compute(*(on_workers(_count_rows, part) for part in rows.parts))
 
 
 def _count_rows(X):

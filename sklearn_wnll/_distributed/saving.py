@@ -37,6 +37,11 @@ def save_folder(model, folder, without):
 def load_folder(folder):
     """Load a model whose templates are read by the workers that need them."""
     folder = Path(folder).resolve()
+    if not (folder / _MODEL).is_file():
+        raise FileNotFoundError(
+            f"{folder} holds no model: {_MODEL} is missing. Pass the folder that was passed to "
+            "save_templates."
+        )
     model = joblib.load(folder / _MODEL)
     names = _names(folder, len(model._answer.template_sizes))
     templates = [on_workers(joblib.load, name) for name in names]

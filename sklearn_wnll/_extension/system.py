@@ -74,7 +74,7 @@ def softly_clamped_system(W, labeled, unknown, mu, fidelity):
     degree = _degrees(W)[labeled]
     factors = np.ones(W.shape[0])
     factors[labeled] = mu
-    place, shape = np.empty(W.shape[0], dtype=np.intp), (len(unknown), len(labeled))
+    place, shape = np.full(W.shape[0], -1), (len(unknown), len(labeled))
     place[unknown] = np.arange(len(unknown))
     entries = place[labeled], np.arange(len(labeled))
     B = sparse.csr_array((fidelity * degree, entries), shape=shape)
@@ -204,7 +204,7 @@ def harmonic_extension(
 
 
 def _in_order(chosen, order):
-    """Return the chosen points, by a mask (n_points,), in the order of the first of them."""
+    """List chosen points, by a mask (n_points,): those in ``order`` as there, then the others."""
     if order is None:
         return np.flatnonzero(chosen)
     n_ordered = len(order)

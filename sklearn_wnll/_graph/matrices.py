@@ -51,7 +51,10 @@ def plus_diagonal(W, diagonal):
 
 
 def submatrix(W, rows, columns):
-    """Return ``W[rows][:, columns]``, given by numbers or a mask; a csr_array has sorted rows."""
+    """Return ``W[rows][:, columns]``, given by a mask or distinct numbers, with sorted rows.
+
+    On a device, numbers must ascend.
+    """
     if not sparse.issparse(W):
         return W[:, columns][rows]
     rows, columns = (np.arange(n)[one] for n, one in zip(W.shape, (rows, columns), strict=True))
@@ -72,8 +75,8 @@ def submatrix(W, rows, columns):
 
 
 def symmetric_laplacian(W, excess):
-    """Compute ``diag(T 1 + excess) - T`` for ``T = W + W^T``, and ``excess`` (n,)."""
-    T = [W.T.tocsr(), W]
+    """Compute ``diag(T 1 + excess) - T`` for ``T = W + W^T``: its rows sum to ``excess`` (n,)."""
+    T, n = [W.T.tocsr(), W], W.shape[0]
     if not sparse.issparse(W):
         T = T[0] + W
         return (-1.0 * T).plus_diagonal(T.sum(axis=1) + excess)
@@ -82,13 +85,14 @@ def symmetric_laplacian(W, excess):
         other, own = (part[rows] for part in T)
         own.sort_indices()  # sorted rows are added faster
         part = other + own
-        total = part.sum(axis=1) + excess[rows]
-        diagonal = sparse.diags_array(total, offsets=rows.start, shape=part.shape)
-        return diagonal.tocsr() - part
+        total, count = part.sum(axis=1) + excess[rows], np.arange(rows.stop - rows.start + 1)
+        entries = total, rows.start + count[:-1], count
+        return sparse.csr_array(entries, shape=part.shape) - part
 
-    parts = in_threads(subtract, equal_blocks(W.shape[0], _ROWS))
+    parts = in_threads(subtract, equal_blocks(n, _ROWS))
     T.clear()
-    return _stacked(parts, W.shape[1])
+    del W  # which the caller may not need any more
+    return _stacked(parts, n)
 
 
 def _stacked(parts, n_columns):

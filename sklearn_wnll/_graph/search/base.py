@@ -50,7 +50,7 @@ class NeighborSearch(ABC):
     def order(self, k):
         """Return an order of the points that puts nearby ones next to each other, if known.
 
-        It is asked for after a search of k neighbours, and costs no time.
+        It is asked for after a search of k neighbours, and then costs no time.
         """
         return None
 

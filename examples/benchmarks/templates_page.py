@@ -146,7 +146,8 @@ pulls at the landmark in each template, with 8 times the weight of its neighbour
 are extended a second time. *Dealt twice* has no landmarks, but deals the rows twice, which also
 makes twice as many templates; the two distributions of a row are averaged.
 
-Landmarks lose less than templates, for the work of the templates that they add. For the same work,
-rows dealt twice gain as much or more in most cells of the embeddings, and they need no second
-solution. So landmarks are not part of the package; [two fits](../guide/templates.md#two-fits) are
-rows dealt twice."""
+Tied landmarks lose less than templates, but not less than rows dealt twice, which take the same
+work as 50 % landmarks and need no second solution: over the cells below, the two differ by nothing
+on average. With 10 labels on MNIST, tied landmarks are up to 1.1 points better; with 100 labels,
+and on most of the embeddings, dealing twice is. So landmarks are not part of the package.
+[Two fits](../guide/templates.md#two-fits) deal the rows twice."""

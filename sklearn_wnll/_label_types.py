@@ -291,7 +291,7 @@ def _check_kinds(labels: NDArray[Any], kinds: set[type]) -> None:
     if (floats != np.trunc(floats)).any():
         raise ValueError(
             "Unknown label type: continuous. y holds numbers with a fractional part, which are the "
-            "targets of a regression. If they are classes, pass strings."
+            "targets of a regression: use WNLLRegressor. If they are classes, pass strings."
         )
 
 

@@ -164,9 +164,8 @@ class _Block:
     def deflate(self, deflation, basis, group, root):
         """Set a basis of groups, and compute its image without cancellation.
 
-        ``group`` (n,) is that of each row.
-
         Both are stored for the groups ``touched``, whose vectors or their images reach these rows.
+        ``group`` (n,) is that of each row.
         """
         own_basis, others = basis[self.rows], self.A @ basis
         own = group[self.rows]

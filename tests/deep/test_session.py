@@ -436,7 +436,8 @@ def test_a_relabelling_that_stops_anywhere_leaves_the_estimator_as_it_was(stop):
     X, y = FIRST
     more = np.where(np.arange(len(y)) < 8, np.arange(len(y)) % 4, y)
     net, calls, draw = make_model().fit(X, y), [], random.Random(0)
-    run_watched(lambda: copy.copy(net).relabel(more), lambda frame: calls.append(frame.f_code))
+    twin = copy.copy(net)
+    run_watched(lambda: twin.relabel(more), lambda frame: calls.append(frame.f_code))
     before, said = joblib.hash(vars(net)), answers(net)
     for number in draw.sample(range(len(calls)), 6):
         count = itertools.count()

@@ -39,6 +39,7 @@ from ._row_parts import PredictsParts
 from ._serving import CallCounter
 from ._session import KeepsGraph
 from ._several_labels import TakesSeveralLabels
+from ._streams import check_no_stream
 from ._typing import (
     Classifier,
     ClassPrior,
@@ -518,6 +519,8 @@ class WNLLClassifier(TakesPartitions, KeepsGraph, PredictsParts, TakesSeveralLab
         if is_partitioned(X):
             self._fit_partitions(X, y)
             return
+        many = "; or, if the rows don't fit in memory, a dask.array or a dask.dataframe"
+        check_no_stream(X, "fit", many)
         X = gathered(X)
         rows = self._validate_X(X, reset=True)
         labels = self._read_labels(rows.shape[0], y)

@@ -10,9 +10,6 @@ from ._arrays import gathered
 __all__ = ["AnswersBlocks", "check_no_stream", "is_stream"]
 
 
-_FOR_FIT = "; or, if the rows don't fit in memory, a dask.array or a dask.dataframe"
-
-
 def is_stream(X: Any) -> TypeGuard[Iterator[Any]]:
     """Return whether ``X`` is an iterator of blocks; arrays and lists of rows are not."""
     return isinstance(X, Iterator)
@@ -22,8 +19,7 @@ def check_no_stream(X: Any, method: str, cure: str = "") -> None:
     """Refuse an iterator of blocks where all rows are needed."""
     if is_stream(X):
         raise ValueError(
-            f"{method} needs all rows at once, but X is an iterator of blocks. Pass an array{cure}"
-            f"{_FOR_FIT if method == 'fit' else ''}."
+            f"{method} needs all rows at once, but X is an iterator of blocks. Pass an array{cure}."
         )
 
 

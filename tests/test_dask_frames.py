@@ -37,7 +37,6 @@ def frame(jittered):
 def test_frames_are_as_arrays(dd, frame, jittered, tmp_path, parquet):
     rows = dd.from_pandas(frame, npartitions=4)
     if parquet:
-        pytest.importorskip("pyarrow", reason="reading parquet needs pyarrow")
         rows.to_parquet(tmp_path)
         rows = dd.read_parquet(tmp_path)
     features = rows.drop(columns="label")

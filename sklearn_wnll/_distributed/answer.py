@@ -109,6 +109,7 @@ class PartitionedAnswer:
 
     def predict(self, X, given, **options):
         """Predict rows of the client, as :class:`~.answer.Answer` does."""
+        self.check_reachable()
         votes = self._votes(dask.delayed(X, pure=False, traverse=False), options)
         with warnings.catch_warnings():
             # Rows that are part of the tasks are not lost with a worker.
@@ -121,6 +122,7 @@ class PartitionedAnswer:
         """Return a dask.array of the result of a method for each row of a collection."""
         rows = Partitions.of(X)
         rows.check_features(model, reset=False)
+        self.check_reachable()
         found = []
         for part in rows.parts:
             votes = self._votes(on_workers(checked_rows, self.model, part), options)
@@ -145,7 +147,6 @@ class PartitionedAnswer:
 
     def _votes(self, X, options):
         """Return the Delayed sum of the templates' :class:`Votes`."""
-        self.check_reachable()
         votes = [on_workers(Template.vote, template, X, **options) for template in self.templates]
         while len(votes) > 1:
             several = range(0, len(votes), _TOGETHER)

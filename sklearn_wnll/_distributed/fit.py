@@ -104,38 +104,23 @@ def _find_labels(model, rows, y):
     if is_partitioned(y):
         parts = label_parts(y, rows)
         found = dask.compute(*(on_workers(DistinctLabels.summary_of, part) for part in parts))
-        if not sum(labels.counts.sum() + labels.n_missing for labels in found):
-            _refuse_without_labels(sum(_sizes(rows)))
-        classes, tables = find_classes(found, model.unlabeled)
-        return classes, list(map(partial(on_workers, PartLabels.read), parts, tables))
+        if any(labels.counts.any() or labels.n_missing for labels in found):
+            classes, tables = find_classes(found, model.unlabeled)
+            return classes, list(map(partial(on_workers, PartLabels.read), parts, tables))
+        y = np.empty(0)  # refused as an array is
     y = as_host(y, "y")
     if hold_cells(y):
         raise ValueError(ONE_COLUMN)
-    sizes = _sizes(rows)
-    if not len(y):
-        _refuse_without_labels(sum(sizes))
+    sizes = rows.sizes
+    if sizes is None:
+        sizes = dask.compute(*(on_workers(_count_rows, part) for part in rows.parts))
+    if not sum(sizes) and not len(y):
+        raise ValueError(
+            "X is a dask collection without rows, but at least one row, with its label, is needed. "
+            "Check the paths, or the filter, that it was made with."
+        )
     classes, codes = model._encode(sum(sizes), y)
     return classes, [PartLabels.of(part) for part in np.split(codes, np.cumsum(sizes)[:-1])]
-
-
-def _refuse_without_labels(n_rows):
-    """Refuse an empty ``y``."""
-    if n_rows:
-        raise ValueError(
-            f"Inconsistent numbers of samples: X has {n_rows} rows and y 0 entries. y needs an "
-            "entry for every row of X."
-        )
-    raise ValueError(
-        "X is a dask collection without rows, but at least one row, with its label, is needed. "
-        "Check the paths, or the filter, that it was made with."
-    )
-
-
-def _sizes(rows):
-    """Return the number of rows of each partition, counted if it is unknown."""
-    if rows.sizes is not None:
-        return rows.sizes
-    return dask.compute(*(on_workers(_count_rows, part) for part in rows.parts))
 
 
 def _count_rows(X):

@@ -127,8 +127,9 @@ class Transduction:
     def _of(cls, graph, component, labels, extender, start=None, walks=None):
         """Extend labels over a graph; without labels, all points get the fallback."""
         if labels.labeled.any():
-            known = {"walks": walks, "order": graph.order}
-            found = extender.extend(graph.weights, labels, start, component, **known)
+            found = extender.extend(
+                graph.weights, labels, start, component, walks=walks, order=graph.order
+            )
             return cls(graph, component, labels, *found)
         n = graph.n_points
         u = np.tile(extender.fallback, (n, 1))

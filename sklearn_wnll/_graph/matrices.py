@@ -5,7 +5,7 @@ from scipy import sparse
 from scipy.sparse.csgraph import connected_components
 
 from .._parallel import equal_blocks, in_threads
-from .rows import with_narrow_indices
+from .rows import index_type, with_narrow_indices
 
 __all__ = [
     "as_scipy",
@@ -76,13 +76,13 @@ def submatrix(W, rows, columns):
 
 def symmetric_laplacian(W, excess):
     """Compute ``diag(T 1 + excess) - T`` for ``T = W + W^T``: its rows sum to ``excess`` (n,)."""
-    T, n = [W.T.tocsr(), W], W.shape[0]
     if not sparse.issparse(W):
-        T = T[0] + W
+        T = W.T.tocsr() + W
         return (-1.0 * T).plus_diagonal(T.sum(axis=1) + excess)
+    pair, n = [W.T.tocsr(), W], W.shape[0]
 
     def subtract(rows):
-        other, own = (part[rows] for part in T)
+        other, own = (matrix[rows] for matrix in pair)
         own.sort_indices()  # sorted rows are added faster
         part = other + own
         total, count = part.sum(axis=1) + excess[rows], np.arange(rows.stop - rows.start + 1)
@@ -90,7 +90,7 @@ def symmetric_laplacian(W, excess):
         return sparse.csr_array(entries, shape=part.shape) - part
 
     parts = in_threads(subtract, equal_blocks(n, _ROWS))
-    T.clear()
+    pair.clear()
     del W  # which the caller may not need any more
     return _stacked(parts, n)
 
@@ -101,11 +101,10 @@ def _stacked(parts, n_columns):
     arrays = [[part.data for part in parts], [part.indices for part in parts]]
     parts.clear()
     indptr = np.cumsum(counts, dtype=np.int64)
-    narrow = max(indptr[-1], *indptr.shape, n_columns) <= np.iinfo(np.int32).max
-    index_type = np.int32 if narrow else np.int64
-    data, indices = _joined(arrays.pop(0), float), _joined(arrays.pop(0), index_type)
     shape = len(indptr) - 1, n_columns
-    return sparse.csr_array((data, indices, indptr.astype(index_type)), shape=shape)
+    dtype = index_type(indptr[-1], shape)
+    data, indices = _joined(arrays.pop(0), float), _joined(arrays.pop(0), dtype)
+    return sparse.csr_array((data, indices, indptr.astype(dtype)), shape=shape)
 
 
 def _joined(arrays, dtype):

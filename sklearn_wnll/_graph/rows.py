@@ -10,6 +10,7 @@ __all__ = [
     "equal_rows",
     "first_of_equal_keys",
     "first_of_equal_rows",
+    "index_type",
     "key_factors",
     "row_keys",
     "with_narrow_indices",
@@ -152,9 +153,14 @@ def canonical_rows(X):
     return X
 
 
+def index_type(n_entries, shape):
+    """Return the type of a csr_array's indices: of 32 bits, where these suffice."""
+    return np.int32 if max(n_entries, *shape) <= np.iinfo(np.int32).max else np.int64
+
+
 def with_narrow_indices(X):
     """Return the same csr_array with 32-bit indices, where they suffice."""
-    if max(X.nnz, *X.shape) > np.iinfo(np.int32).max:
+    if index_type(X.nnz, X.shape) != np.int32:
         return X
     indices, indptr = (part.astype(np.int32, copy=False) for part in (X.indices, X.indptr))
     return sparse.csr_array((X.data, indices, indptr), shape=X.shape)

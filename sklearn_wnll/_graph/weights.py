@@ -5,6 +5,7 @@ from scipy import sparse
 
 from .._parallel import equal_blocks, in_threads
 from .matrices import symmetric_laplacian
+from .rows import index_type
 
 __all__ = [
     "SMALLEST_WEIGHT",
@@ -81,10 +82,10 @@ def weight_matrix(lists, n_columns, scale_neighbor, distance=np.asarray):
     in_threads(compute, equal_blocks(n, _BLOCK))
     indptr = np.concatenate([[0], np.cumsum(keep.sum(axis=1))])
     shape, all_kept = (n, n_columns), indptr[-1] == weights.size
-    index_type = np.int32 if max(*shape, indptr[-1]) <= np.iinfo(np.int32).max else np.int64
+    dtype = index_type(indptr[-1], shape)
     indices = lists.indices.flatten() if all_kept else lists.indices[keep]
     data = weights.ravel() if all_kept else weights[keep]
-    indptr, indices = (part.astype(index_type, copy=False) for part in (indptr, indices))
+    indptr, indices = (part.astype(dtype, copy=False) for part in (indptr, indices))
     return sparse.csr_array((data, indices, indptr), shape=shape)
 
 
